@@ -1,0 +1,314 @@
+/*
+ * engine.h - who may run, and when: one event in, effects out.
+ *
+ * The engine holds every service and ad-hoc run (both are a *unit*: a set of
+ * jobs with edges to other units or jobs), decides, and does nothing: it reads
+ * no clock (time is a parameter, on CLOCK_MONOTONIC in ms), opens nothing,
+ * spawns nothing.  Every function that changes it appends effects; the caller
+ * carries them out in order (engine_effects) and clears them.  The outcome of
+ * an effect comes back as another call.  Late news about a former attempt is
+ * recognised by its token and ignored.
+ *
+ * How it works.  Each job that waits keeps a count of its edges that do not
+ * hold.  A change of a unit marks it dirty; dirty units re-evaluate the edges
+ * that point at them, each once; only when nothing is dirty any more are jobs
+ * whose count is zero released.  So a pass costs O(edges touched), there is no
+ * recursion, and no half-updated graph acts.  An edge is always re-derived from
+ * facts (`facts.c`), never remembered, so a lost wake-up can not exist.
+ *
+ * Order edges must be free of cycles: the registry refuses them before.
+ *
+ * Ids are indices, valid until the unit is removed; names are the stable words.
+ * Not thread-safe: one thread owns an engine.  Texts are borrowed until the
+ * next changing call.  Depends on: base, model/words.h, engine/job.h.
+ */
+#ifndef HP_ENGINE_ENGINE_H
+#define HP_ENGINE_ENGINE_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "engine/job.h"
+
+typedef uint32_t unit_id;
+typedef uint32_t job_id; /* index over all units */
+typedef uint32_t edge_id;
+typedef uint32_t gate_id;
+typedef uint64_t op_id;
+#define ID_NONE UINT32_MAX
+
+/* ---- definitions -------------------------------------------------------- */
+
+struct engine_edge_spec {
+	unsigned kinds; /* DEP_* */
+	enum condition condition;
+	const char *service; /* resolved target; NULL with gate_only, or when nothing has the name */
+	const char *action;  /* NULL: the whole service */
+	const char *key;     /* the name that was asked for; never NULL */
+	bool gate_only;      /* nothing to start: the gate alone is tested */
+	const char *gate;    /* opaque text of what must answer, "unix:/x/rpc.sock health"; NULL: none */
+	msec timeout;        /* 0: none */
+	bool optional;
+	enum on_failure on_failure;
+	enum on_restart on_restart;
+	enum on_stop on_stop;
+	const char *source; /* "web/service.toml:12" */
+};
+
+struct engine_job_spec {
+	const char *name;
+	struct job_policy policy;
+	const struct engine_edge_spec *edges;
+	size_t n_edges;
+};
+
+struct engine_unit_spec {
+	const char *name;
+	bool is_run;      /* ad hoc: begins at once, is gone when it ended */
+	bool class_system;
+	bool critical;
+	enum wanted wanted; /* taken at first registration only */
+	const struct engine_job_spec *jobs; /* started actions only; none: a target */
+	size_t n_jobs;
+	const struct engine_edge_spec *edges; /* of a target; jobs carry their own */
+	size_t n_edges;
+	const char *const *conflicts;
+	size_t n_conflicts;
+};
+
+struct engine *engine_new(uint64_t seed); /* seed: of jitter */
+void engine_free(struct engine *en);
+
+/* Add or replace a unit.  Texts are copied.  A waiting run takes the new edges
+ * at once, a running one at its next attempt.  Returns its id. */
+unit_id engine_define(struct engine *en, msec now, const struct engine_unit_spec *spec);
+
+/* The unit is gone from the registry.  Its jobs must have ended (engine_stop
+ * first), else false and nothing changes.  Dependents see it as missing. */
+bool engine_remove(struct engine *en, msec now, const char *name);
+
+unit_id engine_find(const struct engine *en, const char *name); /* ID_NONE: none */
+
+/* ---- operations --------------------------------------------------------- */
+
+/* clang-format off */
+#define OP_KIND_LIST(X)                                                                    \
+	X(OP_START,   "start",   "make it ready, with what it needs")                      \
+	X(OP_STOP,    "stop",    "make it inactive, after what requires it")               \
+	X(OP_RESTART, "restart", "stop it, then start it")                                 \
+	X(OP_RUN,     "run",     "an ad-hoc run, to its end")                              \
+	X(OP_BOOT,    "boot",    "start everything that is wanted")
+ENUM_DECLARE(op_kind, OP_KIND_LIST, OP_KIND_COUNT);
+
+#define OP_STATE_LIST(X)                                                                   \
+	X(OP_ACTIVE,    "active",    "in flight")                                          \
+	X(OP_DONE,      "done",      "reached what was asked")                             \
+	X(OP_FAILED,    "failed",    "did not reach it")                                   \
+	X(OP_CANCELLED, "cancelled", "superseded by a later request")
+ENUM_DECLARE(op_state, OP_STATE_LIST, OP_STATE_COUNT);
+/* clang-format on */
+
+struct engine_request {
+	enum op_kind kind;
+	const char *const *names;
+	size_t n_names;
+	bool replace;       /* stop what conflicts first */
+	bool no_deps;       /* pull nothing in; every hard edge must hold */
+	bool with_unneeded; /* stop: also what nothing demands any more */
+	bool with_deps;     /* restart: hard dependencies too */
+	bool keep_wanted;   /* automation: do not change the operator's word */
+	const char *who;
+};
+
+struct op_step {
+	const char *step;  /* "start" or "stop" */
+	const char *service;
+	const char *action; /* NULL for a target */
+	char *reason;       /* "asked for", "required by web (web/service.toml:12)" */
+};
+
+/* Refused (nothing changed): the error, with `chain` texts (caller's strv).
+ * Accepted: *out is the operation; it may already be over (changed == false). */
+enum err engine_request(struct engine *en, msec now, const struct engine_request *rq, op_id *out,
+    struct strv *chain, struct error *e) attr_must_use;
+
+/* Submit an ad-hoc run whose spec was defined with is_run (name = its run name). */
+enum err engine_submit(struct engine *en, msec now, const char *name, const char *who, op_id *out,
+    struct strv *chain, struct error *e) attr_must_use;
+
+/* The operator's word (wanted.set); changes nothing that runs. */
+enum err engine_set_wanted(struct engine *en, msec now, const char *name, enum wanted wanted,
+    struct error *e) attr_must_use;
+
+/* Stop everything, class system included, dependents first; wanted is kept.
+ * What is left after `within` ms gets KILL (0: no overall deadline). */
+op_id engine_shutdown(struct engine *en, msec now, msec within);
+
+struct op_view {
+	op_id id;
+	enum op_kind kind;
+	enum op_state state;
+	bool changed;
+	enum err code;      /* of OP_FAILED, OP_CANCELLED */
+	const char *message;
+	const struct strv *chain;
+	const struct strv *started; /* names of services whose run this operation began */
+	const struct strv *names;
+	const struct strv *notes;   /* wanted targets that failed, skipped conflicts ... */
+	const struct op_step *steps;
+	size_t n_steps;
+	op_id superseded_by;
+};
+bool engine_op(const struct engine *en, op_id id, struct op_view *out);
+void engine_op_forget(struct engine *en, op_id id); /* after its answer was given */
+
+/* What an operation would do: the same code on a copy, in a world where
+ * everything goes well.  Steps are in order of execution; the caller frees
+ * with op_steps_release. */
+struct op_plan {
+	struct op_step *v; /* service and action are owned here too */
+	size_t n, cap;
+};
+enum err engine_plan(const struct engine *en, msec now, const struct engine_request *rq,
+    struct op_plan *out, struct strv *chain, struct error *e) attr_must_use;
+void op_plan_release(struct op_plan *p);
+
+/* ---- news from the world ------------------------------------------------ */
+
+void engine_executed(struct engine *en, msec now, uint64_t token);
+void engine_not_executed(struct engine *en, msec now, uint64_t token, bool transient,
+    const char *why); /* "chdir /x: No such file or directory" */
+void engine_ready(struct engine *en, msec now, uint64_t token);
+void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit);
+void engine_set_empty(struct engine *en, msec now, uint64_t token); /* exactly once, after exited */
+void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char *why);
+void engine_gate_open(struct engine *en, msec now, gate_id gate);
+void engine_tick(struct engine *en, msec now); /* at or after engine_deadline() */
+msec engine_deadline(const struct engine *en); /* MSEC_NEVER: no timer is armed */
+
+/* ---- effects ------------------------------------------------------------ */
+
+/* clang-format off */
+#define EFFECT_LIST(X)                                                                     \
+	X(EFFECT_SPAWN,     "spawn",     "execute this job's attempt under this token")    \
+	X(EFFECT_TERM,      "term",      "stop_exec or stop_signal to the whole set")      \
+	X(EFFECT_KILL,      "kill",      "SIGKILL to the whole set")                       \
+	X(EFFECT_SWEEP,     "sweep",     "stop_signal to what the leader left behind")     \
+	X(EFFECT_GATE_WATCH,"gate_watch","tell engine_gate_open once this gate answers")   \
+	X(EFFECT_GATE_DROP, "gate_drop", "nobody waits for this gate any more")            \
+	X(EFFECT_JOB,       "job",       "a job changed its state; record it")             \
+	X(EFFECT_UNIT,      "unit",      "a unit changed its state; record it")            \
+	X(EFFECT_WANTED,    "wanted",    "the operator's word changed; store it")          \
+	X(EFFECT_OP,        "op",        "an operation began, went on or ended")           \
+	X(EFFECT_RUN_ENDED, "run_ended", "an ad-hoc run or a service's run ended")
+ENUM_DECLARE(effect_kind, EFFECT_LIST, EFFECT_COUNT);
+/* clang-format on */
+
+struct effect {
+	enum effect_kind kind;
+	unit_id unit;
+	job_id job;
+	gate_id gate;
+	op_id op;
+	uint64_t token;
+	int from, to; /* enum job_state (EFFECT_JOB), enum service_state (EFFECT_UNIT), enum wanted */
+	enum reason reason;
+};
+const struct effect *engine_effects(const struct engine *en, size_t *n);
+void engine_effects_clear(struct engine *en);
+
+/* ---- questions ---------------------------------------------------------- */
+
+struct job_view {
+	job_id id;
+	const char *name; /* the action */
+	struct job_core core;
+	uint64_t token;   /* of the present or last attempt; 0: none yet */
+	msec since;       /* of the state */
+	msec deadline;    /* of its timer, MSEC_NEVER */
+	const char *why;  /* last error text, or NULL */
+	uint32_t restarts; /* in this run */
+	bool virtual;
+};
+struct unit_view {
+	unit_id id;
+	const char *name;
+	bool is_run, registered, class_system, critical;
+	bool definition_changed;
+	enum wanted wanted;
+	enum service_state state;
+	enum run_state run_state;
+	enum reason reason;
+	const char *reason_subject; /* "db" of dependency_stopped(db), or NULL */
+	msec since;
+	uint64_t run; /* number of the present or last run; 0: never ran */
+	bool run_live;
+	op_id op;     /* an operation in flight, 0 */
+	size_t n_jobs;
+};
+size_t engine_unit_count(const struct engine *en); /* ids are below it; some may be free */
+bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out);
+bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view *out);
+bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id *unit);
+job_id engine_job_by_token(const struct engine *en, uint64_t token);
+bool engine_demanded(const struct engine *en, unit_id u);
+
+/* clang-format off */
+#define EDGE_STATUS_LIST(X)                                                                \
+	X(EDGE_HOLDS,   "holds",   "satisfied")                                            \
+	X(EDGE_WAITS,   "waits",   "not yet")                                              \
+	X(EDGE_BLOCKED, "blocked", "can not hold without help")                            \
+	X(EDGE_IGNORED, "ignored", "optional, and its target is absent or wanted stop")
+ENUM_DECLARE(edge_status, EDGE_STATUS_LIST, EDGE_STATUS_COUNT);
+/* clang-format on */
+
+struct edge_view {
+	edge_id id;
+	job_id from;
+	unit_id to_unit;  /* ID_NONE with gate_only */
+	job_id to_job;    /* ID_NONE: the whole unit */
+	const char *target, *target_action; /* names; target is the key when nothing has the name */
+	unsigned kinds;
+	enum condition condition;
+	enum edge_status status; /* as of now, derived from facts */
+	bool gate_waits;         /* the condition holds, the gate does not answer */
+	gate_id gate;
+	const char *gate_text;
+	bool timed_out;
+	msec timeout, since;
+	const char *source;
+	char text[256]; /* "socket /x/rpc.sock of db does not answer", one sentence */
+};
+/* Edges of a job in order of declaration; false beyond the last. */
+bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out);
+const char *engine_gate_text(const struct engine *en, gate_id gate);
+/* The unit that this one's conflict waits for, or ID_NONE. */
+unit_id engine_conflict_of(const struct engine *en, unit_id u);
+/* Names of units with an edge to this one. */
+void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struct strv *out);
+
+/* ---- recovery ----------------------------------------------------------- */
+
+/* Put back what the store and the keeper know, after all engine_define calls
+ * and before anything else; then engine_restored() counts, arms and acts.
+ * Nothing that lives is executed again. */
+struct engine_job_memory {
+	struct job_core core;
+	uint64_t token;
+	uint32_t restarts;
+	msec since;
+};
+void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted, uint64_t run,
+    bool run_live, enum reason reason, const char *reason_subject);
+bool engine_restore_job(struct engine *en, const char *unit, const char *job,
+    const struct engine_job_memory *m);
+void engine_restored(struct engine *en, msec now);
+void engine_set_counters(struct engine *en, uint64_t next_token, uint64_t next_op,
+    uint64_t next_run);
+
+/* ---- checking itself ---------------------------------------------------- */
+
+/* Recounts everything from facts; ERR_BUG with a sentence when a count, a state
+ * or a timer is not what it must be.  For the simulator. */
+enum err engine_check(const struct engine *en, struct error *e) attr_must_use;
+
+#endif
