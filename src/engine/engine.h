@@ -179,7 +179,8 @@ void engine_not_executed(struct engine *en, msec now, uint64_t token, bool trans
     const char *why); /* "chdir /x: No such file or directory" */
 void engine_ready(struct engine *en, msec now, uint64_t token);
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit);
-void engine_set_empty(struct engine *en, msec now, uint64_t token); /* exactly once, after exited */
+/* Once, after engine_exited() without `exit->empty`. */
+void engine_set_empty(struct engine *en, msec now, uint64_t token);
 void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char *why);
 void engine_gate_open(struct engine *en, msec now, gate_id gate);
 void engine_tick(struct engine *en, msec now); /* at or after engine_deadline() */

@@ -78,6 +78,7 @@ struct job_exit {
 	int signal; /* 0 when none */
 	bool success;
 	bool oom, lost; /* lost: nobody could tell the status */
+	bool empty;     /* nothing else of its process set is left either */
 	enum exit_rule rule;
 };
 
