@@ -121,9 +121,9 @@ struct engine_request {
 
 struct op_step {
 	const char *step;  /* "start" or "stop" */
-	const char *service;
-	const char *action; /* NULL for a target */
-	char *reason;       /* "asked for", "required by web (web/service.toml:12)" */
+	char *service;
+	char *action;      /* NULL for a target */
+	char *reason;           /* "asked for", "required by web (web/service.toml:12)" */
 };
 
 /* Refused (nothing changed): the error, with `chain` texts (caller's strv).
@@ -163,9 +163,9 @@ void engine_op_forget(struct engine *en, op_id id); /* after its answer was give
 
 /* What an operation would do: the same code on a copy, in a world where
  * everything goes well.  Steps are in order of execution; the caller frees
- * with op_steps_release. */
+ * with op_plan_release. */
 struct op_plan {
-	struct op_step *v; /* service and action are owned here too */
+	struct op_step *v;
 	size_t n, cap;
 };
 enum err engine_plan(const struct engine *en, msec now, const struct engine_request *rq,
@@ -227,7 +227,7 @@ struct job_view {
 	msec since;       /* of the state */
 	msec deadline;    /* of its timer, MSEC_NEVER */
 	const char *why;  /* last error text, or NULL */
-	uint32_t restarts; /* in this run */
+	uint32_t attempt, restarts; /* in this run; attempt 1 is the first execution */
 	bool virtual;
 };
 struct unit_view {
@@ -295,9 +295,10 @@ void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struc
 struct engine_job_memory {
 	struct job_core core;
 	uint64_t token;
-	uint32_t restarts;
+	uint32_t attempt, restarts;
 	msec since;
 };
+void engine_restore_begin(struct engine *en); /* before the first engine_define */
 void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted, uint64_t run,
     bool run_live, enum reason reason, const char *reason_subject);
 bool engine_restore_job(struct engine *en, const char *unit, const char *job,

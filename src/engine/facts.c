@@ -1,0 +1,367 @@
+/* facts.c - what is true of units and edges, derived each time; nothing here writes. */
+#include "engine/world.h"
+
+ENUM_DEFINE(edge_status, EDGE_STATUS_LIST, EDGE_STATUS_COUNT)
+
+bool job_tracks_edges(const struct job *j)
+{
+	return j->core.state == JOB_WAITING_DEPS ||
+	    (j->is->policy.virtual && j->core.state == JOB_READY);
+}
+
+const char *unit_title(const struct engine *en, unit_id u)
+{
+	return u == ID_NONE ? "?" : en->units.v[u].name;
+}
+
+static bool job_is_ready(const struct job_core *c)
+{
+	return c->state == JOB_READY || c->state == JOB_SUCCEEDED;
+}
+
+static bool job_is_executed(const struct job_core *c)
+{
+	return c->state == JOB_RUNNING || job_is_ready(c);
+}
+
+/* Over the jobs that `completed` and `succeeded` speak of: the one-shots, or all. */
+static void ends_of(const struct engine *en, unit_id u, bool one_shots, struct facts *f)
+{
+	bool any = false, completed = true, succeeded = true;
+
+	for_jobs (en, u, j) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (one_shots && !jb->is->policy.one_shot)
+			continue;
+		any = true;
+		completed = completed && jb->core.completed;
+		succeeded = succeeded && jb->core.state == JOB_SUCCEEDED;
+	}
+	f->completed = any && completed;
+	f->succeeded = any && succeeded && f->live;
+}
+
+struct facts facts_of(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+	struct facts f = { .live = un->live, .ended = true };
+	bool all_ready = un->live, all_executed = un->live, all_were = true, one_shots = false;
+	bool some_alive = false, some_ready = false, some_waits = false;
+
+	for_jobs (en, u, j) {
+		const struct job *jb = &en->jobs.v[j];
+		const struct job_core *c = &jb->core;
+		bool virtual = jb->is->policy.virtual;
+
+		one_shots = one_shots || jb->is->policy.one_shot;
+		all_ready = all_ready && job_is_ready(c);
+		all_executed = all_executed && job_is_executed(c);
+		all_were = all_were && c->was_ready;
+		some_ready = some_ready || c->state == JOB_READY;
+		some_alive = some_alive || job_state_has_process(c->state);
+		some_waits = some_waits || c->state == JOB_WAITING_DEPS;
+		f.process = f.process || (job_state_has_process(c->state) && !virtual);
+		f.was_executed = f.was_executed || c->was_executed;
+		f.blocked = f.blocked || (c->state == JOB_WAITING_DEPS && jb->n_blocked);
+		f.failed = f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED;
+		f.first_over = f.first_over || (c->failures && !job_is_ready(c));
+		f.ended = f.ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
+	}
+	if (un->first_job == ID_NONE)
+		all_ready = all_executed = false;
+	f.blocked = (f.blocked || un->conflict_with != ID_NONE) && f.live;
+	f.failed = f.failed && f.live;
+	f.first_over = f.first_over || f.failed;
+	f.ready = all_ready || (f.live && f.failed && all_were && some_ready);
+	f.executed = all_executed;
+	f.waiting = some_waits && !some_alive;
+	f.stopping = un->stopping;
+	f.active = f.process || un->stopping || un->start_after_stop ||
+	    (f.live && !f.ended && !f.blocked);
+	ends_of(en, u, one_shots, &f);
+	return f;
+}
+
+static enum service_state state_of_parts(const struct engine *en, unit_id u)
+{
+	unsigned n[JOB_STATE_COUNT] = { 0 }, jobs = 0, virtual = 0, blocked = 0;
+
+	for_jobs (en, u, j) {
+		n[en->jobs.v[j].core.state]++;
+		virtual += en->jobs.v[j].is->policy.virtual;
+		blocked += en->jobs.v[j].core.state == JOB_WAITING_DEPS && en->jobs.v[j].n_blocked;
+		jobs++;
+	}
+	unsigned moving = n[JOB_STARTING] + n[JOB_RUNNING] + n[JOB_RETRYING] + n[JOB_PENDING] +
+	    n[JOB_STOPPING];
+	unsigned failed = n[JOB_FAILED] + n[JOB_SKIPPED];
+
+	if (failed)
+		return moving || n[JOB_READY] ? SERVICE_DEGRADED : SERVICE_FAILED;
+	if (n[JOB_SUCCEEDED] == jobs && !virtual)
+		return SERVICE_EXITED;
+	if (n[JOB_READY] + n[JOB_SUCCEEDED] == jobs)
+		return en->units.v[u].n_broken ? SERVICE_DEGRADED : SERVICE_RUNNING;
+	if (moving)
+		return SERVICE_STARTING;
+	if (blocked)
+		return n[JOB_READY] ? SERVICE_DEGRADED : SERVICE_BLOCKED;
+	return n[JOB_READY] + n[JOB_SUCCEEDED] ? SERVICE_STARTING : SERVICE_WAITING_DEPS;
+}
+
+enum service_state facts_state(const struct engine *en, unit_id u, const struct facts *f)
+{
+	if (f->stopping)
+		return SERVICE_STOPPING;
+	if (!f->live)
+		return SERVICE_INACTIVE;
+	if (en->units.v[u].conflict_with != ID_NONE && !f->process)
+		return SERVICE_BLOCKED;
+	return state_of_parts(en, u);
+}
+
+enum run_state facts_run_state(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+	const struct facts *f = &un->facts;
+
+	if (un->stopping)
+		return RUN_STOPPING;
+	if (!un->run)
+		return RUN_CREATED;
+	if (!un->live)
+		return RUN_CANCELLED;
+	if (f->ended)
+		return f->failed ? RUN_FAILED : RUN_SUCCEEDED;
+	return f->was_executed ? RUN_RUNNING : RUN_WAITING_DEPS;
+}
+
+/* ---- edges --------------------------------------------------------------- */
+
+static bool target_is_known(const struct engine *en, const struct edge *ed)
+{
+	return en->units.v[ed->to_unit].registered && (!ed->is->action || ed->to_job != ID_NONE);
+}
+
+static bool job_condition(const struct engine *en, const struct edge *ed)
+{
+	const struct job_core *c = &en->jobs.v[ed->to_job].core;
+	bool live = en->units.v[ed->to_unit].live;
+
+	switch (ed->is->condition) {
+	case COND_STARTED: return live && job_is_executed(c);
+	case COND_READY:
+	case COND_HEALTHY: return live && job_is_ready(c);
+	case COND_COMPLETED: return c->completed;
+	case COND_SUCCEEDED: return live && c->state == JOB_SUCCEEDED;
+	case CONDITION_COUNT: break;
+	}
+	return false;
+}
+
+static bool unit_condition(const struct engine *en, const struct edge *ed)
+{
+	const struct facts *f = &en->units.v[ed->to_unit].facts;
+
+	switch (ed->is->condition) {
+	case COND_STARTED: return f->executed;
+	case COND_READY:
+	case COND_HEALTHY: return f->ready;
+	case COND_COMPLETED: return f->completed;
+	case COND_SUCCEEDED: return f->succeeded;
+	case CONDITION_COUNT: break;
+	}
+	return false;
+}
+
+bool edge_target_holds(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+
+	if (ed->is->gate_only)
+		return true;
+	if (!target_is_known(en, ed))
+		return false;
+	return ed->to_job != ID_NONE ? job_condition(en, ed) : unit_condition(en, ed);
+}
+
+/* Nothing that happens by itself will make the condition true. */
+static bool target_is_stuck(const struct engine *en, const struct edge *ed)
+{
+	const struct unit *t = &en->units.v[ed->to_unit];
+	const struct facts *f = &t->facts;
+
+	if (t->start_after_stop)
+		return false;
+	if (!t->live || t->stopping)
+		return true;
+	if (ed->to_job != ID_NONE) {
+		const struct job *j = &en->jobs.v[ed->to_job];
+
+		return job_state_is_end(j->core.state) || t->conflict_with != ID_NONE ||
+		    (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
+	}
+	return f->failed || f->blocked || f->ended;
+}
+
+static bool target_is_settled(const struct engine *en, const struct edge *ed)
+{
+	const struct unit *t = &en->units.v[ed->to_unit];
+
+	if (t->start_after_stop || t->stopping)
+		return false;
+	if (ed->to_job != ID_NONE && t->live && en->jobs.v[ed->to_job].core.failures)
+		return true;
+	return target_is_stuck(en, ed) || (ed->to_job == ID_NONE && t->facts.first_over);
+}
+
+enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wanted)
+{
+	const struct edge *ed = &en->edges.v[e];
+	bool hard = ed->is->kinds & DEP_REQUIRES;
+
+	*gate_wanted = false;
+	if (!(ed->is->kinds & DEP_ORDERS))
+		return EDGE_HOLDS; /* wants alone delays nothing */
+	if (!ed->is->gate_only && !target_is_known(en, ed))
+		return ed->is->optional ? EDGE_IGNORED : hard ? EDGE_BLOCKED : EDGE_HOLDS;
+	if (!ed->is->gate_only && ed->is->optional &&
+	    en->units.v[ed->to_unit].wanted == WANTED_STOP)
+		return EDGE_IGNORED;
+	if (edge_target_holds(en, e)) {
+		if (ed->gate == ID_NONE)
+			return EDGE_HOLDS;
+		*gate_wanted = true;
+		if (en->gates.v[ed->gate].open && ed->gate_waiting)
+			return EDGE_HOLDS;
+	} else if (hard ? target_is_stuck(en, ed) : target_is_settled(en, ed)) {
+		return hard ? EDGE_BLOCKED : EDGE_HOLDS;
+	}
+	if (ed->timed_out)
+		return hard ? EDGE_BLOCKED : EDGE_HOLDS;
+	return EDGE_WAITS;
+}
+
+/* SPEC 2.5.9: from the target's first execution; still while the target itself waits. */
+bool edge_is_ticking(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+
+	if (!ed->is->timeout || ed->timed_out)
+		return false;
+	if (ed->is->gate_only)
+		return true;
+	if (ed->to_job != ID_NONE) {
+		const struct job_core *c = &en->jobs.v[ed->to_job].core;
+
+		return c->was_executed && c->state != JOB_WAITING_DEPS;
+	}
+	const struct facts *f = &en->units.v[ed->to_unit].facts;
+	return f->was_executed && !f->waiting;
+}
+
+static bool job_failed_meanwhile(const struct job_core *c)
+{
+	return !job_is_ready(c) && (c->failures || c->state == JOB_FAILED);
+}
+
+bool edge_is_broken(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+	const struct job *from = &en->jobs.v[ed->from];
+
+	if (!(ed->is->kinds & DEP_REQUIRES) || ed->is->gate_only || !target_is_known(en, ed) ||
+	    ed->is->condition == COND_COMPLETED || ed->is->condition == COND_SUCCEEDED ||
+	    from->is->policy.virtual ||
+	    (from->core.state != JOB_RUNNING && from->core.state != JOB_READY) ||
+	    !en->units.v[ed->to_unit].live || edge_target_holds(en, e))
+		return false;
+	if (ed->to_job != ID_NONE)
+		return job_failed_meanwhile(&en->jobs.v[ed->to_job].core);
+	for_jobs (en, ed->to_unit, j)
+		if (job_failed_meanwhile(&en->jobs.v[j].core))
+			return true;
+	return false;
+}
+
+/* ---- in words ------------------------------------------------------------ */
+
+static void describe_end(const struct job *j, struct str *out)
+{
+	const struct job_core *c = &j->core;
+
+	if (j->why && (c->reason == REASON_SPAWN_ERROR || c->reason == REASON_PROBE_FAILED)) {
+		str_add(out, j->why);
+		return;
+	}
+	if (c->last.signal)
+		str_fmt(out, "ended by signal %d", c->last.signal);
+	else if (c->last.code >= 0 && c->reason != REASON_START_TIMEOUT)
+		str_fmt(out, "exit code %d", c->last.code);
+	else
+		str_add(out, reason_str(c->reason));
+	if (c->reason == REASON_NOT_READY || c->reason == REASON_GAVE_UP)
+		str_fmt(out, c->reason == REASON_GAVE_UP ? ", gave up after %u attempts" :
+			    ", before it was ready (attempt %u)", j->attempt);
+}
+
+static const struct job *culprit(const struct engine *en, const struct edge *ed)
+{
+	if (ed->to_job != ID_NONE)
+		return &en->jobs.v[ed->to_job];
+	const struct job *found = NULL;
+	for_jobs (en, ed->to_unit, j) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (jb->core.state == JOB_FAILED)
+			return jb;
+		if (!found && !job_is_ready(&jb->core))
+			found = jb;
+	}
+	return found;
+}
+
+static void describe_target(const struct engine *en, const struct edge *ed, struct str *out)
+{
+	const struct unit *t = &en->units.v[ed->to_unit];
+	const struct job *j = culprit(en, ed);
+
+	if (!t->live && t->wanted == WANTED_STOP)
+		str_add(out, " is stopped by the operator");
+	else if (!t->live && !t->start_after_stop)
+		str_add(out, t->stopping ? " is stopping" : " is inactive");
+	else if (t->conflict_with != ID_NONE)
+		str_fmt(out, " is blocked: it conflicts with %s", unit_title(en, t->conflict_with));
+	else if (j && (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING)) {
+		str_add(out, j->core.state == JOB_FAILED ? " failed: " : " is retrying: ");
+		describe_end(j, out);
+	} else if (t->facts.blocked)
+		str_add(out, " is blocked");
+	else
+		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : "starting",
+		    ed->is->condition == COND_READY ? "ready" : condition_str(ed->is->condition));
+}
+
+void edge_describe(const struct engine *en, edge_id e, struct str *out)
+{
+	const struct edge *ed = &en->edges.v[e];
+	bool known = ed->is->gate_only || target_is_known(en, ed);
+
+	if (ed->is->gate && (ed->is->gate_only || edge_target_holds(en, e))) {
+		str_fmt(out, "%s of %s %s", engine_gate_text(en, ed->gate), ed->is->key,
+		    ed->status == EDGE_HOLDS ? "answers" : "does not answer yet");
+	} else if (!known) {
+		str_fmt(out, "`%s` is not registered", ed->is->key);
+	} else {
+		str_add(out, en->units.v[ed->to_unit].name);
+		if (ed->is->action && strcmp(ed->is->action, en->units.v[ed->to_unit].name) != 0)
+			str_fmt(out, "/%s", ed->is->action);
+		if (edge_target_holds(en, e))
+			str_fmt(out, " is %s", condition_str(ed->is->condition));
+		else
+			describe_target(en, ed, out);
+	}
+	if (ed->timed_out && ed->status != EDGE_HOLDS)
+		str_fmt(out, " (timed out after %lld ms)", (long long)ed->is->timeout);
+}

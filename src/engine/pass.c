@@ -1,0 +1,592 @@
+/*
+ * pass.c - from one event to a quiet graph.
+ *
+ * The only place that steps a job and that changes counts.  Order of a pass:
+ * recount who began to wait, let changed units tell the edges that point at
+ * them, let automation pull in, pass the turn among what stops, and only then
+ * release.  Queues instead of recursion: a chain of 10,000 is a long queue.
+ */
+#include "engine/world.h"
+
+void ids_push(struct ids *q, uint32_t id)
+{
+	*vec_push(q) = id;
+}
+
+bool ids_pop(struct ids *q, uint32_t *out)
+{
+	if (q->head == q->n) {
+		q->head = q->n = 0;
+		return false;
+	}
+	*out = q->v[q->head++];
+	return true;
+}
+
+void effect_push(struct engine *en, struct effect fx)
+{
+	*vec_push(&en->effects) = fx;
+}
+
+void unit_touch(struct engine *en, unit_id u)
+{
+	if (en->units.v[u].dirty)
+		return;
+	en->units.v[u].dirty = true;
+	ids_push(&en->dirty, u);
+}
+
+void job_recount_later(struct engine *en, job_id j)
+{
+	if (en->jobs.v[j].queued_recount)
+		return;
+	en->jobs.v[j].queued_recount = true;
+	ids_push(&en->recount, j);
+}
+
+static void release_later(struct engine *en, job_id j)
+{
+	if (en->jobs.v[j].queued_release)
+		return;
+	en->jobs.v[j].queued_release = true;
+	ids_push(&en->release, j);
+}
+
+static void stop_later(struct engine *en, job_id j)
+{
+	if (en->jobs.v[j].queued_stop)
+		return;
+	en->jobs.v[j].queued_stop = true;
+	ids_push(&en->stops, j);
+}
+
+void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by)
+{
+	struct unit *un = &en->units.v[u];
+
+	if (un->pull_queued || !un->registered)
+		return;
+	un->pull_queued = true;
+	if (!un->live)
+		un->pulled_by = pulled_by;
+	ids_push(&en->pulls, u);
+}
+
+/* ---- gates and clocks of an edge ----------------------------------------- */
+
+static void edge_join_gate(struct engine *en, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+	struct gate *g = &en->gates.v[ed->gate];
+
+	ed->gate_waiting = true;
+	ed->prev_gate = ID_NONE;
+	ed->next_gate = g->first_edge;
+	if (g->first_edge != ID_NONE)
+		en->edges.v[g->first_edge].prev_gate = e;
+	g->first_edge = e;
+	g->waiters++;
+	if (!g->watched && !g->open) {
+		g->watched = true;
+		effect_push(en, (struct effect){ .kind = EFFECT_GATE_WATCH, .gate = ed->gate });
+	}
+}
+
+/* When nobody waits any more the answer is forgotten: the next attempt asks anew. */
+void edge_leave_gate(struct engine *en, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+
+	if (!ed->gate_waiting)
+		return;
+	struct gate *g = &en->gates.v[ed->gate];
+	if (ed->prev_gate != ID_NONE)
+		en->edges.v[ed->prev_gate].next_gate = ed->next_gate;
+	else
+		g->first_edge = ed->next_gate;
+	if (ed->next_gate != ID_NONE)
+		en->edges.v[ed->next_gate].prev_gate = ed->prev_gate;
+	ed->gate_waiting = false;
+	ed->next_gate = ed->prev_gate = ID_NONE;
+	if (--g->waiters)
+		return;
+	if (g->watched)
+		effect_push(en, (struct effect){ .kind = EFFECT_GATE_DROP, .gate = ed->gate });
+	g->watched = g->open = false;
+}
+
+static void edge_set_clock(struct engine *en, msec now, edge_id e, bool ticking)
+{
+	struct edge *ed = &en->edges.v[e];
+
+	if (ticking == (ed->deadline != MSEC_NEVER))
+		return;
+	ed->timer_gen++;
+	if (!ticking) {
+		ed->clock_left = ed->deadline > now ? ed->deadline - now : 1;
+		ed->deadline = MSEC_NEVER;
+		return;
+	}
+	ed->deadline = now + ed->clock_left;
+	timer_push(en, ed->deadline, TIMER_EDGE, e, ed->timer_gen);
+}
+
+/* ---- counts --------------------------------------------------------------- */
+
+static bool is_unmet(enum edge_status s)
+{
+	return s == EDGE_WAITS || s == EDGE_BLOCKED;
+}
+
+static void set_status(struct engine *en, msec now, edge_id e, enum edge_status to)
+{
+	struct edge *ed = &en->edges.v[e];
+	struct job *j = &en->jobs.v[ed->from];
+	enum edge_status from = ed->status;
+
+	if (from == to)
+		return;
+	ed->status = to;
+	ed->since = now;
+	j->unmet += (uint32_t)is_unmet(to) - (uint32_t)is_unmet(from);
+	j->n_blocked += (uint32_t)(to == EDGE_BLOCKED) - (uint32_t)(from == EDGE_BLOCKED);
+	if ((to == EDGE_BLOCKED) != (from == EDGE_BLOCKED))
+		unit_touch(en, j->unit);
+}
+
+/* Automation starts what is inactive, wanted by nobody's stop, and needed. */
+static bool may_pull(const struct engine *en, const struct edge *ed)
+{
+	const struct unit *t = ed->to_unit == ID_NONE ? NULL : &en->units.v[ed->to_unit];
+
+	return t && (ed->is->kinds & DEP_PULLS) && t->registered && !t->live && !t->stopping &&
+	    t->wanted != WANTED_STOP && !en->shutdown && !en->restoring;
+}
+
+/* Re-derive one edge of a job that tracks its edges. */
+static void edge_derive(struct engine *en, msec now, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+	bool gate;
+	enum edge_status s = edge_evaluate(en, e, &gate);
+
+	if (gate && !ed->gate_waiting) {
+		edge_join_gate(en, e);
+		s = edge_evaluate(en, e, &gate);
+	} else if (!gate) {
+		edge_leave_gate(en, e);
+	}
+	set_status(en, now, e, s);
+	edge_set_clock(en, now, e, is_unmet(s) && edge_is_ticking(en, e));
+	if (is_unmet(s) && may_pull(en, ed))
+		unit_pull_later(en, ed->to_unit, e);
+}
+
+/* What follows from a job's counts, once all its edges are derived. */
+static void job_counted(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	if (jb->core.state == JOB_READY && jb->unmet)
+		job_event_now(en, now, j, JOB_EV_UNHOLD, NULL);
+	else if (jb->core.state == JOB_WAITING_DEPS && !jb->unmet)
+		release_later(en, j);
+}
+
+static void edges_idle(struct engine *en, msec now, job_id j)
+{
+	for_out (en, j, e) {
+		edge_leave_gate(en, e);
+		edge_set_clock(en, now, e, false);
+	}
+}
+
+static const struct engine_job_spec *newer_spec(const struct engine *en, const struct job *jb)
+{
+	const struct spec *s = en->units.v[jb->unit].spec;
+
+	for (size_t i = 0; s && s != jb->spec && i < s->is.n_jobs; i++)
+		if (strcmp(s->is.jobs[i].name, jb->is->name) == 0)
+			return &s->is.jobs[i];
+	return NULL;
+}
+
+static void recount(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	jb->queued_recount = false;
+	if (!jb->used || !job_tracks_edges(jb))
+		return;
+	const struct engine_job_spec *newer = newer_spec(en, jb);
+	if (newer)
+		job_take_spec(en, j, en->units.v[jb->unit].spec, newer);
+	jb->unmet = jb->n_blocked = 0;
+	for_out (en, j, e) {
+		struct edge *ed = &en->edges.v[e];
+
+		edge_set_clock(en, now, e, false);
+		ed->status = EDGE_HOLDS;
+		ed->since = now;
+		ed->timed_out = false;
+		ed->clock_left = ed->is->timeout;
+		edge_derive(en, now, e);
+	}
+	unit_touch(en, jb->unit);
+	job_counted(en, now, j);
+}
+
+/* ---- stepping a job -------------------------------------------------------- */
+
+static double chance(struct engine *en) /* splitmix64 */
+{
+	uint64_t z = en->rng += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
+}
+
+static void spawn(struct engine *en, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	if (jb->token)
+		token_remove(en, jb->token);
+	jb->token = en->next_token++;
+	token_put(en, jb->token, j);
+	jb->restarts += jb->attempt > 0;
+	jb->attempt++;
+	free(jb->why);
+	jb->why = NULL;
+	effect_push(en, (struct effect){ .kind = EFFECT_SPAWN, .unit = jb->unit, .job = j,
+			    .token = jb->token });
+}
+
+static void signal_effect(struct engine *en, job_id j, enum effect_kind kind)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	effect_push(en, (struct effect){ .kind = kind, .unit = jb->unit, .job = j,
+			    .token = jb->token });
+}
+
+static void set_timer(struct engine *en, msec now, job_id j, msec after)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	jb->timer_gen++;
+	jb->deadline = after ? now + after : MSEC_NEVER;
+	if (after)
+		timer_push(en, jb->deadline, TIMER_JOB, j, jb->timer_gen);
+}
+
+static void perform(struct engine *en, msec now, job_id j, enum job_verb verb, msec after)
+{
+	switch (verb) {
+	case JOB_VERB_WAIT: job_recount_later(en, j); break;
+	case JOB_VERB_SPAWN: spawn(en, j); break;
+	case JOB_VERB_TERM: signal_effect(en, j, EFFECT_TERM); break;
+	case JOB_VERB_KILL: signal_effect(en, j, EFFECT_KILL); break;
+	case JOB_VERB_SWEEP: signal_effect(en, j, EFFECT_SWEEP); break;
+	case JOB_VERB_ARM: set_timer(en, now, j, after); break;
+	case JOB_VERB_DISARM: set_timer(en, now, j, 0); break;
+	case JOB_VERB_ENDED: job_leaves_stop(en, j); break;
+	case JOB_VERB_COUNT: break;
+	}
+}
+
+static void record_step(struct engine *en, job_id j, enum job_state from, enum job_event ev)
+{
+	const struct job *jb = &en->jobs.v[j];
+	const struct unit *un = &en->units.v[jb->unit];
+
+	if (ev == JOB_EV_RELEASE && jb->attempt == (jb->is->policy.virtual ? 0 : 1))
+		op_step_record(en, un->cause, "start", j);
+	else if (ev == JOB_EV_STOP && job_state_has_process(from) && from != JOB_STOPPING)
+		op_step_record(en, un->stop_cause, "stop", j);
+}
+
+void job_event_now(
+    struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
+{
+	struct job *jb = &en->jobs.v[j];
+	struct job_world w = { 0 };
+	enum job_state from = jb->core.state;
+	bool tracked = job_tracks_edges(jb);
+
+	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
+		w.demanded = engine_demanded(en, jb->unit) && !en->shutdown;
+		w.chance = chance(en);
+	}
+	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
+	jb->core = st.core;
+	en->n_stopping += (uint32_t)(st.core.state == JOB_STOPPING) - (uint32_t)(from == JOB_STOPPING);
+	if (tracked && !job_tracks_edges(jb))
+		edges_idle(en, now, j);
+	for (size_t i = 0; i < st.n; i++)
+		perform(en, now, j, st.act[i].verb, st.act[i].after);
+	if (st.core.state != from) {
+		jb = &en->jobs.v[j];
+		jb->since = now;
+		record_step(en, j, from, ev);
+		effect_push(en, (struct effect){ .kind = EFFECT_JOB, .unit = jb->unit, .job = j,
+				    .token = jb->token, .from = (int)from,
+				    .to = (int)st.core.state, .reason = st.core.reason });
+	}
+	unit_touch(en, en->jobs.v[j].unit);
+}
+
+/* ---- turns among what stops ------------------------------------------------ */
+
+static void one_less(struct engine *en, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	if (jb->stop_mark && jb->stop_waits && --jb->stop_waits == 0)
+		stop_later(en, j);
+}
+
+void job_uncount_stops(struct engine *en, job_id j)
+{
+	for_out (en, j, e) {
+		struct edge *ed = &en->edges.v[e];
+
+		if (!ed->stop_counted)
+			continue;
+		ed->stop_counted = false;
+		if (ed->to_job != ID_NONE) {
+			one_less(en, ed->to_job);
+			continue;
+		}
+		for_jobs (en, ed->to_unit, t)
+			one_less(en, t);
+	}
+}
+
+void job_leaves_stop(struct engine *en, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	if (jb->stop_mark)
+		en->n_stop_marked--;
+	jb->stop_mark = false;
+	jb->stop_waits = 0;
+	job_uncount_stops(en, j);
+}
+
+static void take_turn(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	jb->queued_stop = false;
+	if (!jb->used || !jb->stop_mark || jb->stop_waits)
+		return;
+	job_event_now(en, now, j, JOB_EV_STOP, NULL);
+	if (!job_state_has_process(en->jobs.v[j].core.state))
+		job_leaves_stop(en, j);
+}
+
+/* Old and new definitions together may order a circle: then all go at once. */
+static bool break_stall(struct engine *en)
+{
+	if (!en->n_stop_marked || en->n_stopping)
+		return false;
+	for (job_id j = 0; j < en->jobs.n; j++) {
+		struct job *jb = &en->jobs.v[j];
+
+		if (!jb->used || !jb->stop_mark)
+			continue;
+		jb->stop_waits = 0;
+		stop_later(en, j);
+	}
+	return true;
+}
+
+/* ---- release ----------------------------------------------------------------- */
+
+static unit_id active_conflict(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	for (size_t i = 0; i < un->conflicts.n; i++) {
+		const struct unit *c = &en->units.v[un->conflicts.v[i]];
+		struct facts f = facts_of(en, un->conflicts.v[i]);
+
+		if (f.process || f.stopping || (f.active && c->run < un->run))
+			return un->conflicts.v[i];
+	}
+	return ID_NONE;
+}
+
+static void try_release(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	jb->queued_release = false;
+	if (!jb->used || jb->core.state != JOB_WAITING_DEPS || jb->unmet || jb->core.stop)
+		return;
+	struct unit *un = &en->units.v[jb->unit];
+	if (un->conflicts.n) {
+		unit_id c = active_conflict(en, jb->unit);
+
+		if (c != un->conflict_with) {
+			un->conflict_with = c;
+			unit_touch(en, jb->unit);
+		}
+		if (c != ID_NONE)
+			return;
+	}
+	job_event_now(en, now, j, JOB_EV_RELEASE, NULL);
+}
+
+static void conflict_over(struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	for (size_t i = 0; i < un->conflicts.n; i++) {
+		unit_id c = un->conflicts.v[i];
+
+		if (en->units.v[c].conflict_with != u)
+			continue;
+		en->units.v[c].conflict_with = ID_NONE;
+		unit_touch(en, c);
+		for_jobs (en, c, j)
+			if (en->jobs.v[j].core.state == JOB_WAITING_DEPS && !en->jobs.v[j].unmet)
+				release_later(en, j);
+	}
+}
+
+/* ---- a changed unit ------------------------------------------------------------ */
+
+static void publish(struct engine *en, msec now, unit_id u)
+{
+	struct unit *un = &en->units.v[u];
+	enum service_state to = facts_state(en, u, &un->facts), from = un->state;
+
+	if (to != from) {
+		un->state = to;
+		un->since = now;
+		effect_push(en, (struct effect){ .kind = EFFECT_UNIT, .unit = u,
+				    .from = (int)from, .to = (int)to, .reason = un->reason });
+	}
+	if (un->live && un->facts.ended && !un->stopping && !un->run_over) {
+		un->run_over = true;
+		effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u });
+	} else if (!un->facts.ended) {
+		un->run_over = false;
+	}
+}
+
+static void tell_edge(struct engine *en, msec now, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+	const struct job *from = &en->jobs.v[ed->from];
+
+	if (job_tracks_edges(from) && !from->queued_recount) {
+		edge_derive(en, now, e);
+		job_counted(en, now, ed->from);
+	}
+	bool broken = edge_is_broken(en, e);
+	if (broken == ed->broken)
+		return;
+	ed->broken = broken;
+	en->units.v[from->unit].n_broken += broken ? 1u : (uint32_t)-1;
+	unit_touch(en, from->unit);
+}
+
+/* An ad-hoc run does not wait for what can not come (SPEC 2.5.8). */
+static void skip_blocked(struct engine *en, msec now, unit_id u)
+{
+	for_jobs (en, u, j) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (jb->core.state != JOB_WAITING_DEPS || !jb->n_blocked || jb->queued_recount)
+			continue;
+		bool pulled = false;
+		for_out (en, j, e)
+			pulled = pulled || may_pull(en, &en->edges.v[e]);
+		if (!pulled)
+			job_event_now(en, now, j, JOB_EV_BLOCK, NULL);
+	}
+}
+
+static void refresh(struct engine *en, msec now, unit_id u)
+{
+	struct unit *un = &en->units.v[u];
+
+	un->dirty = false;
+	if (!un->used)
+		return;
+	un->facts = facts_of(en, u);
+	if (en->restoring)
+		return;
+	if (un->stopping && un->facts.ended) {
+		unit_stopped(en, now, u);
+		un = &en->units.v[u];
+		un->facts = facts_of(en, u);
+	}
+	publish(en, now, u);
+	for_jobs (en, u, j)
+		for_out (en, j, e) /* a job that began or ceased to run */
+			if (en->edges.v[e].broken != edge_is_broken(en, e))
+				tell_edge(en, now, e);
+	for_in (en, u, e)
+		tell_edge(en, now, e);
+	if (en->units.v[u].is_run && en->units.v[u].live)
+		skip_blocked(en, now, u);
+	if (en->units.v[u].conflicts.n && !en->units.v[u].facts.active)
+		conflict_over(en, u);
+	ops_unit_changed(en, now, u);
+}
+
+void run_passes(struct engine *en, msec now)
+{
+	uint32_t id;
+
+	for (;;) {
+		if (ids_pop(&en->recount, &id))
+			recount(en, now, id);
+		else if (ids_pop(&en->dirty, &id))
+			refresh(en, now, id);
+		else if (en->restoring)
+			return;
+		else if (ids_pop(&en->pulls, &id))
+			unit_pull(en, now, id);
+		else if (ids_pop(&en->stops, &id))
+			take_turn(en, now, id);
+		else if (ids_pop(&en->release, &id))
+			try_release(en, now, id);
+		else if (!break_stall(en))
+			return;
+	}
+}
+
+/* ---- news about edges -------------------------------------------------------- */
+
+void edge_time_out(struct engine *en, msec now, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+
+	ed->timed_out = true;
+	ed->deadline = MSEC_NEVER;
+	if (!job_tracks_edges(&en->jobs.v[ed->from]))
+		return;
+	edge_derive(en, now, e);
+	job_counted(en, now, ed->from);
+}
+
+void gate_opened(struct engine *en, msec now, gate_id g)
+{
+	edge_id next;
+
+	if (g >= en->gates.n || !en->gates.v[g].watched)
+		return;
+	en->gates.v[g].watched = false;
+	en->gates.v[g].open = true;
+	for (edge_id e = en->gates.v[g].first_edge; e != ID_NONE; e = next) {
+		next = en->edges.v[e].next_gate;
+		edge_derive(en, now, e);
+		job_counted(en, now, en->edges.v[e].from);
+	}
+}

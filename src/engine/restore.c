@@ -1,0 +1,125 @@
+/* restore.c - belief put back after the server was killed; facts are derived anew. */
+#include "engine/world.h"
+
+void engine_restore_begin(struct engine *en)
+{
+	en->restoring = true;
+}
+
+void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted, uint64_t run,
+    bool run_live, enum reason reason, const char *reason_subject)
+{
+	unit_id u = engine_find(en, name);
+
+	if (u == ID_NONE)
+		return;
+	struct unit *un = &en->units.v[u];
+	un->wanted = wanted;
+	un->run = run;
+	un->live = run_live;
+	un->reason = reason;
+	if (reason_subject) {
+		unit_id s = engine_find(en, reason_subject);
+
+		en->units.v[u].reason_unit = s;
+	}
+}
+
+bool engine_restore_job(struct engine *en, const char *unit, const char *job,
+    const struct engine_job_memory *m)
+{
+	unit_id u = engine_find(en, unit);
+	job_id j = u == ID_NONE ? ID_NONE : unit_job_named(en, u, job);
+
+	if (j == ID_NONE)
+		return false;
+	struct job *jb = &en->jobs.v[j];
+	jb->core = m->core;
+	jb->token = m->token;
+	jb->attempt = m->attempt;
+	jb->restarts = m->restarts;
+	jb->since = m->since;
+	if (m->token)
+		token_put(en, m->token, j);
+	if (m->token >= en->next_token)
+		en->next_token = m->token + 1;
+	en->n_stopping += m->core.state == JOB_STOPPING;
+	return true;
+}
+
+/* A timer that ran when the server died runs again from now: never shorter. */
+static void arm_again(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+	const struct job_policy *p = &jb->is->policy;
+	msec after = 0;
+
+	switch (jb->core.state) {
+	case JOB_RUNNING: after = p->one_shot ? p->timeout : p->start_timeout; break;
+	case JOB_READY: after = p->virtual || !jb->core.failures ? 0 : p->stability; break;
+	case JOB_RETRYING: after = job_backoff(p, jb->core.failures, 0); after += !after; break;
+	case JOB_PENDING: after = 1; break;
+	case JOB_STOPPING: after = p->stop_timeout > 0 ? p->stop_timeout : 1; break;
+	case JOB_CREATED:
+	case JOB_WAITING_DEPS:
+	case JOB_STARTING:
+	case JOB_SUCCEEDED:
+	case JOB_FAILED:
+	case JOB_CANCELLED:
+	case JOB_SKIPPED:
+	case JOB_STATE_COUNT: break;
+	}
+	if (!after)
+		return;
+	jb->timer_gen++;
+	jb->deadline = now + after;
+	timer_push(en, jb->deadline, TIMER_JOB, j, jb->timer_gen);
+}
+
+/* A unit whose jobs were told to stop is stopping, whatever else was stored. */
+static void restore_stop(struct engine *en, unit_id u)
+{
+	bool stop = false;
+
+	for_jobs (en, u, j)
+		stop = stop || (en->jobs.v[j].core.stop && !job_state_is_end(en->jobs.v[j].core.state) &&
+				   en->jobs.v[j].core.state != JOB_CREATED);
+	if (!stop)
+		return;
+	en->units.v[u].stopping = true;
+	for_jobs (en, u, j) {
+		struct job *jb = &en->jobs.v[j];
+
+		if (job_state_is_end(jb->core.state) || jb->core.state == JOB_CREATED)
+			continue;
+		jb->stop_mark = jb->core.stop = true;
+		en->n_stop_marked++;
+		if (jb->core.state != JOB_STOPPING) {
+			jb->queued_stop = true;
+			ids_push(&en->stops, j);
+		}
+	}
+}
+
+void engine_restored(struct engine *en, msec now)
+{
+	run_passes(en, now); /* facts of every unit, nothing published */
+	for (unit_id u = 0; u < en->units.n; u++) {
+		if (!en->units.v[u].used)
+			continue;
+		restore_stop(en, u);
+		for_jobs (en, u, j) {
+			if (en->units.v[u].live && en->jobs.v[j].core.state == JOB_CREATED &&
+			    !en->units.v[u].stopping)
+				job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
+			arm_again(en, now, j);
+			if (job_tracks_edges(&en->jobs.v[j]))
+				job_recount_later(en, j);
+		}
+		en->units.v[u].facts = facts_of(en, u);
+		en->units.v[u].run_over = en->units.v[u].facts.ended;
+		unit_touch(en, u);
+	}
+	en->restoring = false;
+	run_passes(en, now);
+}

@@ -1,0 +1,238 @@
+/* view.c - what callers may see; copies out, changes nothing. */
+#include "engine/world.h"
+
+#include <stdio.h>
+
+size_t engine_unit_count(const struct engine *en)
+{
+	return en->units.n;
+}
+
+/* "demanded" of SPEC 1: wanted, or pulled by a demanded unit that nothing else blocks. */
+static bool blocked_by_other(const struct engine *en, unit_id u, unit_id target)
+{
+	if (en->units.v[u].conflict_with != ID_NONE)
+		return true;
+	for_jobs (en, u, j) {
+		if (en->jobs.v[j].core.state != JOB_WAITING_DEPS || !en->jobs.v[j].n_blocked)
+			continue;
+		for_out (en, j, e)
+			if (en->edges.v[e].status == EDGE_BLOCKED &&
+			    en->edges.v[e].to_unit != target)
+				return true;
+	}
+	return false;
+}
+
+static bool is_root(const struct unit *un)
+{
+	return un->is_run ? un->live && !un->facts.ended : un->wanted == WANTED_START;
+}
+
+bool engine_demanded(const struct engine *en, unit_id u)
+{
+	/* Marks are a cache of the walk, no state: the engine is unchanged to its callers. */
+	struct engine *marks = (struct engine *)(uintptr_t)en;
+	uint32_t epoch = walk_begin(marks);
+	struct ids todo = { 0 };
+	bool found = false;
+	unit_id at;
+
+	if (en->units.v[u].wanted == WANTED_STOP)
+		return false;
+	ids_push(&todo, u);
+	marks->units.v[u].mark = epoch;
+	while (!found && ids_pop(&todo, &at)) {
+		found = is_root(&en->units.v[at]);
+		for_in (en, at, e) {
+			unit_id from = en->jobs.v[en->edges.v[e].from].unit;
+			struct unit *d = &marks->units.v[from];
+
+			if (found || d->mark == epoch || !(en->edges.v[e].is->kinds & DEP_PULLS) ||
+			    d->wanted == WANTED_STOP || blocked_by_other(en, from, at))
+				continue;
+			d->mark = epoch;
+			ids_push(&todo, from);
+		}
+	}
+	free(todo.v);
+	return found;
+}
+
+static op_id op_in_flight(const struct engine *en, unit_id u)
+{
+	for (uint32_t w = en->units.v[u].first_watch; w != ID_NONE; w = en->watches.v[w].next)
+		if (en->ops.v[en->watches.v[w].op].state == OP_ACTIVE)
+			return en->ops.v[en->watches.v[w].op].id;
+	return 0;
+}
+
+static enum reason reason_of(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+	enum reason found = un->live ? REASON_NONE : un->reason;
+
+	if (un->conflict_with != ID_NONE)
+		return REASON_CONFLICT;
+	for_jobs (en, u, j) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (jb->core.state == JOB_FAILED)
+			return jb->core.reason;
+		if (un->live && found == REASON_NONE && jb->core.state != JOB_READY &&
+		    jb->core.state != JOB_SUCCEEDED)
+			found = jb->core.reason;
+		if (jb->core.state != JOB_WAITING_DEPS || !jb->n_blocked)
+			continue;
+		for_out (en, j, e)
+			if (en->edges.v[e].status == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
+				return en->units.v[en->edges.v[e].to_unit].registered ?
+					   REASON_DEPENDENCY_FAILED :
+					   REASON_MISSING_DEPENDENCY;
+	}
+	return un->n_broken && found == REASON_NONE ? REASON_DEPENDENCY_FAILED : found;
+}
+
+bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
+{
+	if (u >= en->units.n || !en->units.v[u].used)
+		return false;
+	const struct unit *un = &en->units.v[u];
+	unit_id subject = un->conflict_with != ID_NONE ? un->conflict_with : un->reason_unit;
+	size_t n = 0;
+
+	for_jobs (en, u, j)
+		n++;
+	*out = (struct unit_view){ .id = u,
+		.name = un->name,
+		.is_run = un->is_run,
+		.registered = un->registered,
+		.class_system = un->spec && un->spec->is.class_system,
+		.critical = un->spec && un->spec->is.critical,
+		.definition_changed = un->definition_changed,
+		.wanted = un->wanted,
+		.state = un->state,
+		.run_state = facts_run_state(en, u),
+		.reason = reason_of(en, u),
+		.reason_subject = subject == ID_NONE ? NULL : unit_title(en, subject),
+		.since = un->since,
+		.run = un->run,
+		.run_live = un->live,
+		.op = op_in_flight(en, u),
+		.n_jobs = n };
+	return true;
+}
+
+bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id *unit)
+{
+	if (j >= en->jobs.n || !en->jobs.v[j].used)
+		return false;
+	const struct job *jb = &en->jobs.v[j];
+
+	*out = (struct job_view){ .id = j,
+		.name = jb->is->name,
+		.core = jb->core,
+		.token = jb->token,
+		.since = jb->since,
+		.deadline = jb->deadline,
+		.why = jb->why,
+		.restarts = jb->restarts,
+		.attempt = jb->attempt,
+		.virtual = jb->is->policy.virtual };
+	if (unit)
+		*unit = jb->unit;
+	return true;
+}
+
+bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view *out)
+{
+	for_jobs (en, u, j)
+		if (i-- == 0)
+			return engine_job(en, j, out, NULL);
+	return false;
+}
+
+bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out)
+{
+	edge_id found = ID_NONE;
+
+	for_out (en, j, e)
+		if (i-- == 0) {
+			found = e;
+			break;
+		}
+	if (found == ID_NONE)
+		return false;
+	const struct edge *ed = &en->edges.v[found];
+	bool gate, tracked = job_tracks_edges(&en->jobs.v[j]);
+	enum edge_status now = tracked ? ed->status : edge_evaluate(en, found, &gate);
+	auto_str text = { 0 };
+
+	edge_describe(en, found, &text);
+	*out = (struct edge_view){ .id = found,
+		.from = j,
+		.to_unit = ed->to_unit,
+		.to_job = ed->to_job,
+		.target = ed->to_unit == ID_NONE ? ed->is->key : en->units.v[ed->to_unit].name,
+		.target_action = ed->is->action,
+		.kinds = ed->is->kinds,
+		.condition = ed->is->condition,
+		/* a gate is asked while somebody waits only: afterwards the condition speaks */
+		.status = !tracked && now == EDGE_WAITS && edge_target_holds(en, found) ? EDGE_HOLDS : now,
+		.gate_waits = ed->gate_waiting && !en->gates.v[ed->gate].open,
+		.gate = ed->gate,
+		.gate_text = ed->is->gate,
+		.timed_out = ed->timed_out,
+		.timeout = ed->is->timeout,
+		.since = ed->since,
+		.source = ed->is->source };
+	snprintf(out->text, sizeof(out->text), "%s", str_text(&text));
+	return true;
+}
+
+unit_id engine_conflict_of(const struct engine *en, unit_id u)
+{
+	return en->units.v[u].conflict_with;
+}
+
+void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struct strv *out)
+{
+	for_in (en, u, e) {
+		const char *name = unit_title(en, en->jobs.v[en->edges.v[e].from].unit);
+
+		if ((!hard_only || (en->edges.v[e].is->kinds & DEP_REQUIRES)) && !strv_has(out, name))
+			strv_add(out, name);
+	}
+}
+
+bool engine_op(const struct engine *en, op_id id, struct op_view *out)
+{
+	const struct op *op = op_by_id(en, id);
+
+	if (!op)
+		return false;
+	*out = (struct op_view){ .id = id,
+		.kind = op->kind,
+		.state = op->state,
+		.changed = op->changed,
+		.code = op->code,
+		.message = op->message,
+		.chain = &op->chain,
+		.started = &op->started,
+		.names = &op->names,
+		.notes = &op->notes,
+		.steps = op->steps.v,
+		.n_steps = op->steps.n,
+		.superseded_by = op->superseded_by };
+	return true;
+}
+
+void engine_op_forget(struct engine *en, op_id id)
+{
+	struct op *op = op_by_id(en, id);
+
+	if (!op || op->state == OP_ACTIVE)
+		return;
+	op_release(op);
+	*op = (struct op){ .timer_gen = op->timer_gen };
+}

@@ -1,0 +1,263 @@
+/*
+ * world.h - the engine's inside: arrays of units, jobs, edges and gates that
+ * refer to each other by index, so that a copy for `plan` is a few memcpy.
+ *
+ * Who may write what: topology.c owns the lists; pass.c is the only one that
+ * steps a job and the only one that changes counts; operation.c begins and ends
+ * operations; facts.c only reads.  Private to engine/.
+ */
+#ifndef HP_ENGINE_WORLD_H
+#define HP_ENGINE_WORLD_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+
+/* A private copy of a definition, in one block; shared by the jobs built from it. */
+struct spec {
+	uint32_t refs;
+	struct engine_unit_spec is; /* a target has one job, named "" */
+};
+struct spec *spec_dup(const struct engine_unit_spec *from);
+struct spec *spec_hold(struct spec *s);
+void spec_drop(struct spec *s);
+
+struct ids {
+	uint32_t *v;
+	size_t n, cap, head;
+};
+
+/* What in-edges and operations want to know of a unit; derived in refresh. */
+struct facts {
+	bool live;          /* a run that has not been ended by a stop */
+	bool ready, executed, succeeded, completed;
+	bool was_executed;  /* something of it, in this run */
+	bool waiting;       /* nothing alive, something waits for edges */
+	bool blocked;       /* a hard edge, or a conflict, can not hold without help */
+	bool failed;        /* a job failed for good */
+	bool first_over;    /* an attempt ended without readiness */
+	bool stopping;      /* asked to stop, not empty */
+	bool process;       /* any process is left, or asked for */
+	bool active;        /* for conflicts (SPEC 2.3) */
+	bool ended;         /* every job is at an end */
+};
+
+struct unit {
+	const char *name;     /* spec's, or `placeholder` */
+	char *placeholder;    /* owned name while unregistered */
+	struct spec *spec;    /* NULL: not registered, only named by edges */
+	bool used, registered, is_run, definition_changed;
+	bool live;
+	bool stopping;        /* in a stop set */
+	bool cascaded;        /* stopped because of stop_subject */
+	bool dirty, start_after_stop;
+	bool pull_queued;     /* automation looks at it in this pass */
+	bool run_over;        /* EFFECT_RUN_ENDED was given for this run */
+	enum wanted wanted;
+	enum service_state state; /* as last published */
+	enum reason reason;
+	unit_id reason_unit;  /* of dependency_stopped, conflict */
+	unit_id conflict_with; /* may not execute while that one is active */
+	msec since;
+	uint64_t run;
+	op_id cause;          /* the operation that began the run */
+	op_id stop_cause;     /* the operation that stops it */
+	edge_id pulled_by;    /* ID_NONE: asked for */
+	job_id first_job;
+	edge_id first_in;
+	uint32_t first_watch;
+	struct ids conflicts; /* unit ids, both directions; an entry for each mention */
+	uint32_t n_broken;    /* edges of running jobs whose target failed meanwhile */
+	struct facts facts;
+	uint32_t mark;        /* of graph walks: equal to engine.epoch means visited */
+	unit_id next_free;
+};
+
+struct job {
+	unit_id unit;
+	job_id next;          /* in the unit, or of the free list */
+	bool used, queued_release, queued_recount, queued_stop;
+	bool stop_mark;       /* in a stop set and not ended */
+	struct spec *spec;
+	const struct engine_job_spec *is;
+	struct job_core core;
+	uint64_t token;
+	uint32_t attempt, restarts; /* in this run */
+	uint32_t unmet, n_blocked;
+	uint32_t stop_waits;
+	edge_id first_out, last_out;
+	uint32_t timer_gen;
+	msec deadline, since;
+	char *why;            /* last error text; owned, NULL in a copy */
+};
+
+struct edge {
+	bool used, stop_counted, broken, timed_out, gate_waiting;
+	enum edge_status status; /* as last derived, of a job that tracks its edges */
+	const struct engine_edge_spec *is;
+	job_id from;
+	unit_id to_unit;
+	job_id to_job;
+	gate_id gate;
+	edge_id next_out, next_in, prev_in, next_gate, prev_gate;
+	uint32_t timer_gen;
+	msec clock_left, deadline; /* deadline: MSEC_NEVER while the clock stands still */
+	msec since;
+};
+
+struct gate {
+	char *key; /* owned; the text is in front of the '\x1f' */
+	bool watched, open;
+	uint32_t waiters, edges;
+	edge_id first_edge;
+};
+
+enum timer_kind { TIMER_JOB, TIMER_EDGE, TIMER_OP };
+struct timer {
+	msec at;
+	enum timer_kind kind;
+	uint32_t id, gen;
+};
+
+enum watch_goal { GOAL_READY, GOAL_SETTLED, GOAL_STOPPED, GOAL_ENDED };
+struct watch {
+	uint32_t op, next;
+	unit_id unit;
+	enum watch_goal goal;
+	bool used;
+};
+
+struct op {
+	bool used;
+	op_id id;
+	enum op_kind kind;
+	enum op_state state;
+	bool changed, holding; /* holding: being built, may not end yet */
+	bool shutdown;
+	uint32_t open;         /* watches that are not settled */
+	enum err code;
+	char *message;
+	struct strv chain, started, names, notes;
+	struct op_plan steps;
+	op_id superseded_by;
+	uint32_t timer_gen;
+	msec deadline;
+};
+
+#define VEC(T)                 \
+	struct {               \
+		T *v;          \
+		size_t n, cap; \
+	}
+
+struct token_slot {
+	uint64_t token; /* 0: free */
+	job_id job;
+};
+
+struct engine {
+	VEC(struct unit) units;
+	VEC(struct job) jobs;
+	VEC(struct edge) edges;
+	VEC(struct gate) gates;
+	VEC(struct timer) timers; /* binary heap; stale entries are dropped by gen */
+	VEC(struct watch) watches;
+	VEC(struct op) ops;
+	VEC(struct effect) effects;
+	uint32_t free_unit, free_job, free_edge, free_watch;
+	struct map by_name;  /* unit name -> index + 1 */
+	struct map gate_by_key;
+	const struct engine *original; /* of a copy: whose maps are asked */
+	struct ids dirty, recount, pulls, stops, release;
+	VEC(struct token_slot) tokens; /* open addressing, token -> job */
+	size_t n_tokens;
+	uint64_t next_token, next_op, next_run, rng;
+	uint32_t epoch;
+	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
+	bool shutdown;
+	bool restoring; /* nothing is released or published until engine_restored */
+};
+/* ids: a FIFO */
+void ids_push(struct ids *q, uint32_t id);
+bool ids_pop(struct ids *q, uint32_t *out);
+
+/* timer.c */
+void timer_push(struct engine *en, msec at, enum timer_kind kind, uint32_t id, uint32_t gen);
+bool timer_pop_due(struct engine *en, msec now, struct timer *out);
+
+/* topology.c */
+unit_id unit_by_name(const struct engine *en, const char *name);
+unit_id unit_named(struct engine *en, const char *name); /* a placeholder when unknown */
+void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is);
+void unit_rebuild(struct engine *en, msec now, unit_id u); /* jobs from unit.spec; all ended or waiting */
+job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
+void token_put(struct engine *en, uint64_t token, job_id j);
+void token_remove(struct engine *en, uint64_t token);
+uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
+
+#define for_jobs(en, u, j) \
+	for (job_id j = (en)->units.v[u].first_job; j != ID_NONE; j = (en)->jobs.v[j].next)
+#define for_out(en, j, e) \
+	for (edge_id e = (en)->jobs.v[j].first_out; e != ID_NONE; e = (en)->edges.v[e].next_out)
+#define for_in(en, u, e) \
+	for (edge_id e = (en)->units.v[u].first_in; e != ID_NONE; e = (en)->edges.v[e].next_in)
+
+/* facts.c: reads only */
+struct facts facts_of(const struct engine *en, unit_id u);
+enum service_state facts_state(const struct engine *en, unit_id u, const struct facts *f);
+enum run_state facts_run_state(const struct engine *en, unit_id u);
+enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wanted);
+bool edge_is_ticking(const struct engine *en, edge_id e);
+bool edge_is_broken(const struct engine *en, edge_id e);
+bool edge_target_holds(const struct engine *en, edge_id e); /* the condition alone */
+void edge_describe(const struct engine *en, edge_id e, struct str *out);
+bool job_tracks_edges(const struct job *j);
+const char *unit_title(const struct engine *en, unit_id u);
+
+/* pass.c */
+void job_event_now(struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
+void unit_touch(struct engine *en, unit_id u);
+void job_recount_later(struct engine *en, job_id j);
+void edge_leave_gate(struct engine *en, edge_id e);
+void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by);
+void job_leaves_stop(struct engine *en, job_id j);
+void job_uncount_stops(struct engine *en, job_id j); /* its part in others' turns */
+void run_passes(struct engine *en, msec now);
+void effect_push(struct engine *en, struct effect fx);
+void edge_time_out(struct engine *en, msec now, edge_id e);
+void gate_opened(struct engine *en, msec now, gate_id g);
+
+/* request.c: what an operation touches, before anything is changed */
+struct member {
+	unit_id unit;
+	edge_id by; /* ID_NONE: asked for */
+	bool hard;
+};
+struct closure {
+	struct member *v;
+	size_t n, cap;
+};
+enum err closure_of_start(struct engine *en, const struct engine_request *rq, bool automation,
+    struct closure *out, struct ids *replaced, struct strv *notes, struct strv *chain,
+    struct error *e);
+void closure_of_stop(struct engine *en, const struct ids *asked, bool with_unneeded,
+    struct closure *out);
+void closure_of_restart(struct engine *en, const struct ids *asked, bool with_deps,
+    struct closure *out);
+
+/* operation.c */
+struct op *op_by_id(const struct engine *en, op_id id);
+void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
+void ops_unit_changed(struct engine *en, msec now, unit_id u);
+void ops_executed(struct engine *en, msec now, unit_id u);
+void op_timer(struct engine *en, msec now, uint32_t slot);
+void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pulled_by);
+void unit_stopped(struct engine *en, msec now, unit_id u);
+void unit_pull(struct engine *en, msec now, unit_id u); /* automation; from the pulls queue */
+void op_release(struct op *op);
+
+/* why.c */
+void chain_of(const struct engine *en, unit_id u, struct strv *out);
+enum err blocked_code(const struct engine *en, unit_id u, struct str *sentence);
+void describe_failure(const struct engine *en, unit_id u, struct str *out);
+
+#endif
