@@ -1,0 +1,130 @@
+/*
+ * capture.h - what the files of logs/ share; for them only.
+ *
+ * Two threads: the loop's (all of logs.h) and the log thread (log_thread_main).
+ * `lock` guards everything from `lock` on to `bell`'s queues; spools and the
+ * files belong to the log thread alone; a pipe belongs to it once attached.
+ */
+#ifndef HP_LOGS_CAPTURE_H
+#define HP_LOGS_CAPTURE_H
+
+#include "base/map.h"
+#include "logs/logs.h"
+#include "logs/regex.h"
+#include "logs/spool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct log_watch {
+	struct log_watch *next;
+	uint64_t token;
+	struct log_regex *regex;
+	struct str partial[LOG_STREAM_COUNT];
+	log_match_fn fn;
+	void *ctx;
+	bool matched, told;
+};
+
+struct log_follow {
+	struct log_follow *next;
+	uint64_t id;
+	char *service; /* NULL: any */
+	log_news_fn fn;
+	void *ctx;
+	bool news;
+};
+
+struct log_pipe {
+	struct log_pipe *next, *prev; /* all pipes */
+	struct spool *spool;
+	char *names; /* "action\0run\0" */
+	int64_t job;
+	uint64_t token;
+	uint64_t end;	  /* where its last bytes ended in segment `segment` */
+	uint64_t dropped; /* bytes not kept and not yet noted */
+	uint32_t attempt, segment, source;
+	int fd;
+	uint8_t stream, policy;
+	bool by_copy;  /* splice said EINVAL */
+	bool blocked;  /* out of the epoll until the disk takes bytes again */
+	bool mid_line; /* its bytes in the former segment did not end a line */
+	bool resumed;
+};
+
+struct log_closed {
+	uint64_t token;
+	enum log_stream stream;
+};
+
+struct log_insert {
+	struct log_insert *next;
+	char *service, *action, *line;
+};
+
+struct logs {
+	int dir_fd, epoll_fd, null_fd;
+	int wake_fd;  /* for the log thread */
+	int event_fd; /* for the loop */
+	struct logs_options opt;
+	pthread_t thread;
+
+	/* the log thread's own */
+	struct map spools;	  /* changed under `lock` */
+	struct spool *spool_list; /* read its head under `lock` */
+	uint64_t total;
+	size_t open_spools;
+	msec retry_at;	  /* 0: nothing is blocked */
+	msec retry_pause; /* 0: none yet */
+	bool probing;	  /* it refused; the next write that succeeds ends the trouble */
+	char *copy;	  /* for by_copy and scanning; only while needed */
+
+	pthread_mutex_t lock;
+	struct log_pipe *pipes;
+	struct log_follow *follows;
+	struct log_watch *watches;
+	struct log_insert *inserts, **inserts_end;
+	size_t insert_bytes;
+	struct {
+		struct log_closed *v;
+		size_t n, cap;
+	} closed;
+	uint64_t next_follow;
+	struct str trouble; /* empty: fine */
+	struct logs_stats stats;
+	log_closed_fn closed_fn;
+	void *closed_ctx;
+	atomic_uint n_follows, n_watches;
+	atomic_bool quit;
+};
+
+void *log_thread_main(void *logs);
+
+/* pull.c: move what one pipe has.  */
+enum pull { PULL_MORE, PULL_EMPTY, PULL_END, PULL_BLOCKED };
+enum pull log_pull(struct logs *l, struct log_pipe *p);
+void log_pull_finish(struct logs *l, struct log_pipe *p); /* its end was seen */
+struct spool *log_spool(struct logs *l, const char *service);
+struct spool *log_spools(struct logs *l); /* the list */
+enum err log_write_insert(struct logs *l, const struct log_insert *in);
+#define LOG_COPY_BYTES (64u << 10)
+
+/* thread.c: how long until the disk is tried again. */
+msec log_retry_pause(struct logs *l);
+
+/* quota.c */
+void log_quota_enforce(struct logs *l, struct spool *sp);
+void log_quota_age(struct logs *l);
+void log_recount(struct logs *l, struct spool *sp); /* the total follows sp->bytes */
+
+/* notify.c */
+void log_ring(struct logs *l);				    /* wake the loop */
+void log_tell_news(struct logs *l, const struct spool *sp); /* new bytes */
+void log_tell_closed(struct logs *l, const struct log_pipe *p);
+void log_scan_watch(struct logs *l, const struct log_pipe *p, uint64_t offset, uint64_t n);
+void log_set_trouble(struct logs *l, const char *text); /* NULL: over */
+
+msec log_now(void);
+usec_wall log_wall(void);
+
+#endif

@@ -1,0 +1,392 @@
+#include "logs/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <signal.h>
+
+enum { STACK_BYTES = 256 << 10, INSERT_BYTES_MAX = 1 << 20 };
+
+static const char *const stream_words[] = {"any", "stdout", "stderr", "inserted"};
+
+const char *log_stream_str(enum log_stream s)
+{
+	return (size_t)s < LOG_STREAM_COUNT ? stream_words[s] : "?";
+}
+
+bool log_stream_parse(const char *s, enum log_stream *out)
+{
+	for (unsigned i = 0; i < LOG_STREAM_COUNT; i++)
+		if (strcmp(s, stream_words[i]) == 0)
+			return *out = (enum log_stream)i, true;
+	return false;
+}
+
+static void set_options(struct logs *l, const struct logs_options *o)
+{
+	static const struct logs_options none;
+
+	if (!o)
+		o = &none;
+	l->opt.segment_bytes = o->segment_bytes ? o->segment_bytes : 8u << 20;
+	l->opt.service_bytes = o->service_bytes ? o->service_bytes : 64u << 20;
+	l->opt.total_bytes = o->total_bytes ? o->total_bytes : 1u << 30;
+	l->opt.max_age_s = o->max_age_s ? o->max_age_s : 30 * 86400;
+	if (l->opt.segment_bytes > l->opt.service_bytes / 2)
+		l->opt.segment_bytes = l->opt.service_bytes / 2;
+}
+
+static enum err open_fds(struct logs *l, const char *dir, struct error *e)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	l->dir_fd = l->epoll_fd = l->null_fd = l->wake_fd = l->event_fd = -1;
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return error_sys(e, errno, "logs: mkdir %s", dir);
+	l->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->dir_fd < 0)
+		return error_sys(e, errno, "logs: open %s", dir);
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->epoll_fd < 0 || l->null_fd < 0 || l->wake_fd < 0 || l->event_fd < 0 ||
+	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) < 0)
+		return error_sys(e, errno, "logs: descriptors");
+	return ERR_OK;
+}
+
+static void close_fds(struct logs *l)
+{
+	int *fds[] = {&l->dir_fd, &l->epoll_fd, &l->null_fd, &l->wake_fd, &l->event_fd};
+
+	for (size_t i = 0; i < countof(fds); i++)
+		close_at_exit(fds[i]);
+}
+
+/* Signals are the loop's: the thread starts with all of them blocked. */
+static enum err start_thread(struct logs *l, struct error *e)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int rc;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&l->thread, &attr, log_thread_main, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc == 0)
+		pthread_setname_np(l->thread, "logs");
+	return rc ? error_sys(e, rc, "logs: thread") : ERR_OK;
+}
+
+enum err logs_open(
+    const char *dir, const struct logs_options *o, struct logs **out, struct error *e)
+{
+	struct logs *l = mem_new(sizeof(*l));
+
+	set_options(l, o);
+	pthread_mutex_init(&l->lock, NULL);
+	l->inserts_end = &l->inserts;
+	if (open_fds(l, dir, e) || start_thread(l, e)) {
+		close_fds(l);
+		free(l);
+		return e->code;
+	}
+	*out = l;
+	return ERR_OK;
+}
+
+static void wake(struct logs *l)
+{
+	const uint64_t one = 1;
+
+	if (write(l->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full means awake */
+}
+
+static void release_lists(struct logs *l)
+{
+	for (struct log_pipe *p = l->pipes, *next; p; p = next) {
+		next = p->next;
+		close(p->fd);
+		free(p->names);
+		free(p);
+	}
+	while (l->watches)
+		logs_unwatch(l, l->watches->token);
+	while (l->follows)
+		logs_unfollow(l, l->follows->id);
+	for (struct spool *sp = l->spool_list, *next; sp; sp = next) {
+		next = sp->next;
+		spool_free(sp);
+	}
+	map_release(&l->spools);
+	free(l->closed.v);
+	str_release(&l->trouble);
+}
+
+void logs_close(struct logs *l)
+{
+	if (!l)
+		return;
+	atomic_store(&l->quit, true);
+	wake(l);
+	pthread_join(l->thread, NULL);
+	release_lists(l);
+	close_fds(l);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static struct log_pipe *pipe_new(const struct log_ident *id, int fd)
+{
+	struct log_pipe *p = mem_new(sizeof(*p));
+	const char *action = id->action ? id->action : "", *run = id->run ? id->run : "";
+	size_t na = strlen(action) + 1, nr = strlen(run) + 1;
+
+	p->names = mem_new(na + nr);
+	memcpy(p->names, action, na);
+	memcpy(p->names + na, run, nr);
+	p->job = id->job;
+	p->token = id->token;
+	p->attempt = id->attempt;
+	p->stream = (uint8_t)id->stream;
+	p->policy = (uint8_t)id->policy;
+	p->resumed = id->resumed;
+	p->fd = fd;
+	return p;
+}
+
+enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, struct error *e)
+{
+	struct log_pipe *p = pipe_new(id, take_fd);
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = p};
+	enum err rc = ERR_OK;
+
+	p->spool = log_spool(l, id->service);
+	pthread_mutex_lock(&l->lock);
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, take_fd, &ev) < 0) {
+		rc = error_sys(e, errno, "log of %s: watch the pipe", p->spool->name);
+	} else {
+		p->next = l->pipes;
+		if (p->next)
+			p->next->prev = p;
+		l->pipes = p;
+		l->stats.pipes++;
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (rc) {
+		close(take_fd);
+		free(p->names);
+		free(p);
+	}
+	return rc;
+}
+
+enum err logs_insert(
+    struct logs *l, const char *service, const char *action, const char *line, struct error *e)
+{
+	struct log_insert *in;
+	size_t n = strlen(line) + 1;
+
+	pthread_mutex_lock(&l->lock);
+	if (l->insert_bytes + n > INSERT_BYTES_MAX) {
+		pthread_mutex_unlock(&l->lock);
+		return error_set(e, ERR_BUSY, "log of %s: too much waits for the disk", service);
+	}
+	in = mem_new(sizeof(*in));
+	in->service = text_dup(service);
+	in->action = text_dup(action ? action : "");
+	in->line = text_fmt("%s\n", line);
+	l->insert_bytes += n;
+	*l->inserts_end = in;
+	l->inserts_end = &in->next;
+	pthread_mutex_unlock(&l->lock);
+	wake(l);
+	return ERR_OK;
+}
+
+int logs_event_fd(const struct logs *l)
+{
+	return l->event_fd;
+}
+
+void logs_on_closed(struct logs *l, log_closed_fn fn, void *ctx)
+{
+	pthread_mutex_lock(&l->lock);
+	l->closed_fn = fn;
+	l->closed_ctx = ctx;
+	pthread_mutex_unlock(&l->lock);
+}
+
+uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx)
+{
+	struct log_follow *f = mem_new(sizeof(*f));
+
+	f->service = text_dup(service);
+	f->fn = fn;
+	f->ctx = ctx;
+	pthread_mutex_lock(&l->lock);
+	f->id = ++l->next_follow;
+	f->next = l->follows;
+	l->follows = f;
+	pthread_mutex_unlock(&l->lock);
+	atomic_fetch_add(&l->n_follows, 1);
+	return f->id;
+}
+
+void logs_unfollow(struct logs *l, uint64_t follow)
+{
+	struct log_follow *found = NULL;
+
+	pthread_mutex_lock(&l->lock);
+	for (struct log_follow **at = &l->follows; *at; at = &(*at)->next)
+		if ((*at)->id == follow) {
+			found = *at;
+			*at = found->next;
+			break;
+		}
+	pthread_mutex_unlock(&l->lock);
+	if (!found)
+		return;
+	atomic_fetch_sub(&l->n_follows, 1);
+	free(found->service);
+	free(found);
+}
+
+enum err logs_watch_ready(
+    struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e)
+{
+	struct log_regex *r;
+	struct log_watch *w;
+
+	if (log_regex_new(regex, &r, e))
+		return e->code;
+	w = mem_new(sizeof(*w));
+	w->token = token;
+	w->regex = r;
+	w->fn = fn;
+	w->ctx = ctx;
+	pthread_mutex_lock(&l->lock);
+	w->next = l->watches;
+	l->watches = w;
+	pthread_mutex_unlock(&l->lock);
+	atomic_fetch_add(&l->n_watches, 1);
+	return ERR_OK;
+}
+
+void logs_unwatch(struct logs *l, uint64_t token)
+{
+	struct log_watch *found = NULL;
+
+	pthread_mutex_lock(&l->lock);
+	for (struct log_watch **at = &l->watches; *at; at = &(*at)->next)
+		if ((*at)->token == token) {
+			found = *at;
+			*at = found->next;
+			break;
+		}
+	pthread_mutex_unlock(&l->lock);
+	if (!found)
+		return;
+	atomic_fetch_sub(&l->n_watches, 1);
+	for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
+		str_release(&found->partial[i]);
+	log_regex_free(found->regex);
+	free(found);
+}
+
+/* One thing to tell, copied out so that its callback runs without the lock. */
+struct telling {
+	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH } what;
+	struct log_closed closed;
+	log_closed_fn closed_fn;
+	log_news_fn news_fn;
+	log_match_fn match_fn;
+	void *ctx;
+};
+
+static struct telling next_telling(struct logs *l)
+{
+	struct telling t = {0};
+
+	if (l->closed.n) {
+		t.what = TELL_CLOSED;
+		t.closed = l->closed.v[--l->closed.n];
+		t.closed_fn = l->closed_fn;
+		t.ctx = l->closed_ctx;
+		return t;
+	}
+	for (struct log_watch *w = l->watches; w; w = w->next)
+		if (w->matched && !w->told) {
+			w->told = true;
+			t.what = TELL_MATCH;
+			t.closed.token = w->token;
+			t.match_fn = w->fn;
+			t.ctx = w->ctx;
+			return t;
+		}
+	for (struct log_follow *f = l->follows; f; f = f->next)
+		if (f->news) {
+			f->news = false;
+			t.what = TELL_NEWS;
+			t.news_fn = f->fn;
+			t.ctx = f->ctx;
+			return t;
+		}
+	return t;
+}
+
+void logs_dispatch(struct logs *l)
+{
+	uint64_t count;
+
+	if (read(l->event_fd, &count, sizeof(count)) < 0)
+		return;
+	/* Bounded: a flood must not keep the loop here; what is left rings again. */
+	for (int turns = 0; turns < 1000; turns++) {
+		struct telling t;
+
+		pthread_mutex_lock(&l->lock);
+		t = next_telling(l);
+		pthread_mutex_unlock(&l->lock);
+		if (t.what == TELL_NOTHING)
+			return;
+		if (t.what == TELL_CLOSED && t.closed_fn)
+			t.closed_fn(t.closed.token, t.closed.stream, t.ctx);
+		else if (t.what == TELL_MATCH)
+			t.match_fn(t.closed.token, t.ctx);
+		else if (t.what == TELL_NEWS)
+			t.news_fn(t.ctx);
+	}
+	log_ring(l);
+}
+
+bool logs_degraded(struct logs *l, struct str *out)
+{
+	bool degraded;
+
+	pthread_mutex_lock(&l->lock);
+	degraded = l->trouble.n > 0;
+	if (degraded && out)
+		str_add(out, str_text(&l->trouble));
+	pthread_mutex_unlock(&l->lock);
+	return degraded;
+}
+
+struct logs_stats logs_stats(struct logs *l)
+{
+	struct logs_stats s;
+
+	pthread_mutex_lock(&l->lock);
+	s = l->stats;
+	s.stored = l->total;
+	pthread_mutex_unlock(&l->lock);
+	return s;
+}

@@ -1,0 +1,99 @@
+/*
+ * logs.h - capture of every byte that jobs write, and the events around it.
+ *
+ * One thread with an epoll of its own moves bytes from each attached pipe into
+ * segment files by splice(2); it may block on the disk, its callers never do.
+ * The files need no repair after a SIGKILL (format.h): hand the same pipe ends
+ * to logs_attach again and capture goes on at the real end of the file, with no
+ * byte lost and none doubled.  Where splice says EINVAL (a PTY, an odd file
+ * system) read and write are used, and a kill between the two loses that chunk.
+ *
+ * A full or failing disk never stops a service's process by a signal: by policy
+ * its pipe is left full (it blocks, LOG_BLOCK) or emptied into nothing and
+ * counted (LOG_DROP).  logs_degraded says so; it ends by itself.
+ *
+ * Every function is called from one thread, the loop's; callbacks run in
+ * logs_dispatch, on that thread, and may call back into this module.  Reading
+ * is query.h, which needs no capture at all.
+ *
+ * Depends on: base, format.h.
+ */
+#ifndef HP_LOGS_LOGS_H
+#define HP_LOGS_LOGS_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum log_stream { LOG_ANY, LOG_STDOUT, LOG_STDERR, LOG_INSERTED, LOG_STREAM_COUNT };
+const char *log_stream_str(enum log_stream s); /* "any" "stdout" "stderr" "inserted" */
+bool log_stream_parse(const char *s, enum log_stream *out);
+
+enum log_policy { LOG_BLOCK, LOG_DROP };
+
+/* Whose pipe it is; all texts are copied. */
+struct log_ident {
+	const char *service; /* NULL: an ad-hoc run */
+	const char *action;
+	const char *run; /* the run's name */
+	int64_t job;
+	uint64_t token;	  /* of the attempt; handed to log_closed_fn */
+	uint32_t attempt; /* from 1 */
+	enum log_stream stream;
+	enum log_policy policy;
+	bool resumed; /* the pipe was captured before, by an earlier process */
+};
+
+struct logs_options {		/* 0: the default */
+	uint64_t segment_bytes; /* 8 MiB */
+	uint64_t service_bytes; /* 64 MiB, indexes included */
+	uint64_t total_bytes;	/* 1 GiB */
+	int64_t max_age_s;	/* 30 days; segments last written before are removed */
+};
+
+struct logs;
+
+/* `dir` is made (0700) and must be on a file system of its owner's. */
+enum err logs_open(
+    const char *dir, const struct logs_options *o, struct logs **out, struct error *e);
+/* Takes what is in the pipes at this moment, then ends the thread. */
+void logs_close(struct logs *l);
+
+/* Capture until the pipe's end.  The descriptor is closed by us, also on failure. */
+enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, struct error *e);
+
+/* A line from the API.  ERR_BUSY when more than a MiB waits for the disk. */
+enum err logs_insert(
+    struct logs *l, const char *service, const char *action, const char *line, struct error *e);
+
+/* Readable when logs_dispatch has something to do. */
+int logs_event_fd(const struct logs *l);
+void logs_dispatch(struct logs *l);
+
+/* A pipe was taken to its end and closed: its other holders may let go. */
+typedef void (*log_closed_fn)(uint64_t token, enum log_stream stream, void *ctx);
+void logs_on_closed(struct logs *l, log_closed_fn fn, void *ctx);
+
+/* Called once after any number of new bytes for `service` (NULL: any). */
+typedef void (*log_news_fn)(void *ctx);
+uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx);
+void logs_unfollow(struct logs *l, uint64_t follow);
+
+/* Tell once when a line of the attempt matches; only bytes captured from now on
+ * are looked at, each once, so call it before logs_attach (after a restart,
+ * logs_query tells about the past).  Forgotten by logs_unwatch only. */
+typedef void (*log_match_fn)(uint64_t token, void *ctx);
+enum err logs_watch_ready(
+    struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e);
+void logs_unwatch(struct logs *l, uint64_t token);
+
+/* Is something not being kept as it should?  `out` may be NULL. */
+bool logs_degraded(struct logs *l, struct str *out);
+
+struct logs_stats {
+	uint64_t captured, dropped; /* bytes since logs_open */
+	uint64_t stored;	    /* bytes on the disk */
+	size_t pipes, blocked;
+};
+struct logs_stats logs_stats(struct logs *l);
+
+#endif

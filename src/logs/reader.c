@@ -1,0 +1,351 @@
+#include "logs/reader.h"
+
+#include "base/limits.h"
+#include "logs/chunks.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { WINDOW_BYTES = 64 << 10 };
+
+/* Bytes that quotas have removed. */
+static uint64_t read_gone(int folder)
+{
+	auto_fd int fd = openat(folder, "dropped", O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+
+	return fd >= 0 && pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
+    const struct log_filter *f, uint32_t back, struct log_mark from)
+{
+	auto_free char *path = text_fmt("%s/%s", dir, name);
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct log_extent x;
+
+	if (folder < 0)
+		return false;
+	x = log_folder_scan(folder, false);
+	*r = (struct log_reader){.filter = f, .folder_fd = folder, .seg_fd = -1};
+	r->name = text_dup(name);
+	r->first = x.first;
+	r->last = x.last;
+	r->at.segment = back && x.last - x.first >= back ? x.last - back + 1 : x.first;
+	if (from.resume.segment >= x.first && from.resume.segment > 0)
+		r->at = from.resume;
+	r->skip = from.end;
+	r->mark = from.end.segment ? from : (struct log_mark){r->at, r->at};
+	if (!back && !from.resume.segment)
+		r->gone = read_gone(folder);
+	if (r->at.segment)
+		log_chunks_load(r, r->at.segment);
+	return true;
+}
+
+static void partial_free(struct log_partial *p)
+{
+	log_source_release(&p->id);
+	str_release(&p->text);
+	free(p);
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r->name)
+		return;
+	log_chunks_clear(r);
+	for (struct log_partial *p = r->partials, *next; p; p = next) {
+		next = p->next;
+		partial_free(p);
+	}
+	close(r->folder_fd);
+	free(r->chunks.v);
+	free(r->sources.v);
+	free(r->window);
+	free(r->name);
+	*r = (struct log_reader){.folder_fd = -1, .seg_fd = -1};
+}
+
+/* The bytes at r->at, at least one of them; NULL when they can not be read. */
+static const char *window(struct log_reader *r, uint64_t end, size_t *n)
+{
+	uint64_t at = r->at.offset;
+
+	if (at < r->window_at || at >= r->window_at + r->window_n) {
+		ssize_t got;
+
+		if (!r->window)
+			r->window = mem_grow(NULL, WINDOW_BYTES, 1);
+		got = pread(r->seg_fd, r->window, WINDOW_BYTES, (off_t)at);
+		if (got <= 0)
+			return NULL;
+		r->window_at = at;
+		r->window_n = (size_t)got;
+	}
+	*n = (size_t)(r->window_at + r->window_n - at);
+	if (*n > end - at)
+		*n = (size_t)(end - at);
+	return r->window + (at - r->window_at);
+}
+
+static bool passes_everything(const struct log_filter *f)
+{
+	return !f->action && !f->run && !f->job && !f->attempt && !f->stream;
+}
+
+static uint64_t take_u64(uint64_t *n)
+{
+	uint64_t was = *n;
+
+	*n = 0;
+	return was;
+}
+
+static bool passes(const struct log_filter *f, const struct log_source *s)
+{
+	return (!f->action || strcmp(f->action, s->action) == 0) &&
+	       (!f->run || strcmp(f->run, s->run) == 0) && (!f->job || f->job == s->job) &&
+	       (!f->attempt || f->attempt == s->attempt) && (!f->stream || f->stream == s->stream);
+}
+
+static bool same_source(const struct log_source *a, const struct log_source *b)
+{
+	return a->job == b->job && a->attempt == b->attempt && a->stream == b->stream &&
+	       strcmp(a->action, b->action) == 0 && strcmp(a->run, b->run) == 0;
+}
+
+static struct log_partial *partial_of(struct log_reader *r, const struct log_source *s)
+{
+	struct log_partial *p;
+
+	for (p = r->partials; p; p = p->next)
+		if (same_source(&p->id, s))
+			return p;
+	p = mem_new(sizeof(*p));
+	p->id = *s;
+	p->id.action = text_dup(s->action);
+	p->id.run = text_dup(s->run);
+	p->wanted = passes(r->filter, s);
+	p->next = r->partials;
+	r->partials = p;
+	return p;
+}
+
+/* What a former attempt of the same stream left without a newline. */
+static struct log_partial *left_behind(struct log_reader *r, const struct log_source *s)
+{
+	for (struct log_partial *p = r->partials; p; p = p->next)
+		if (p->text.n > 0 && p->id.job == s->job && s->job != 0 &&
+		    p->id.stream == s->stream && p->id.attempt < s->attempt)
+			return p;
+	return NULL;
+}
+
+/* The mark after a line that ends here: everything still open begins later. */
+static void set_mark(struct log_reader *r)
+{
+	r->mark.end = r->mark.resume = r->at;
+	for (struct log_partial *p = r->partials; p; p = p->next)
+		if (p != r->given && p->text.n > 0 && log_place_before(p->start, r->mark.resume))
+			r->mark.resume = p->start;
+}
+
+static void fill(
+    struct log_reader *r, const struct log_source *id, usec_wall time, struct log_line *out)
+{
+	bool runs = strcmp(r->name, LOG_RUNS_FOLDER) == 0;
+
+	*out = (struct log_line){.time = time,
+	    .service = runs ? NULL : r->name,
+	    .action = id->action,
+	    .run = id->run,
+	    .job = id->job,
+	    .attempt = id->attempt,
+	    .stream = id->stream};
+}
+
+/* Give a line out: `s` of the file when nothing is kept from before. */
+static void give(struct log_reader *r, struct log_partial *p, usec_wall time, const char *s,
+    size_t n, struct log_line *out)
+{
+	fill(r, &p->id, time, out);
+	if (p->text.n > 0) {
+		str_add_n(&p->text, s, n);
+		s = str_text(&p->text);
+		n = p->text.n;
+	}
+	out->bytes = s;
+	out->n = n;
+	out->truncated = p->headless;
+	p->headless = false;
+	r->given = p;
+	set_mark(r);
+}
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Up to where a line may be taken from s: whole, or cut near the limit but not
+ * inside a character. */
+static size_t cut_at(const struct log_partial *p, const char *s, size_t n)
+{
+	size_t room = p->text.n < LIMIT_LOG_LINE_BYTES ? LIMIT_LOG_LINE_BYTES - p->text.n : 0;
+
+	if (n <= room)
+		return n;
+	while (room < n && is_continuation(s[room]) && p->text.n + room < LIMIT_LOG_LINE_BYTES + 3)
+		room++;
+	return room;
+}
+
+/* Take what the window has for one source; true when a line came of it. */
+static bool feed(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
+{
+	struct log_partial *p = partial_of(r, &r->sources.v[c->source]);
+	size_t n = 0, take_n;
+	const char *s, *nl;
+
+	if (!p->wanted || !(s = window(r, c->end, &n))) {
+		r->at.offset = c->end;
+		return false;
+	}
+	if (c->flags & SLOT_MID_LINE && r->at.offset == c->start && p->text.n == 0)
+		p->headless = true;
+	if (p->text.n == 0)
+		p->start = r->at;
+	nl = memchr(s, '\n', n);
+	if (nl)
+		n = (size_t)(nl - s);
+	take_n = cut_at(p, s, n);
+	r->at.offset += take_n + (nl && take_n == n);
+	if (take_n < n) {
+		give(r, p, c->time, s, take_n, out);
+		return out->truncated = true;
+	}
+	if (nl)
+		return give(r, p, c->time, s, n, out), true;
+	str_add_n(&p->text, s, n);
+	return false;
+}
+
+static bool note_dropped(struct log_reader *r, const struct log_source *id, usec_wall time,
+    uint64_t count, struct log_line *out)
+{
+	int n =
+	    snprintf(r->note, sizeof(r->note), "[%llu bytes dropped]", (unsigned long long)count);
+
+	fill(r, id, time, out);
+	out->bytes = r->note;
+	out->n = (size_t)n;
+	out->dropped = count;
+	return true;
+}
+
+/* The one byte of a SLOT_DROP. */
+static bool pass_dropped(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
+{
+	struct log_partial *p = partial_of(r, &r->sources.v[c->source]);
+
+	r->at.offset = c->end;
+	set_mark(r);
+	return p->wanted && note_dropped(r, &p->id, c->time, c->count, out);
+}
+
+static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
+{
+	struct log_partial *p;
+
+	r->chunk++;
+	if (c->source == SOURCE_UNKNOWN || c->kind != SLOT_END)
+		return false;
+	p = partial_of(r, &r->sources.v[c->source]);
+	p->ended = true;
+	if (p->text.n == 0)
+		return r->given = p, false; /* freed by the next call */
+	return give(r, p, c->time, "", 0, out), true;
+}
+
+static bool next_segment(struct log_reader *r)
+{
+	for (;;) {
+		if (r->at.segment >= r->last || r->at.segment == 0)
+			return false;
+		r->at = (struct log_place){.segment = r->at.segment + 1};
+		r->chunk = 0;
+		if (log_chunks_load(r, r->at.segment))
+			return true;
+	}
+}
+
+/* The line given last is over; so is a source at its end. */
+static void settle(struct log_reader *r)
+{
+	struct log_partial *p = r->given;
+
+	r->given = NULL;
+	if (!p)
+		return;
+	str_clear(&p->text);
+	if (!p->ended)
+		return;
+	for (struct log_partial **at = &r->partials; *at; at = &(*at)->next)
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	partial_free(p);
+}
+
+/* One step: a chunk's next line, the chunk's end, or the next segment. */
+static bool step(struct log_reader *r, struct log_line *out, bool *more)
+{
+	struct log_chunk *c;
+	struct log_partial *former;
+
+	settle(r);
+	*more = true;
+	if (r->chunk == r->chunks.n)
+		return *more = next_segment(r), false;
+	c = &r->chunks.v[r->chunk];
+	if (r->at.offset < c->start)
+		r->at.offset = c->start;
+	if (r->at.offset > c->end)
+		return r->chunk++, false; /* before the cursor */
+	if (r->at.offset == c->end)
+		return end_chunk(r, c, out);
+	if (c->source == SOURCE_UNKNOWN)
+		return r->at.offset = c->end, false;
+	if (c->kind == SLOT_DROP)
+		return pass_dropped(r, c, out);
+	former = left_behind(r, &r->sources.v[c->source]);
+	if (former) {
+		former->ended = true;
+		return give(r, former, c->time, "", 0, out), true;
+	}
+	return feed(r, c, out);
+}
+
+/* What quotas removed stands before everything else. */
+static bool note_gone(struct log_reader *r, struct log_line *out)
+{
+	static char none[] = "";
+	const struct log_source nobody = {.action = none, .run = none};
+
+	return note_dropped(
+	    r, &nobody, r->chunks.n ? r->chunks.v[0].time : 0, take_u64(&r->gone), out);
+}
+
+bool log_reader_next(struct log_reader *r, struct log_line *out)
+{
+	bool more = r->name != NULL;
+
+	if (r->gone && passes_everything(r->filter))
+		return note_gone(r, out);
+	while (more)
+		if (step(r, out, &more) && log_place_before(r->skip, r->mark.end))
+			return true;
+	return false;
+}

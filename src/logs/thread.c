@@ -1,0 +1,230 @@
+/* thread.c - the log thread: its epoll, blocked pipes, idle files. */
+#include "logs/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <dirent.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+enum {
+	IDLE_MSEC = 1000,     /* then open files are closed */
+	OPEN_SPOOLS_MAX = 64, /* more are closed at the end of the round */
+	RETRY_MSEC = 100,     /* first pause after the disk refused, doubling */
+	RETRY_MAX_MSEC = 2000,
+	EVENTS = 64,
+};
+
+msec log_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+usec_wall log_wall(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (usec_wall)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void pipe_close(struct logs *l, struct log_pipe *p)
+{
+	log_pull_finish(l, p);
+	/* Before the close: others hold the same pipe, and would keep it in here. */
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
+	close(p->fd);
+	pthread_mutex_lock(&l->lock);
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		l->pipes = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	l->stats.pipes--;
+	l->stats.blocked -= p->blocked;
+	pthread_mutex_unlock(&l->lock);
+	log_tell_closed(l, p);
+	free(p->names);
+	free(p);
+}
+
+static void set_blocked(struct logs *l, struct log_pipe *p, bool blocked)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = p};
+
+	if (p->blocked == blocked)
+		return;
+	/* Out of the epoll, not only masked: a hang-up can not be masked. */
+	epoll_ctl(l->epoll_fd, blocked ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, p->fd, &ev);
+	pthread_mutex_lock(&l->lock);
+	p->blocked = blocked;
+	l->stats.blocked += blocked ? 1 : (size_t)-1;
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void serve(struct logs *l, struct log_pipe *p, uint32_t events)
+{
+	switch (events & EPOLLIN ? log_pull(l, p) : PULL_END) {
+	case PULL_MORE:
+	case PULL_EMPTY: break;
+	case PULL_BLOCKED: set_blocked(l, p, true); break;
+	case PULL_END: pipe_close(l, p); break;
+	}
+}
+
+msec log_retry_pause(struct logs *l)
+{
+	msec next = l->retry_pause ? l->retry_pause * 2 : RETRY_MSEC;
+
+	return l->retry_pause = next < RETRY_MAX_MSEC ? next : RETRY_MAX_MSEC;
+}
+
+static struct log_pipe *next_blocked(struct logs *l)
+{
+	struct log_pipe *p;
+
+	pthread_mutex_lock(&l->lock);
+	for (p = l->pipes; p && !p->blocked; p = p->next)
+		;
+	pthread_mutex_unlock(&l->lock);
+	return p;
+}
+
+/* Try one pipe; when the disk takes its bytes, let all others back in. */
+static void retry(struct logs *l)
+{
+	struct log_pipe *p = next_blocked(l);
+	enum pull r = PULL_EMPTY;
+
+	l->retry_at = 0;
+	l->probing = true;
+	if (p)
+		r = log_pull(l, p);
+	if (l->retry_at) /* refused again */
+		return;
+	if (r == PULL_END)
+		pipe_close(l, p);
+	while ((p = next_blocked(l)))
+		set_blocked(l, p, false);
+}
+
+static void write_inserts(struct logs *l)
+{
+	for (;;) {
+		struct log_insert *in;
+		bool failed;
+
+		pthread_mutex_lock(&l->lock);
+		in = l->inserts;
+		pthread_mutex_unlock(&l->lock);
+		if (!in)
+			return;
+		failed = log_write_insert(l, in) != ERR_OK;
+		if (failed && !atomic_load(&l->quit)) {
+			if (!l->retry_at)
+				l->retry_at = log_now() + log_retry_pause(l);
+			return;
+		}
+		pthread_mutex_lock(&l->lock);
+		l->inserts = in->next;
+		if (!l->inserts)
+			l->inserts_end = &l->inserts;
+		l->insert_bytes -= strlen(in->line);
+		pthread_mutex_unlock(&l->lock);
+		free(in->service);
+		free(in->action);
+		free(in->line);
+		free(in);
+	}
+}
+
+static void close_files(struct logs *l)
+{
+	for (struct spool *sp = log_spools(l); sp; sp = sp->next)
+		spool_close(sp);
+	l->open_spools = 0;
+	free(take(l->copy));
+}
+
+/* What earlier processes stored counts for the quotas. */
+static void scan_all(struct logs *l)
+{
+	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		struct spool *sp;
+
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		sp = log_spool(l, de->d_name);
+		spool_scan(sp, l->dir_fd);
+		log_recount(l, sp);
+	}
+	if (d)
+		closedir(d);
+	log_quota_age(l);
+}
+
+static void drain_all(struct logs *l)
+{
+	for (struct log_pipe *p = l->pipes, *next; p; p = next) {
+		enum pull r = PULL_MORE;
+
+		next = p->next;
+		for (int turns = 0; r == PULL_MORE && turns < 16; turns++)
+			r = log_pull(l, p);
+		if (r == PULL_END)
+			pipe_close(l, p);
+	}
+}
+
+static int wait_msec(const struct logs *l)
+{
+	msec left;
+
+	if (!l->retry_at)
+		return l->open_spools || l->copy ? IDLE_MSEC : -1;
+	left = l->retry_at - log_now();
+	return left < 0 ? 0 : (int)left;
+}
+
+static void round_of(struct logs *l, const struct epoll_event *ev, int n)
+{
+	for (int i = 0; i < n; i++) {
+		uint64_t count;
+
+		if (ev[i].data.ptr)
+			serve(l, ev[i].data.ptr, ev[i].events);
+		else if (read(l->wake_fd, &count, sizeof(count)) == sizeof(count))
+			write_inserts(l);
+	}
+}
+
+void *log_thread_main(void *logs)
+{
+	struct logs *l = logs;
+	struct epoll_event ev[EVENTS];
+
+	scan_all(l);
+	while (!atomic_load(&l->quit)) {
+		int n = epoll_wait(l->epoll_fd, ev, EVENTS, wait_msec(l));
+
+		round_of(l, ev, n);
+		if (l->retry_at && log_now() >= l->retry_at) {
+			retry(l);
+			write_inserts(l);
+		} else if ((n == 0 && !l->retry_at) || l->open_spools > OPEN_SPOOLS_MAX) {
+			close_files(l);
+		}
+	}
+	write_inserts(l);
+	drain_all(l);
+	close_files(l);
+	return NULL;
+}
