@@ -1,0 +1,214 @@
+#include "keeper/keeper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Where the cgroup2 hierarchy is mounted (mountinfo: ID PARENT MAJ:MIN ROOT POINT ... - TYPE). */
+static bool mount_point(char out[4096])
+{
+	static char line[8192];
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	bool found = false;
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		const char *type = strstr(line, " - ");
+		found = type && strncmp(type + 3, "cgroup2 ", 8) == 0 &&
+			sscanf(line, "%*s %*s %*s %*s %4095s", out) == 1;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void own_path(char out[4096])
+{
+	static char line[8192];
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	out[0] = '\0';
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::/", 4) == 0 && strncmp(line + 4, "..", 2) != 0)
+			snprintf(out, 4096, "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+	}
+	if (f)
+		fclose(f);
+}
+
+static bool make_under(struct keeper *k, const char *mount, const char *path)
+{
+	free(k->cgroup_path);
+	if (asprintf(&k->cgroup_path, "%s%s/hero_proc-%016llx", mount, path,
+		(unsigned long long)k->id) < 0)
+		k->cgroup_path = NULL;
+	if (!k->cgroup_path || (mkdir(k->cgroup_path, 0755) < 0 && errno != EEXIST))
+		return false;
+	k->cgroup_fd = open(k->cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->cgroup_fd < 0 || faccessat(k->cgroup_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0)
+		return k->cgroup_fd >= 0;
+	close(k->cgroup_fd);
+	k->cgroup_fd = -1;
+	return false;
+}
+
+void cgroup_find(struct keeper *k)
+{
+	static char mount[4096], own[4096];
+	if (!mount_point(mount))
+		return;
+	own_path(own);
+	if (!make_under(k, mount, strcmp(own, "/") == 0 ? "" : own))
+		make_under(k, mount, "");
+}
+
+int cgroup_open(struct keeper *k, struct job *j)
+{
+	char name[17];
+	if (k->cgroup_fd < 0)
+		return -1;
+	token_hex(name, j->token);
+	if (mkdirat(k->cgroup_fd, name, 0755) < 0 && errno != EEXIST)
+		return -1;
+	int fd = openat(k->cgroup_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	j->has_cgroup = fd >= 0;
+	return fd;
+}
+
+/* Depth first: the job may have made cgroups of its own. */
+static void remove_tree(int parent, const char *name)
+{
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return;
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			remove_tree(fd, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+void cgroup_remove(struct keeper *k, struct job *j)
+{
+	char name[17];
+	if (!j->has_cgroup)
+		return;
+	token_hex(name, j->token);
+	remove_tree(k->cgroup_fd, name);
+	j->has_cgroup = false;
+}
+
+static int open_file(const struct keeper *k, const struct job *j, const char *file, int flags)
+{
+	char hex[17], path[64];
+	token_hex(hex, j->token);
+	snprintf(path, sizeof(path), "%s/%s", hex, file);
+	return openat(k->cgroup_fd, path, flags | O_CLOEXEC);
+}
+
+static bool is_populated(int events_fd)
+{
+	char text[256];
+	ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 && strstr(text, "populated 1");
+}
+
+static void on_events(struct keeper *k, struct watch *w, uint32_t events)
+{
+	(void)events;
+	if (!is_populated(w->fd))
+		job_set_is_empty(k, watch_owner(w, struct job, set));
+}
+
+/* Reading arms the notification, so a change between read and epoll is seen. */
+void cgroup_watch(struct keeper *k, struct job *j)
+{
+	j->set.fd = open_file(k, j, "cgroup.events", O_RDONLY);
+	j->set.fn = on_events;
+	if (j->set.fd >= 0 && is_populated(j->set.fd))
+		watch_add(k, &j->set, EPOLLPRI);
+	else
+		job_set_is_empty(k, j);
+}
+
+static bool is_member(pid_t pid, const char *hex)
+{
+	char path[64], line[4352];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	FILE *f = fopen(path, "re");
+	bool found = false;
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, "0::", 3) == 0 && strstr(line, hex);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* The number may be used again before the signal: pidfd first, then compare. */
+void cgroup_signal(struct keeper *k, const struct job *j, int signo)
+{
+	char hex[17];
+	token_hex(hex, j->token);
+	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	int pid;
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (pidfd < 0)
+			continue;
+		if (is_member(pid, hex))
+			syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+		close(pidfd);
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Before Linux 5.14 there is no cgroup.kill: one by one, a fork may slip through. */
+void cgroup_kill(struct keeper *k, const struct job *j)
+{
+	int fd = open_file(k, j, "cgroup.kill", O_WRONLY);
+	bool ok = fd >= 0 && write(fd, "1", 1) == 1;
+	if (fd >= 0)
+		close(fd);
+	if (!ok)
+		cgroup_signal(k, j, SIGKILL);
+}
+
+static void adopt(struct keeper *k, const char *name)
+{
+	char *end;
+	uint64_t token = strtoull(name, &end, 16);
+	if (*end || end - name != 16 || !token)
+		return;
+	struct job *j = job_find(k, token);
+	if (!j && !(j = job_new(k, token)))
+		return;
+	j->lost = !j->exited;
+	if (!j->exited || j->empty)
+		k->exited_left++;
+	j->exited = true;
+	j->has_cgroup = true;
+	j->empty = false;
+	cgroup_watch(k, j);
+}
+
+/* Processes that outlived a former keeper: their exits are lost, but they are
+ * listed, can be killed, and SET_EMPTY follows.  Journalled exits come first. */
+void cgroup_adopt(struct keeper *k)
+{
+	int fd = openat(k->cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));)
+		adopt(k, e->d_name);
+	if (d)
+		closedir(d);
+}

@@ -1,0 +1,295 @@
+#include "keeper/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_BYTES (64u << 10)
+#define FLAGS (CLONE_VM | CLONE_VFORK | CLONE_PIDFD)
+
+/* The dispositions are the default ones already (loop.c), the child has but to
+ * empty the mask; its table of descriptors is its own. */
+static bool set_fds(const struct child *c)
+{
+	int fds[KEEPER_FDS_MAX];
+	uint32_t n = c->spec->head->n_fds, above = 2;
+	for (uint32_t i = 0; i < n; i++)
+		above = c->spec->fds[i] > above ? c->spec->fds[i] : above;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = fcntl(c->fds[i], F_DUPFD_CLOEXEC, (int)above + 1);
+		if (fds[i] < 0)
+			return false;
+	}
+	int null = fcntl(c->null_fd, F_DUPFD_CLOEXEC, (int)above + 1);
+	if (null < 0)
+		return false;
+	syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
+	for (int std = 0; std < 3; std++) {
+		if (dup2(null, std) < 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (dup2(fds[i], (int)c->spec->fds[i]) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool set_oom(const struct child *c)
+{
+	if (!(c->spec->head->flags & KEEPER_SPEC_OOM))
+		return true;
+	char text[16];
+	int n = 0, v = c->spec->head->oom_score_adj, fd;
+	if (v < 0)
+		text[n++] = '-';
+	v = v < 0 ? -v : v;
+	for (int unit = 1000; unit; unit /= 10) {
+		if (v >= unit || unit == 1) /* a leading zero would mean octal */
+			text[n++] = (char)('0' + v / unit % 10);
+	}
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, (size_t)n) == n && close(fd) == 0;
+}
+
+static bool set_limits(const struct child *c)
+{
+	if (prlimit(0, RLIMIT_NOFILE, &c->nofile, NULL) < 0)
+		return false;
+	for (uint32_t i = 0; i < c->spec->head->n_limits; i++) {
+		const struct keeper_limit *l = &c->spec->limits[i];
+		struct rlimit r = {l->soft, l->hard};
+		if (syscall(SYS_prlimit64, 0, l->resource, &r, NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool set_nice(const struct keeper_spec *h)
+{
+	return !(h->flags & KEEPER_SPEC_NICE) ||
+	       syscall(SYS_setpriority, PRIO_PROCESS, 0, h->nice) == 0;
+}
+
+static bool set_groups(const struct child *c)
+{
+	const struct keeper_spec *h = c->spec->head;
+	return !(h->flags & KEEPER_SPEC_USER) || geteuid() != 0 ||
+	       syscall(SYS_setgroups, (size_t)h->n_groups, c->spec->groups) == 0;
+}
+
+static bool set_gid(const struct keeper_spec *h)
+{
+	return !(h->flags & KEEPER_SPEC_USER) ||
+	       syscall(SYS_setresgid, h->gid, h->gid, h->gid) == 0;
+}
+
+static bool set_uid(const struct keeper_spec *h)
+{
+	return !(h->flags & KEEPER_SPEC_USER) ||
+	       syscall(SYS_setresuid, h->uid, h->uid, h->uid) == 0;
+}
+
+static bool set_privs(const struct keeper_spec *h)
+{
+	return !(h->flags & KEEPER_SPEC_NO_NEW_PRIVS) ||
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+static bool join_cgroup(const struct child *c)
+{
+	if (!c->joins_cgroup)
+		return true;
+	int fd = openat(c->cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, "0", 1) == 1 && close(fd) == 0;
+}
+
+/* As execvp(3): EACCES is told only when nothing else was found. */
+static bool execute(const struct child *c)
+{
+	const char *name = c->spec->argv[0];
+	int told = ENOENT;
+	if (strchr(name, '/') || !*name) {
+		execve(name, c->spec->argv, c->spec->envp);
+		return false;
+	}
+	for (const char *dir = spec_path(c->spec); dir;
+	     dir = strchr(dir, ':') ? strchr(dir, ':') + 1 : NULL) {
+		size_t n = strcspn(dir, ":"), len = strlen(name);
+		if (n + len + 2 > PATH_MAX)
+			continue;
+		memcpy(c->exec_path, dir, n);
+		c->exec_path[n] = '/';
+		memcpy(c->exec_path + n + (n > 0), name, len + 1);
+		execve(c->exec_path, c->spec->argv, c->spec->envp);
+		if (errno == EACCES)
+			told = EACCES;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return false;
+	}
+	errno = told;
+	return false;
+}
+
+static bool unblock_and_execute(const struct child *c)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	return execute(c);
+}
+
+#define STEP(name, did)                                                                            \
+	do {                                                                                       \
+		c->step = (name);                                                                  \
+		if (!(did)) {                                                                      \
+			c->sys = errno ? errno : EIO;                                              \
+			_exit(127);                                                                \
+		}                                                                                  \
+	} while (0)
+
+static int child_main(void *arg)
+{
+	struct child *c = arg;
+	const struct keeper_spec *h = c->spec->head;
+	STEP(KEEPER_STEP_CGROUP, join_cgroup(c));
+	STEP(KEEPER_STEP_SESSION, setsid() >= 0);
+	STEP(KEEPER_STEP_FDS, set_fds(c));
+	STEP(KEEPER_STEP_OOM, set_oom(c));
+	STEP(KEEPER_STEP_NICE, set_nice(h));
+	STEP(KEEPER_STEP_LIMITS, set_limits(c));
+	umask(h->flags & KEEPER_SPEC_UMASK ? (mode_t)h->umask : 022);
+	STEP(KEEPER_STEP_GROUPS, set_groups(c));
+	STEP(KEEPER_STEP_GID, set_gid(h));
+	STEP(KEEPER_STEP_UID, set_uid(h));
+	STEP(KEEPER_STEP_CHDIR, chdir(c->spec->cwd) == 0);
+	STEP(KEEPER_STEP_PRIVS, set_privs(h));
+	STEP(KEEPER_STEP_EXEC, unblock_and_execute(c));
+	_exit(127);
+}
+
+#if defined(__x86_64__)
+#define HAVE_RAW_CLONE3 1
+/* The child comes back from the system call on the new, empty stack, so it must
+ * not return to C: it calls fn(arg), which does not come back. */
+static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
+{
+	long rc;
+	register long r_size __asm__("rsi") = sizeof(*args);
+	__asm__ volatile(
+	    "syscall\n\t"
+	    "test %%rax, %%rax\n\t"
+	    "jnz 1f\n\t"
+	    "xor %%ebp, %%ebp\n\t"
+	    "mov %[arg], %%rdi\n\t"
+	    "call *%[fn]\n\t"
+	    "ud2\n"
+	    "1:"
+	    : "=a"(rc), "+r"(r_size)
+	    : "0"((long)SYS_clone3), "D"(args), [fn] "r"(fn), [arg] "r"(arg)
+	    : "rcx", "r11", "memory", "cc");
+	return rc;
+}
+#elif defined(__aarch64__)
+#define HAVE_RAW_CLONE3 1
+static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
+{
+	register long x0 __asm__("x0") = (long)(intptr_t)args;
+	register long x1 __asm__("x1") = sizeof(*args);
+	register long x8 __asm__("x8") = SYS_clone3;
+	__asm__ volatile(
+	    "svc #0\n\t"
+	    "cbnz x0, 1f\n\t"
+	    "mov x29, xzr\n\t"
+	    "mov x0, %[arg]\n\t"
+	    "blr %[fn]\n\t"
+	    "brk #0\n"
+	    "1:"
+	    : "+r"(x0)
+	    : "r"(x1), "r"(x8), [fn] "r"(fn), [arg] "r"(arg)
+	    : "x30", "memory", "cc");
+	return x0;
+}
+#else
+#define HAVE_RAW_CLONE3 0
+static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
+{
+	(void)args, (void)fn, (void)arg;
+	return -ENOSYS;
+}
+#endif
+
+static char *stack(void)
+{
+	static char *base;
+	if (!base) {
+		char *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+		if (p == MAP_FAILED)
+			return NULL;
+		mprotect(p, 4096, PROT_NONE);
+		base = p;
+	}
+	return base;
+}
+
+static pid_t clone_into(struct child *c, int *pidfd)
+{
+	struct clone_args args = {
+	    .flags = (uint64_t)FLAGS | (c->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ull),
+	    .pidfd = (uint64_t)(uintptr_t)pidfd,
+	    .exit_signal = SIGCHLD,
+	    .stack = (uint64_t)(uintptr_t)stack(),
+	    .stack_size = STACK_BYTES,
+	    .cgroup = (unsigned int)c->cgroup_fd,
+	};
+	c->joins_cgroup = false;
+	long rc = raw_clone3(&args, child_main, c);
+	if (rc != -ENOSYS && rc != -EPERM) {
+		if (rc < 0)
+			errno = (int)-rc;
+		return rc < 0 ? -1 : (pid_t)rc;
+	}
+	/* An older kernel, or a filter that forbids clone3. */
+	c->joins_cgroup = c->cgroup_fd >= 0;
+	return clone(child_main, stack() + STACK_BYTES, FLAGS | SIGCHLD, c, pidfd);
+}
+
+pid_t child_spawn(struct child *c, int *out_pidfd)
+{
+	sigset_t all, was;
+	int pidfd = -1;
+	c->sys = 0;
+	c->step = KEEPER_STEP_FORK;
+	if (!stack()) {
+		c->sys = ENOMEM;
+		return -1;
+	}
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &was);
+	pid_t pid = clone_into(c, &pidfd);
+	if (pid < 0) {
+		c->step = KEEPER_STEP_FORK;
+		c->sys = errno;
+	}
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	if (pid >= 0 && c->sys) {
+		waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
+		close(pidfd);
+	}
+	if (c->sys)
+		return -1;
+	*out_pidfd = pidfd;
+	return pid;
+}

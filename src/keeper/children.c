@@ -1,0 +1,111 @@
+#include "keeper/keeper.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void pids_release(struct pids *p)
+{
+	free(p->v);
+	*p = (struct pids){0};
+}
+
+static bool pids_add(struct pids *p, pid_t pid)
+{
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 64;
+		pid_t *v = realloc(p->v, cap * sizeof(*v));
+		if (!v)
+			return false;
+		p->v = v;
+		p->cap = cap;
+	}
+	p->v[p->n++] = pid;
+	return true;
+}
+
+static bool children_of_thread(pid_t pid, const char *tid, struct pids *out)
+{
+	char path[96];
+	snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", (int)pid, tid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	int child;
+	bool ok = true;
+	while (ok && fscanf(f, "%d", &child) == 1)
+		ok = pids_add(out, child);
+	fclose(f);
+	return ok;
+}
+
+bool children_of(pid_t pid, struct pids *out)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *d = opendir(path);
+	bool ok = d != NULL;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] != '.')
+			ok &= children_of_thread(pid, e->d_name, out);
+	}
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+void token_hex(char out[17], uint64_t token)
+{
+	snprintf(out, 17, "%016llx", (unsigned long long)token);
+}
+
+static size_t read_file(const char *path, char *buf, size_t size)
+{
+	size_t n = 0;
+	ssize_t got;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		while (n < size - 1 && (got = read(fd, buf + n, size - 1 - n)) > 0)
+			n += (size_t)got;
+		close(fd);
+	}
+	buf[n] = '\0';
+	return n;
+}
+
+/* The keeper puts the token first, but a shell may have sorted its environment. */
+uint64_t process_token(pid_t pid)
+{
+	static char text[256 * 1024];
+	const char key[] = KEEPER_TOKEN_ENV "=";
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	size_t n = read_file(path, text, sizeof(text));
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
+		if (strncmp(text + at, key, sizeof(key) - 1) == 0)
+			return strtoull(text + at + sizeof(key) - 1, NULL, 16);
+	}
+	return 0;
+}
+
+/* proc(5): the name, field 2, may hold anything, so fields count from its last `)`. */
+bool process_stat(pid_t pid, struct process_stat *out)
+{
+	char path[64], text[1024];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	read_file(path, text, sizeof(text));
+	char *at = strrchr(text, ')');
+	int parent;
+	unsigned long long start;
+	if (!at ||
+	    sscanf(at + 2,
+		"%c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		&out->state, &parent, &start) != 3)
+		return false;
+	out->parent = parent;
+	out->start_ticks = start;
+	return true;
+}

@@ -1,0 +1,190 @@
+/*
+ * keeper.h - the inside of the keeper: one thread, one epoll, no decisions.
+ *
+ * Everything lives in one struct keeper.  A job is what keeper_protocol.h calls
+ * a token: from SPAWN until it is acknowledged and its set is empty.
+ *
+ * Depends on: libc.
+ */
+#ifndef HP_KEEPER_KEEPER_H
+#define HP_KEEPER_KEEPER_H
+
+#include "keeper/channel.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+struct keeper;
+
+/* A descriptor in the epoll set.  fd is -1 when there is none. */
+struct watch {
+	void (*fn)(struct keeper *k, struct watch *w, uint32_t events);
+	int fd;
+};
+#define watch_owner(w, type, member) ((type *)(void *)((char *)(w)-offsetof(type, member)))
+
+struct job {
+	uint64_t token;
+	pid_t pid;     /* of the leader; a zombie until acknowledged, so never reused before */
+	pid_t session; /* the same number, kept after that */
+	uint64_t start_ticks;
+	uid_t uid;
+	struct watch exit;   /* pidfd; open until acknowledged */
+	struct watch notify; /* the job's notification socket */
+	struct watch set;    /* cgroup.events, once the leader has ended */
+	struct keeper_exit_info info;
+	bool exited, acked, empty, lost, journaled;
+	bool told; /* the present server knows the token */
+	bool has_cgroup;
+	bool seen;	 /* by the scan of sets_check */
+	bool killing;	 /* whatever of the set turns up is killed */
+	bool notify_due; /* state changed while the channel was full */
+	char *state;	 /* last value of each KEY of its notifications, or NULL */
+	char *label;
+	uint32_t label_bytes;
+	struct job *next_by_token, *next_by_pid, *next_dead;
+};
+
+struct job_table {
+	struct job **by_token, **by_pid; /* chains, `size` (a power of two) heads each */
+	size_t size, n;
+};
+
+#define HELD_BUCKETS 1024
+struct held {
+	struct held *next;
+	int fd;
+	bool told;
+	char name[];
+};
+
+struct server {
+	char **argv; /* with room for --safe at the end */
+	size_t argc;
+	struct watch exit, channel_watch;
+	struct channel channel;
+	pid_t pid;
+	bool safe, shutdown_said, running;
+	int64_t started_at, next_start_at; /* ns, CLOCK_MONOTONIC; next: 0 = none is due */
+	int64_t deaths[5];
+	unsigned n_deaths, delay_ms;
+};
+
+struct keeper {
+	const char *state_dir;
+	int state_fd, epoll_fd, signal_fd, null_fd;
+	char **envp;
+	struct rlimit nofile; /* of the start: what jobs get */
+	uint64_t id;	      /* hash of the state directory */
+	struct watch signals;
+	struct server server;
+	struct job_table jobs;
+	struct job *dead; /* freed after the present batch of events */
+	struct held *held[HELD_BUCKETS];
+	bool sets_due;
+	size_t exited_left; /* jobs whose leader ended and whose set is not empty */
+	unsigned shutdown_asked;
+	bool notify_due; /* some job's is */
+	bool channel_wants_out;
+	int cgroup_fd; /* parent of the tokens' cgroups, -1: sets by session and token */
+	char *cgroup_path;
+	int journal_fd;
+	size_t journal_bytes, journal_live, journal_limit;
+	int64_t ending_until; /* ns; 0: not ending */
+	bool ended;
+	int exit_status;
+};
+
+int64_t now_ns(void);
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line on stderr */
+
+/* loop.c */
+void watch_add(struct keeper *k, struct watch *w, uint32_t events); /* w->fd, w->fn are set */
+void watch_change(struct keeper *k, struct watch *w, uint32_t events);
+void watch_close(struct keeper *k, struct watch *w); /* out of epoll first, then closed */
+void keeper_run(struct keeper *k);
+
+/* server.c */
+void server_start(struct keeper *k);
+void server_ask_shutdown(struct keeper *k);
+int server_timeout_ms(const struct keeper *k); /* for epoll_wait; -1: nothing is due */
+void server_timer(struct keeper *k);
+void server_flush(struct keeper *k);
+
+/* requests.c */
+void requests_read(struct keeper *k);
+void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd);
+void event_notify(struct keeper *k, struct job *j, const char *text);
+void events_due(struct keeper *k);	     /* notifications put off while the channel was full */
+void events_forget_server(struct keeper *k); /* the next one knows nothing */
+
+/* jobs.c */
+struct job *job_new(struct keeper *k, uint64_t token);
+void job_set_pid(struct keeper *k, struct job *j, pid_t pid, int take_pidfd);
+void job_drop(struct keeper *k, struct job *j);
+struct job *job_find(const struct keeper *k, uint64_t token);
+struct job *job_find_pid(const struct keeper *k, pid_t pid);
+struct job_iter {
+	size_t bucket;
+	bool begun;
+	struct job *next;
+};
+struct job *job_each(
+    const struct keeper *k, struct job_iter *it); /* it = {0}; the answer may be dropped */
+void job_watch_exit(struct keeper *k, struct job *j);
+void job_ack(struct keeper *k, struct job *j);
+void job_set_is_empty(struct keeper *k, struct job *j);
+void jobs_reap(struct keeper *k); /* after SIGCHLD: orphans */
+
+/* spawn.c */
+void spawn_job(struct keeper *k, struct channel_in *in);
+
+/* sets.c: which processes belong to a job, by cgroup or by descent */
+void sets_init(struct keeper *k);
+void set_leader_ended(struct keeper *k, struct job *j);
+void sets_check(struct keeper *k); /* those without a cgroup; once a pass, when sets_due */
+void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
+
+/* cgroup.c: one cgroup v2 per job */
+void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
+void cgroup_adopt(struct keeper *k);		  /* what a former keeper left */
+int cgroup_open(struct keeper *k, struct job *j); /* made anew, O_PATH; -1: none to be had */
+void cgroup_remove(struct keeper *k, struct job *j);
+void cgroup_watch(struct keeper *k, struct job *j);
+void cgroup_signal(struct keeper *k, const struct job *j, int signo);
+void cgroup_kill(struct keeper *k, const struct job *j);
+
+/* children.c: what /proc says about processes below this one */
+struct pids {
+	pid_t *v;
+	size_t n, cap;
+};
+struct process_stat {
+	char state;
+	pid_t parent;
+	uint64_t start_ticks;
+};
+void pids_release(struct pids *p);
+bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
+uint64_t process_token(pid_t pid);	       /* from its environment; 0: none */
+bool process_stat(pid_t pid, struct process_stat *out);
+void token_hex(char out[17], uint64_t token);
+
+/* notify.c */
+int notify_open(
+    struct keeper *k, struct job *j, char name[64]); /* 0, or errno; name for NOTIFY_SOCKET */
+void notify_drain(struct keeper *k, struct job *j);
+
+/* held.c */
+void held_put(struct keeper *k, const char *name, int take_fd);
+void held_drop(struct keeper *k, const char *name);
+
+/* journal.c */
+void journal_open(struct keeper *k); /* exits that a former keeper left become jobs */
+void journal_exit(struct keeper *k, struct job *j);
+void journal_ack(struct keeper *k, const struct job *j);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * keeper_protocol.h - what the keeper and the server say to each other.
+ *
+ * The keeper is a tiny static program: parent of every job, child subreaper,
+ * parent of the server.  It decides nothing.  The server may die at any moment;
+ * the keeper starts it again and hands everything back (LIST).
+ *
+ * Command line
+ *	hero_proc_keeper --state DIR --server PATH [-- ARG...]
+ *   DIR is made (0700) if absent and locked (DIR/lock, flock); DIR/journal holds
+ *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
+ *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
+ *   was at the start, and RLIMIT_NOFILE raised to the hard value.  When it dies it
+ *   is started again: at once, then after 100 ms doubling to 5 s; after five
+ *   deaths in a minute with the further argument --safe.
+ *   A server that is started by hand (no KEEPER_FD_ENV) executes the keeper with
+ *   itself as --server; it keeps its pid, which becomes the keeper's.
+ *
+ * Ends and exit statuses
+ *   The keeper ends with the server's exit status when the server exits after
+ *   SHUTDOWN, or exits KEEPER_EXIT_DONE, _USAGE or _LOCKED while no job is left.
+ *   Every other end of the server is a death.  What still lives after SHUTDOWN is
+ *   killed.  SIGTERM and SIGINT become SHUTDOWN_ASKED (value: how many so far), also
+ *   told to a later server; they kill nothing.  SIGHUP is ignored.
+ *
+ * Channel: SOCK_SEQPACKET socketpair, both ends non-blocking, both with a queue of
+ * their own.  A message is struct keeper_msg, then text_bytes of text (no NUL),
+ * with descriptors by SCM_RIGHTS.  Every string on it is at most KEEPER_TEXT_MAX.
+ *
+ * Rules
+ *   - A job is known by its 64-bit token, never by its pid.  0 is no token.
+ *   - SPAWN is answered by SPAWNED or SPAWN_FAILED, before any other event of that
+ *     token.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY.
+ *   - An exit is kept (zombie and journal) until ACK; the server acknowledges
+ *     after its own commit.  A token is forgotten when it is acknowledged and its
+ *     set is empty.  So a token that LIST does not show has no process left.
+ *   - A new server gets events of a token once LIST has shown it.  LIST answers in
+ *     batches of KEEPER_BATCH messages (TOKEN, NOTIFY, HELD; at most one descriptor each),
+ *     ended by LIST_MORE (go on with LIST_NEXT) or LIST_END: the kernel bounds the
+ *     descriptors in flight of an unprivileged process.
+ *   - HOLD keeps a duplicate of a descriptor under a name (replacing an older one),
+ *     until RELEASE.  LIST hands a duplicate of it back as HELD.
+ *
+ * A chdir or exec that hangs (NFS) suspends the keeper's only thread; helper
+ * threads that take over belong into keeper/spawn.c and are not there.
+ *
+ * Depends on: libc.
+ */
+#ifndef HP_KEEPER_PROTOCOL_H
+#define HP_KEEPER_PROTOCOL_H
+
+#include <stdint.h>
+
+#define KEEPER_VERSION 1
+#define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
+#define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"	/* in each job: 16 hex digits */
+#define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
+
+#define KEEPER_TEXT_MAX 4096 /* bytes of text in a message, so of a label too */
+#define KEEPER_FDS_MAX 32    /* descriptors in one message */
+#define KEEPER_BATCH 64	     /* messages of a LIST batch */
+#define KEEPER_SPEC_MAX (8u << 20)
+
+enum keeper_exit {
+	KEEPER_EXIT_DONE = 0,
+	KEEPER_EXIT_FAILED = 1,
+	KEEPER_EXIT_USAGE = 2,
+	KEEPER_EXIT_LOCKED = 4, /* another keeper owns DIR; its pid is on stderr */
+};
+
+/* clang-format off */
+/*        symbol                 text               fields used, descriptors */
+#define KEEPER_KIND_LIST(X)                                                                        \
+	/* requests */                                                                             \
+	X(KEEPER_SPAWN,          "spawn",          "token flags; fds: the spec, then those of keeper_spec.fds_at") \
+	X(KEEPER_SIGNAL,         "signal",         "token value=signo what=enum keeper_scope")     \
+	X(KEEPER_HOLD,           "hold",           "text=name; fds: one")                          \
+	X(KEEPER_RELEASE,        "release",        "text=name")                                    \
+	X(KEEPER_ACK,            "ack",            "token")                                        \
+	X(KEEPER_LIST,           "list",           "")                                             \
+	X(KEEPER_LIST_NEXT,      "list_next",      "")                                             \
+	X(KEEPER_SHUTDOWN,       "shutdown",       "the server is about to exit and take the keeper along") \
+	X(KEEPER_PING,           "ping",           "value, returned in PONG")                      \
+	/* events */                                                                               \
+	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0")      \
+	X(KEEPER_SPAWNED,        "spawned",        "token pid start_ticks; fds: pidfd")            \
+	X(KEEPER_SPAWN_FAILED,   "spawn_failed",   "token what=enum keeper_step value=errno")      \
+	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
+	X(KEEPER_SET_EMPTY,      "set_empty",      "token")                                        \
+	X(KEEPER_NOTIFY,         "notify",         "token text=KEY=VALUE lines, see sd_notify(3)") \
+	X(KEEPER_TOKEN,          "token",          "token pid start_ticks flags=KEEPER_IS_* exit text=label; fds: pidfd") \
+	X(KEEPER_HELD,           "held",           "text=name; fds: one")                          \
+	X(KEEPER_LIST_MORE,      "list_more",      "")                                             \
+	X(KEEPER_LIST_END,       "list_end",       "")                                             \
+	X(KEEPER_SHUTDOWN_ASKED, "shutdown_asked", "value=how many times")                         \
+	X(KEEPER_PONG,           "pong",           "value")
+
+/* Where a spawn failed; the text reads "<step>: <errno>" or "<step> <path>: <errno>". */
+#define KEEPER_STEP_LIST(X)                                                                        \
+	X(KEEPER_STEP_SPEC,       "spec",             "the request makes no sense, or its token is known") \
+	X(KEEPER_STEP_NOTIFY,     "notify socket",    "")                                          \
+	X(KEEPER_STEP_FORK,       "fork",             "")                                          \
+	X(KEEPER_STEP_CGROUP,     "cgroup",           "")                                          \
+	X(KEEPER_STEP_SESSION,    "setsid",           "")                                          \
+	X(KEEPER_STEP_FDS,        "descriptors",      "")                                          \
+	X(KEEPER_STEP_OOM,        "oom_score_adj",    "")                                          \
+	X(KEEPER_STEP_NICE,       "nice",             "")                                          \
+	X(KEEPER_STEP_LIMITS,     "limits",           "")                                          \
+	X(KEEPER_STEP_GROUPS,     "groups",           "")                                          \
+	X(KEEPER_STEP_GID,        "group",            "")                                          \
+	X(KEEPER_STEP_UID,        "user",             "")                                          \
+	X(KEEPER_STEP_CHDIR,      "chdir",            "")                                          \
+	X(KEEPER_STEP_PRIVS,      "no_new_privs",     "")                                          \
+	X(KEEPER_STEP_EXEC,       "exec",             "")
+/* clang-format on */
+#define KEEPER_SYM_(sym, str, doc) sym,
+enum keeper_kind { KEEPER_KIND_LIST(KEEPER_SYM_) KEEPER_KIND_COUNT };
+enum keeper_step { KEEPER_STEP_LIST(KEEPER_SYM_) KEEPER_STEP_COUNT };
+
+enum keeper_scope {
+	KEEPER_SCOPE_LEADER,
+	KEEPER_SCOPE_SET,  /* every process of the token, one by one */
+	KEEPER_SCOPE_KILL, /* SIGKILL to all of them, forks in between included */
+};
+
+#define KEEPER_SPAWN_NOTIFY 1u /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
+
+#define KEEPER_IS_EXITED 1u /* TOKEN: the leader ended, `exit` is filled in */
+#define KEEPER_IS_ACKED 2u  /* ... and was acknowledged */
+#define KEEPER_IS_EMPTY 4u  /* nothing of the set is left */
+#define KEEPER_IS_LOST 8u   /* of a former keeper: `exit` is not known */
+
+struct keeper_exit_info {
+	int32_t code;		    /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; see waitid(2) */
+	int32_t status;		    /* exit status, or signal */
+	int64_t at_ns;		    /* CLOCK_MONOTONIC when the keeper saw it */
+	int64_t user_us, system_us; /* CPU time, waited-for children included */
+	int64_t max_rss_kib;
+};
+
+struct keeper_msg {
+	uint16_t version; /* KEEPER_VERSION */
+	uint16_t kind;	  /* enum keeper_kind */
+	uint32_t text_bytes;
+	uint64_t token;
+	uint32_t flags;
+	uint32_t what;
+	int32_t value;
+	int32_t pid;
+	uint64_t start_ticks; /* /proc/PID/stat field 22 */
+	struct keeper_exit_info exit;
+};
+
+/*
+ * The spec of a spawn, in a sealed memfd.  `_at` members are offsets from its
+ * start; lists of strings are NUL-ended strings one after the other.  User names
+ * are resolved by the server.  argv[0] without a slash is looked up in the PATH
+ * of envp.  The keeper adds HERO_PROC_TOKEN and NOTIFY_SOCKET.
+ * Order in the child: setsid, descriptors, oom_score_adj, nice, limits, umask,
+ * groups, group, user, chdir, no_new_privs, exec.
+ */
+#define KEEPER_SPEC_USER 1u /* uid, gid and groups are to be set */
+#define KEEPER_SPEC_UMASK 2u
+#define KEEPER_SPEC_NICE 4u
+#define KEEPER_SPEC_OOM 8u
+#define KEEPER_SPEC_NO_NEW_PRIVS 16u
+
+struct keeper_limit {
+	uint32_t resource; /* RLIMIT_* */
+	uint32_t zero;
+	uint64_t soft, hard;
+};
+
+struct keeper_spec {
+	uint32_t version; /* KEEPER_VERSION */
+	uint32_t flags;	  /* KEEPER_SPEC_* */
+	uint32_t argv_at, argc;
+	uint32_t envp_at, envc;
+	uint32_t cwd_at; /* one string; 0: "/" */
+	uint32_t label_at, label_bytes;
+	uint32_t limits_at,
+	    n_limits; /* struct keeper_limit[]; NOFILE unset: that of the keeper's start */
+	uint32_t groups_at, n_groups; /* uint32_t[] */
+	uint32_t fds_at, n_fds; /* uint32_t[]: number in the child of each descriptor after the
+				   spec; 0, 1, 2 unset: /dev/null */
+	uint32_t uid, gid;
+	uint32_t umask;
+	int32_t nice;
+	int32_t oom_score_adj;
+};
+
+#endif

@@ -1,0 +1,98 @@
+#include "keeper/keeper.h"
+
+#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void watch_add(struct keeper *k, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+	if (epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
+		say("epoll_ctl: %s", strerror(errno));
+}
+
+void watch_change(struct keeper *k, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+	epoll_ctl(k->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev);
+}
+
+void watch_close(struct keeper *k, struct watch *w)
+{
+	if (w->fd < 0)
+		return;
+	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	close(w->fd);
+	w->fd = -1;
+}
+
+static void free_dead(struct keeper *k)
+{
+	while (k->dead) {
+		struct job *j = k->dead;
+		k->dead = j->next_dead;
+		free(j->state);
+		free(j->label);
+		free(j);
+	}
+}
+
+/* SIGHUP and SIGPIPE are read here and so ignored, while their dispositions stay
+ * the default ones, which is what jobs inherit. */
+static void on_signals(struct keeper *k, struct watch *w, uint32_t events)
+{
+	struct signalfd_siginfo si;
+	bool child = false;
+	(void)events;
+	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			child = true;
+		else if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			server_ask_shutdown(k);
+	}
+	if (child)
+		jobs_reap(k);
+}
+
+static void open_signals(struct keeper *k)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < 5; i++)
+		sigaddset(&set, (int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE}[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	k->signals.fn = on_signals;
+	k->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	watch_add(k, &k->signals, EPOLLIN);
+}
+
+void keeper_run(struct keeper *k)
+{
+	struct epoll_event ev[64];
+	open_signals(k);
+	server_start(k);
+	while (!k->ended) {
+		int n = epoll_wait(k->epoll_fd, ev, 64, server_timeout_ms(k));
+		for (int i = 0; i < n; i++) {
+			struct watch *w = ev[i].data.ptr;
+			if (w->fd >= 0)
+				w->fn(k, w, ev[i].events);
+		}
+		if (k->sets_due)
+			sets_check(k);
+		free_dead(k);
+		server_flush(k);
+		server_timer(k);
+	}
+}

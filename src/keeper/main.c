@@ -1,0 +1,134 @@
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void say(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "hero_proc_keeper: %s\n", line);
+}
+
+static void __attribute__((noreturn)) usage(void)
+{
+	say("usage: hero_proc_keeper --state DIR --server PATH [-- ARG...]");
+	exit(KEEPER_EXIT_USAGE);
+}
+
+static void parse(struct keeper *k, int argc, char **argv)
+{
+	const char *server = NULL;
+	int i = 1;
+	for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
+		if (strcmp(argv[i], "--state") == 0)
+			k->state_dir = argv[i + 1];
+		else if (strcmp(argv[i], "--server") == 0)
+			server = argv[i + 1];
+		else
+			usage();
+	}
+	if (!k->state_dir || !server || (i < argc && strcmp(argv[i], "--") != 0))
+		usage();
+	int rest = i < argc ? argc - i - 1 : 0;
+	k->server.argv = calloc((size_t)rest + 3, sizeof(char *));
+	k->server.argv[0] = realpath(server, NULL);
+	if (!k->server.argv[0]) {
+		say("%s: %s", server, strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
+	for (int a = 0; a < rest; a++)
+		k->server.argv[a + 1] = argv[i + 1 + a];
+	k->server.argc = (size_t)rest + 1;
+}
+
+static void open_state(struct keeper *k)
+{
+	if (mkdir(k->state_dir, 0700) < 0 && errno != EEXIST) {
+		say("%s: %s", k->state_dir, strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
+	k->state_fd = open(k->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *full = realpath(k->state_dir, NULL);
+	if (k->state_fd < 0 || !full) {
+		say("%s: %s", k->state_dir, strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
+	k->id = 14695981039346656037u; /* FNV-1a */
+	for (const char *s = full; *s; s++)
+		k->id = (k->id ^ (unsigned char)*s) * 1099511628211u;
+	free(full);
+}
+
+/* The lock goes with the process, so a crash leaves none behind; the pid in the
+ * file is for people. */
+static void lock_state(const struct keeper *k)
+{
+	char pid[32] = "?";
+	int fd = openat(k->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		say("%s/lock: %s", k->state_dir, strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		ssize_t n = read(fd, pid, sizeof(pid) - 1);
+		pid[n > 0 ? n : 0] = '\0';
+		say("%s is in use by pid %.*s", k->state_dir, (int)strcspn(pid, "\n"), pid);
+		exit(KEEPER_EXIT_LOCKED);
+	}
+	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+		say("%s/lock: %s", k->state_dir, strerror(errno));
+}
+
+/* 0, 1 and 2 are open, nothing else is; every disposition is the default one. */
+static void clean_up_inheritance(struct keeper *k)
+{
+	do {
+		k->null_fd = open("/dev/null", O_RDWR);
+	} while (k->null_fd >= 0 && k->null_fd < 3);
+	syscall(SYS_close_range, 3u, ~0u, 0u);
+	k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	unsetenv(KEEPER_FD_ENV);
+}
+
+static void raise_nofile(struct keeper *k)
+{
+	getrlimit(RLIMIT_NOFILE, &k->nofile);
+	struct rlimit all = {k->nofile.rlim_max, k->nofile.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &all);
+}
+
+int main(int argc, char **argv)
+{
+	static struct keeper k;
+	parse(&k, argc, argv);
+	clean_up_inheritance(&k);
+	open_state(&k);
+	lock_state(&k);
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	raise_nofile(&k);
+	channel_init(&k.server.channel, -1);
+	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	journal_open(&k);
+	sets_init(&k);
+	keeper_run(&k);
+	if (k.cgroup_path)
+		rmdir(k.cgroup_path);
+	return k.exit_status;
+}

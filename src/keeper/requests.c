@@ -1,0 +1,173 @@
+#include "keeper/keeper.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void send_plain(struct keeper *k, enum keeper_kind kind, int value)
+{
+	struct keeper_msg m = {.kind = (uint16_t)kind, .value = value};
+	channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
+}
+
+void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd)
+{
+	struct keeper_msg m = {
+	    .kind = (uint16_t)kind,
+	    .token = j->token,
+	    .pid = j->session,
+	    .start_ticks = j->start_ticks,
+	    .exit = j->info,
+	    .flags = (j->exited ? KEEPER_IS_EXITED : 0) | (j->acked ? KEEPER_IS_ACKED : 0) |
+		     (j->empty ? KEEPER_IS_EMPTY : 0) | (j->lost ? KEEPER_IS_LOST : 0),
+	};
+	if (j->told)
+		channel_send(&k->server.channel, &m, j->label,
+		    kind == KEEPER_TOKEN ? j->label_bytes : 0, &fd, fd >= 0);
+}
+
+/* While the channel is full only the last state is kept, so a job that talks too
+ * much costs no memory. */
+void event_notify(struct keeper *k, struct job *j, const char *text)
+{
+	struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
+	if (!j->told)
+		return;
+	if (channel_is_idle(&k->server.channel))
+		channel_send(&k->server.channel, &m, text, strlen(text), NULL, 0);
+	else
+		j->notify_due = k->notify_due = true;
+}
+
+void events_due(struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	k->notify_due = false;
+	while ((j = job_each(k, &it))) {
+		if (j->notify_due && j->state) {
+			j->notify_due = false;
+			event_notify(k, j, j->state);
+		}
+	}
+}
+
+void events_forget_server(struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	while ((j = job_each(k, &it)))
+		j->told = j->notify_due = false;
+	for (size_t i = 0; i < HELD_BUCKETS; i++) {
+		for (struct held *h = k->held[i]; h; h = h->next)
+			h->told = false;
+	}
+	k->notify_due = false;
+}
+
+static size_t list_jobs(struct keeper *k, size_t room)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	while (room && (j = job_each(k, &it))) {
+		if (j->told)
+			continue;
+		j->told = true;
+		event_send(k, j, KEEPER_TOKEN, j->exit.fd);
+		if (j->state) {
+			struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
+			channel_send(&k->server.channel, &m, j->state, strlen(j->state), NULL, 0);
+		}
+		room--;
+	}
+	return room;
+}
+
+static size_t list_held(struct keeper *k, size_t room)
+{
+	for (size_t i = 0; room && i < HELD_BUCKETS; i++) {
+		for (struct held *h = k->held[i]; room && h; h = h->next) {
+			struct keeper_msg m = {.kind = KEEPER_HELD};
+			if (h->told)
+				continue;
+			h->told = true;
+			channel_send(&k->server.channel, &m, h->name, strlen(h->name), &h->fd, 1);
+			room--;
+		}
+	}
+	return room;
+}
+
+static void do_list_next(struct keeper *k, struct channel_in *in)
+{
+	(void)in;
+	size_t room = list_held(k, list_jobs(k, KEEPER_BATCH));
+	send_plain(k, room ? KEEPER_LIST_END : KEEPER_LIST_MORE, 0);
+}
+
+static void do_list(struct keeper *k, struct channel_in *in)
+{
+	events_forget_server(k);
+	do_list_next(k, in);
+}
+
+static void do_signal(struct keeper *k, struct channel_in *in)
+{
+	struct job *j = job_find(k, in->msg.token);
+	if (j && !j->empty)
+		set_signal(k, j, in->msg.value, (enum keeper_scope)in->msg.what);
+}
+
+static void do_hold(struct keeper *k, struct channel_in *in)
+{
+	held_put(k, in->text, channel_in_take(in, 0));
+}
+
+static void do_release(struct keeper *k, struct channel_in *in)
+{
+	held_drop(k, in->text);
+}
+
+static void do_ack(struct keeper *k, struct channel_in *in)
+{
+	struct job *j = job_find(k, in->msg.token);
+	if (j)
+		job_ack(k, j);
+}
+
+static void do_shutdown(struct keeper *k, struct channel_in *in)
+{
+	(void)in;
+	k->server.shutdown_said = true;
+}
+
+static void do_ping(struct keeper *k, struct channel_in *in)
+{
+	send_plain(k, KEEPER_PONG, in->msg.value);
+}
+
+static void (*const requests[KEEPER_KIND_COUNT])(struct keeper *, struct channel_in *) = {
+    [KEEPER_SPAWN] = spawn_job,
+    [KEEPER_SIGNAL] = do_signal,
+    [KEEPER_HOLD] = do_hold,
+    [KEEPER_RELEASE] = do_release,
+    [KEEPER_ACK] = do_ack,
+    [KEEPER_LIST] = do_list,
+    [KEEPER_LIST_NEXT] = do_list_next,
+    [KEEPER_SHUTDOWN] = do_shutdown,
+    [KEEPER_PING] = do_ping,
+};
+
+/* Everything that is there: what a dead server still asked for counts. */
+void requests_read(struct keeper *k)
+{
+	static struct channel_in in;
+	struct channel *c = &k->server.channel;
+	int rc = 0;
+	while (c->fd >= 0 && (rc = channel_receive(c, &in)) > 0) {
+		if (in.msg.kind < KEEPER_KIND_COUNT && requests[in.msg.kind])
+			requests[in.msg.kind](k, &in);
+		channel_in_close(&in);
+	}
+	if (rc < 0)
+		c->broken = true;
+}

@@ -1,0 +1,213 @@
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MS 1000000ll
+#define DELAY_FIRST_MS 100
+#define DELAY_MAX_MS 5000
+#define CALM_AFTER (10000 * MS) /* a server that lived this long starts the delays anew */
+#define DEATHS_WINDOW (60000 * MS)
+#define ENDING_WAIT (2000 * MS)
+#define CHANNEL_FD 3
+#define NOT_EXECUTABLE 127
+
+static void on_channel(struct keeper *k, struct watch *w, uint32_t events)
+{
+	(void)w, (void)events;
+	requests_read(k);
+}
+
+static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
+{
+	sigset_t none;
+	char number[16];
+	sigemptyset(&none);
+	snprintf(number, sizeof(number), "%d", CHANNEL_FD);
+	setsid(); /* Ctrl-C goes to the keeper, which passes it on as a request */
+	if (fd == CHANNEL_FD)
+		fcntl(fd, F_SETFD, 0);
+	else
+		dup2(fd, CHANNEL_FD);
+	setenv(KEEPER_FD_ENV, number, 1);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(k->server.argv[0], k->server.argv);
+	say("can not execute %s: %s", k->server.argv[0], strerror(errno));
+	_exit(NOT_EXECUTABLE);
+}
+
+static void greet(struct keeper *k)
+{
+	struct keeper_msg hello = {
+	    .kind = KEEPER_HELLO, .pid = getpid(), .value = k->cgroup_fd >= 0};
+	struct keeper_msg asked = {.kind = KEEPER_SHUTDOWN_ASKED, .value = (int)k->shutdown_asked};
+	channel_send(&k->server.channel, &hello, NULL, 0, NULL, 0);
+	if (k->shutdown_asked)
+		channel_send(&k->server.channel, &asked, NULL, 0, NULL, 0);
+}
+
+static void end(struct keeper *k, int status)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	k->exit_status = status;
+	k->ending_until = now_ns() + ENDING_WAIT;
+	while ((j = job_each(k, &it))) {
+		if (!j->empty)
+			set_signal(k, j, SIGKILL, KEEPER_SCOPE_KILL);
+	}
+}
+
+static void count_death(struct keeper *k)
+{
+	struct server *s = &k->server;
+	int64_t now = now_ns();
+	s->deaths[s->n_deaths++ % 5] = now;
+	if (now - s->started_at > CALM_AFTER)
+		s->delay_ms = 0;
+	s->next_start_at = now + s->delay_ms * MS;
+	s->delay_ms = s->delay_ms ? s->delay_ms * 2 : DELAY_FIRST_MS;
+	if (s->delay_ms > DELAY_MAX_MS)
+		s->delay_ms = DELAY_MAX_MS;
+	/* The slot of the next death is that of the fifth last one, this one included. */
+	s->safe = s->n_deaths >= 5 && now - s->deaths[s->n_deaths % 5] < DEATHS_WINDOW;
+}
+
+static bool is_agreed(int status)
+{
+	return status == KEEPER_EXIT_DONE || status == KEEPER_EXIT_USAGE ||
+	       status == KEEPER_EXIT_LOCKED || status == NOT_EXECUTABLE;
+}
+
+static void on_server_exit(struct keeper *k, struct watch *w, uint32_t events)
+{
+	struct server *s = &k->server;
+	siginfo_t si = {0};
+	(void)w, (void)events;
+	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG) < 0 || !si.si_pid)
+		return;
+	requests_read(k);
+	watch_close(k, &s->exit);
+	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, s->channel_watch.fd, NULL);
+	s->channel_watch.fd = -1;
+	channel_release(&s->channel);
+	events_forget_server(k);
+	s->running = false;
+	s->pid = 0;
+	bool exited = si.si_code == CLD_EXITED;
+	if (exited && s->shutdown_said)
+		end(k, si.si_status);
+	else if (k->jobs.n == 0 && ((exited && is_agreed(si.si_status)) || k->shutdown_asked))
+		end(k, exited ? si.si_status : KEEPER_EXIT_FAILED);
+	else
+		count_death(k);
+}
+
+static void watch_server(struct keeper *k, int fd)
+{
+	struct server *s = &k->server;
+	channel_init(&s->channel, fd);
+	s->channel_watch = (struct watch){.fn = on_channel, .fd = fd};
+	watch_add(k, &s->channel_watch, EPOLLIN);
+	k->channel_wants_out = false;
+	s->exit =
+	    (struct watch){.fn = on_server_exit, .fd = (int)syscall(SYS_pidfd_open, s->pid, 0)};
+	watch_add(k, &s->exit, EPOLLIN);
+	s->running = true;
+	s->shutdown_said = false;
+	greet(k);
+}
+
+void server_start(struct keeper *k)
+{
+	static char safe_word[] = "--safe";
+	struct server *s = &k->server;
+	int pair[2];
+	s->next_start_at = 0;
+	s->started_at = now_ns();
+	s->argv[s->argc] = s->safe ? safe_word : NULL;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		count_death(k);
+		return;
+	}
+	s->pid = fork();
+	if (s->pid == 0)
+		execute(k, pair[1]);
+	close(pair[1]);
+	if (s->pid > 0) {
+		watch_server(k, pair[0]);
+	} else {
+		say("fork: %s", strerror(errno));
+		s->pid = 0;
+		close(pair[0]);
+		count_death(k);
+	}
+}
+
+void server_ask_shutdown(struct keeper *k)
+{
+	struct keeper_msg m = {.kind = KEEPER_SHUTDOWN_ASKED};
+	m.value = (int)++k->shutdown_asked;
+	if (k->server.running)
+		channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
+	else if (k->jobs.n == 0)
+		end(k, KEEPER_EXIT_FAILED);
+	else
+		k->server.next_start_at = now_ns();
+}
+
+void server_flush(struct keeper *k)
+{
+	struct channel *c = &k->server.channel;
+	if (!k->server.running)
+		return;
+	bool done = channel_flush(c);
+	if (done && k->notify_due)
+		events_due(k);
+	if (c->broken) {
+		/* Its exit, or our kill, starts the next one, which gets everything by LIST. */
+		syscall(SYS_pidfd_send_signal, k->server.exit.fd, SIGKILL, NULL, 0);
+		watch_change(k, &k->server.channel_watch, 0);
+		return;
+	}
+	bool wants = !channel_is_idle(c);
+	if (wants != k->channel_wants_out)
+		watch_change(k, &k->server.channel_watch, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	k->channel_wants_out = wants;
+}
+
+int server_timeout_ms(const struct keeper *k)
+{
+	int64_t at = k->ending_until ? k->ending_until : k->server.next_start_at;
+	if (!at)
+		return -1;
+	int64_t left = (at - now_ns() + MS - 1) / MS;
+	return left > 0 ? (int)left : 0;
+}
+
+static bool anything_lives(const struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	while ((j = job_each(k, &it))) {
+		if (!j->empty)
+			return true;
+	}
+	return false;
+}
+
+void server_timer(struct keeper *k)
+{
+	if (k->ending_until)
+		k->ended = now_ns() >= k->ending_until || !anything_lives(k);
+	else if (k->server.next_start_at && now_ns() >= k->server.next_start_at)
+		server_start(k);
+}

@@ -1,0 +1,159 @@
+#include "keeper/keeper.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Without cgroups.  When a process dies its children go to the keeper (child
+ * subreaper), so once the leader is gone, the set is not empty if and only if
+ * some child of the keeper belongs to it: by the token in its environment or, if
+ * it dropped that, by the leader's session.  A process that does away with both
+ * and daemonises is out of reach; only cgroups hold it.
+ */
+
+void sets_init(struct keeper *k)
+{
+	k->cgroup_fd = -1;
+	if (!getenv(KEEPER_CGROUP_OFF))
+		cgroup_find(k);
+	if (k->cgroup_fd >= 0)
+		cgroup_adopt(k);
+}
+
+void set_leader_ended(struct keeper *k, struct job *j)
+{
+	if (j->has_cgroup)
+		cgroup_watch(k, j);
+	else
+		k->sets_due = true;
+}
+
+static struct job *job_of_session(const struct keeper *k, pid_t session)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	while ((j = job_each(k, &it))) {
+		if (j->session == session && !j->empty)
+			return j;
+	}
+	return NULL;
+}
+
+/* The job that a child of the keeper, which is no leader, belongs to; or NULL. */
+static struct job *job_of_orphan(const struct keeper *k, pid_t pid)
+{
+	if (pid == k->server.pid || job_find_pid(k, pid))
+		return NULL;
+	uint64_t token = process_token(pid);
+	if (token)
+		return job_find(k, token);
+	pid_t session = getsid(pid);
+	return session > 0 && session != getsid(0) ? job_of_session(k, session) : NULL;
+}
+
+static bool child_signal_pending(const struct keeper *k)
+{
+	struct pollfd p = {.fd = k->signals.fd, .events = POLLIN};
+	return poll(&p, 1, 0) == 1;
+}
+
+/* A child that died meanwhile may have hidden another from the list: then its
+ * SIGCHLD is pending, and the next pass looks again. */
+void sets_check(struct keeper *k)
+{
+	k->sets_due = false;
+	struct job_iter it = {0};
+	struct job *j;
+	bool wanted = false;
+	while (!wanted && k->exited_left && (j = job_each(k, &it)))
+		wanted = j->exited && !j->empty && !j->has_cgroup;
+	if (!wanted)
+		return;
+	struct pids all = {0};
+	bool complete = children_of(getpid(), &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (!(j = job_of_orphan(k, all.v[i])))
+			continue;
+		j->seen = true;
+		if (j->killing)
+			kill(all.v[i], SIGKILL);
+	}
+	pids_release(&all);
+	complete = complete && !child_signal_pending(k);
+	it = (struct job_iter){0};
+	while ((j = job_each(k, &it))) {
+		if (complete && j->exited && !j->has_cgroup && !j->seen)
+			job_set_is_empty(k, j);
+		j->seen = false;
+	}
+}
+
+static void signal_leader(const struct job *j, int signo)
+{
+	if (j->exit.fd >= 0 && !j->exited)
+		syscall(SYS_pidfd_send_signal, j->exit.fd, signo, NULL, 0);
+}
+
+/* A descendant may die and its number be used again between the list and the
+ * signal: the pidfd is opened first, then it must still be below a member. */
+static void signal_if_below(pid_t root, pid_t pid, int signo)
+{
+	struct process_stat st = {.parent = pid};
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return;
+	while (st.parent > 1 && st.parent != root && process_stat(st.parent, &st))
+		;
+	if (st.parent == root)
+		syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+	close(fd);
+}
+
+/* All below a member, deepest first, so that the way up to the member still stands. */
+static void signal_below(pid_t member, int signo)
+{
+	struct pids below = {0};
+	children_of(member, &below);
+	for (size_t i = 0; i < below.n; i++)
+		children_of(below.v[i], &below);
+	for (size_t i = below.n; i > 0; i--)
+		signal_if_below(member, below.v[i - 1], signo);
+	pids_release(&below);
+}
+
+static void signal_by_descent(struct keeper *k, struct job *j, int signo)
+{
+	struct pids all = {0};
+	children_of(getpid(), &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (job_of_orphan(k, all.v[i]) != j)
+			continue;
+		signal_below(all.v[i], signo);
+		kill(all.v[i], signo); /* the keeper's child: its number can not be used again */
+	}
+	pids_release(&all);
+	if (!j->exited) {
+		signal_below(j->pid, signo);
+		signal_leader(j, signo);
+	}
+}
+
+void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope)
+{
+	if (scope == KEEPER_SCOPE_LEADER) {
+		signal_leader(j, signo);
+	} else if (scope == KEEPER_SCOPE_KILL) {
+		j->killing = true;
+		if (j->has_cgroup)
+			cgroup_kill(k, j);
+		else
+			signal_by_descent(k, j, SIGKILL);
+		k->sets_due = true;
+	} else if (j->has_cgroup) {
+		cgroup_signal(k, j, signo);
+	} else {
+		signal_by_descent(k, j, signo);
+	}
+}

@@ -1,0 +1,244 @@
+#include "spawn/spawner.h"
+
+#include "base/str.h"
+#include "keeper/channel.h"
+#include "sys/memfd.h"
+
+#include <event2/event.h>
+#include <sys/time.h>
+
+/* When the user's descriptors in flight are used up (ETOOMANYREFS) the socket is
+ * still writable, so the queue is tried again after a pause, not on EPOLLOUT. */
+#define RETRY_US 2000
+#define READ_MAX 128 /* messages a pass, then others have their turn */
+
+struct spawner {
+	struct channel channel;
+	const struct spawner_events *on;
+	void *ctx;
+	struct event *readable, *retry;
+	struct channel_in in;
+};
+
+static void give_fd(struct channel_in *in, void (*fn)(void *, const char *, int), void *ctx)
+{
+	if (fn)
+		fn(ctx, in->text, channel_in_take(in, 0));
+}
+
+static void on_token(struct spawner *s, struct channel_in *in)
+{
+	const struct keeper_msg *m = &in->msg;
+	struct spawn_listed l = {
+	    .token = m->token,
+	    .pid = m->pid,
+	    .start_ticks = m->start_ticks,
+	    .exited = m->flags & KEEPER_IS_EXITED,
+	    .acked = m->flags & KEEPER_IS_ACKED,
+	    .empty = m->flags & KEEPER_IS_EMPTY,
+	    .lost = m->flags & KEEPER_IS_LOST,
+	    .exit = &m->exit,
+	    .label = in->text,
+	    .label_bytes = m->text_bytes,
+	};
+	if (s->on->listed)
+		s->on->listed(s->ctx, &l, channel_in_take(in, 0));
+}
+
+static void send_plain(
+    struct spawner *s, enum keeper_kind kind, uint64_t token, int value, enum keeper_scope scope);
+
+/* clang-format off */
+#define CALL(fn, ...) do { if (on->fn) on->fn(s->ctx, __VA_ARGS__); } while (0)
+/* clang-format on */
+static void dispatch(struct spawner *s, struct channel_in *in)
+{
+	const struct spawner_events *on = s->on;
+	const struct keeper_msg *m = &in->msg;
+	switch ((enum keeper_kind)m->kind) {
+	case KEEPER_SPAWNED:
+		CALL(spawned, m->token, m->pid, m->start_ticks, channel_in_take(in, 0));
+		break;
+	case KEEPER_SPAWN_FAILED:
+		CALL(failed, m->token, (enum keeper_step)m->what, m->value);
+		break;
+	case KEEPER_EXITED: CALL(exited, m->token, &m->exit); break;
+	case KEEPER_SET_EMPTY: CALL(set_empty, m->token); break;
+	case KEEPER_NOTIFY: CALL(notified, m->token, in->text); break;
+	case KEEPER_TOKEN: on_token(s, in); break;
+	case KEEPER_HELD: give_fd(in, on->held, s->ctx); break;
+	case KEEPER_LIST_MORE: send_plain(s, KEEPER_LIST_NEXT, 0, 0, KEEPER_SCOPE_LEADER); break;
+	case KEEPER_LIST_END:
+		if (on->listed_all)
+			on->listed_all(s->ctx);
+		break;
+	case KEEPER_SHUTDOWN_ASKED: CALL(shutdown_asked, m->value); break;
+	case KEEPER_HELLO: CALL(hello, m->pid, m->value != 0); break;
+	case KEEPER_PONG: CALL(pong, m->value); break;
+	case KEEPER_SPAWN:
+	case KEEPER_SIGNAL:
+	case KEEPER_HOLD:
+	case KEEPER_RELEASE:
+	case KEEPER_ACK:
+	case KEEPER_LIST:
+	case KEEPER_LIST_NEXT:
+	case KEEPER_SHUTDOWN:
+	case KEEPER_PING:
+	case KEEPER_KIND_COUNT: break; /* requests: never sent by a keeper */
+	}
+}
+
+static void lose_keeper(struct spawner *s)
+{
+	event_del(s->readable);
+	event_del(s->retry);
+	channel_release(&s->channel);
+	if (s->on->lost_keeper)
+		s->on->lost_keeper(s->ctx);
+}
+
+static void flush(struct spawner *s)
+{
+	if (!channel_flush(&s->channel))
+		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	flush(ctx);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct spawner *s = ctx;
+	int rc = 1;
+	(void)fd, (void)what;
+	for (int i = 0; i < READ_MAX && (rc = channel_receive(&s->channel, &s->in)) > 0; i++) {
+		dispatch(s, &s->in);
+		channel_in_close(&s->in);
+	}
+	if (rc < 0)
+		lose_keeper(s);
+	else
+		flush(s);
+}
+
+int spawner_fd_from_env(void)
+{
+	const char *text = getenv(KEEPER_FD_ENV);
+	char *end = NULL;
+	long fd = text ? strtol(text, &end, 10) : -1;
+	bool ok = text && *text && !*end && fd > 2 && fd < 1024;
+	unsetenv(KEEPER_FD_ENV);
+	return ok ? (int)fd : -1;
+}
+
+struct spawner *spawner_new(
+    struct event_base *base, int take_fd, const struct spawner_events *events, void *ctx)
+{
+	struct spawner *s = mem_new(sizeof(*s));
+	channel_init(&s->channel, take_fd);
+	s->on = events;
+	s->ctx = ctx;
+	s->readable = event_new(base, take_fd, EV_READ | EV_PERSIST, on_readable, s);
+	s->retry = event_new(base, -1, 0, on_retry, s);
+	event_add(s->readable, NULL);
+	return s;
+}
+
+void spawner_free(struct spawner *s)
+{
+	if (!s)
+		return;
+	event_free(s->readable);
+	event_free(s->retry);
+	channel_release(&s->channel);
+	free(s);
+}
+
+static void send_message(
+    struct spawner *s, struct keeper_msg *m, const char *text, const int *fds, size_t n_fds)
+{
+	channel_send(&s->channel, m, text, text ? strlen(text) : 0, fds, n_fds);
+	if (!channel_is_idle(&s->channel) && !evtimer_pending(s->retry, NULL))
+		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
+}
+
+static void send_plain(
+    struct spawner *s, enum keeper_kind kind, uint64_t token, int value, enum keeper_scope scope)
+{
+	struct keeper_msg m = {
+	    .kind = (uint16_t)kind, .token = token, .value = value, .what = scope};
+	send_message(s, &m, NULL, NULL, 0);
+}
+
+enum err spawner_spawn(struct spawner *s, const struct spawn_spec *spec, struct error *e)
+{
+	int fds[KEEPER_FDS_MAX];
+	uint32_t numbers[KEEPER_FDS_MAX];
+	size_t n = 0;
+	auto_fd int script = -1;
+	auto_fd int memfd = -1;
+	struct keeper_msg m = {.kind = KEEPER_SPAWN, .token = spec->token};
+	if (spec->n_fds + 2 > KEEPER_FDS_MAX)
+		return error_set(e, ERR_LIMIT, "descriptors: more than %d", KEEPER_FDS_MAX - 2);
+	for (; n < spec->n_fds; n++) {
+		fds[n + 1] = spec->fds[n].fd;
+		numbers[n] = (uint32_t)spec->fds[n].number;
+	}
+	if (spec->script) {
+		if (memfd_sealed("script", spec->script, strlen(spec->script), &script, e))
+			return e->code;
+		fds[n + 1] = script;
+		numbers[n++] = SPAWN_SCRIPT_FD;
+	}
+	if (spawn_spec_pack(spec, numbers, n, &memfd, e))
+		return e->code;
+	fds[0] = memfd;
+	m.flags = spec->notify ? KEEPER_SPAWN_NOTIFY : 0;
+	send_message(s, &m, NULL, fds, n + 1);
+	return ERR_OK;
+}
+
+void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope)
+{
+	send_plain(s, KEEPER_SIGNAL, token, signo, scope);
+}
+
+void spawner_ack(struct spawner *s, uint64_t token)
+{
+	send_plain(s, KEEPER_ACK, token, 0, KEEPER_SCOPE_LEADER);
+}
+
+void spawner_hold(struct spawner *s, const char *name, int fd)
+{
+	struct keeper_msg m = {.kind = KEEPER_HOLD};
+	send_message(s, &m, name, &fd, 1);
+}
+
+void spawner_release(struct spawner *s, const char *name)
+{
+	struct keeper_msg m = {.kind = KEEPER_RELEASE};
+	send_message(s, &m, name, NULL, 0);
+}
+
+void spawner_list(struct spawner *s)
+{
+	send_plain(s, KEEPER_LIST, 0, 0, KEEPER_SCOPE_LEADER);
+}
+
+void spawner_shutdown(struct spawner *s)
+{
+	send_plain(s, KEEPER_SHUTDOWN, 0, 0, KEEPER_SCOPE_LEADER);
+}
+
+void spawner_ping(struct spawner *s, int value)
+{
+	send_plain(s, KEEPER_PING, 0, value, KEEPER_SCOPE_LEADER);
+}
+
+bool spawner_is_idle(const struct spawner *s)
+{
+	return channel_is_idle(&s->channel);
+}

@@ -1,0 +1,81 @@
+/*
+ * spawner.h - the server's side of the keeper's channel.
+ *
+ * Asks, never waits: requests go out in the order of the calls, through a queue
+ * if need be; answers and news arrive as calls of spawner_events, from the event
+ * loop only, never from within a request.  The promises about their order are
+ * those of keeper/keeper_protocol.h: spawned or failed first, then exited once,
+ * then set_empty once.
+ *
+ * Life of a server: spawner_new, spawner_list (what a former server left), and
+ * when `listed_all` came, business.  After a commit of an exit: spawner_ack.
+ * HOLD the reading end of a job's pipe before its spawn: a kill in between then
+ * loses nothing.  Shutdown: stop the jobs, spawner_shutdown, exit.
+ *
+ * Belongs to the thread of its event loop.
+ * Depends on: base, sys, keeper/channel.h, spawn/spec.h, libevent.
+ */
+#ifndef HP_SPAWN_SPAWNER_H
+#define HP_SPAWN_SPAWNER_H
+
+#include "spawn/spec.h"
+
+#include <sys/types.h>
+
+struct event_base;
+struct spawner;
+
+struct spawn_listed {
+	uint64_t token;
+	pid_t pid;
+	uint64_t start_ticks; /* /proc/PID/stat field 22: with pid, an identity */
+	bool exited;	      /* the leader ended; `exit` says how */
+	bool acked;	      /* ... and that was acknowledged */
+	bool empty;	      /* no process of the set is left */
+	bool lost;	      /* left by a former keeper: how it ended is not known */
+	const struct keeper_exit_info *exit;
+	const void *label;
+	size_t label_bytes;
+};
+
+/* Each may be NULL.  A take_ descriptor is the callee's (-1: there is none); it is
+ * closed where the callback is NULL.  Texts and structs are borrowed. */
+struct spawner_events {
+	void (*spawned)(void *ctx, uint64_t token, pid_t pid, uint64_t start_ticks, int take_pidfd);
+	void (*failed)(void *ctx, uint64_t token, enum keeper_step step, int sys);
+	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how);
+	void (*set_empty)(void *ctx, uint64_t token);
+	void (*notified)(void *ctx, uint64_t token, const char *text); /* sd_notify lines */
+	void (*listed)(void *ctx, const struct spawn_listed *job, int take_pidfd);
+	void (*held)(void *ctx, const char *name, int take_fd);
+	void (*listed_all)(void *ctx);
+	void (*shutdown_asked)(void *ctx, int times);
+	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups);
+	void (*pong)(void *ctx, int value);
+	void (*lost_keeper)(void *ctx); /* the last call; requests are dropped from here on */
+};
+
+/* The descriptor named by KEEPER_FD_ENV, removed from the environment, or -1 when
+ * this process was not started by a keeper. */
+int spawner_fd_from_env(void);
+
+struct spawner *spawner_new(struct event_base *base, int take_fd,
+    const struct spawner_events *events, void *ctx); /* events: borrowed for its life */
+void spawner_free(struct spawner *s);
+
+/* Not sent when this fails (a bound, or no descriptor for the memfd). */
+enum err spawner_spawn(
+    struct spawner *s, const struct spawn_spec *spec, struct error *e) attr_must_use;
+
+void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope);
+void spawner_ack(struct spawner *s, uint64_t token);
+void spawner_hold(struct spawner *s, const char *name, int fd); /* a duplicate is kept */
+void spawner_release(struct spawner *s, const char *name);
+void spawner_list(struct spawner *s);
+void spawner_shutdown(struct spawner *s);
+void spawner_ping(struct spawner *s, int value);
+
+/* Whether everything asked for so far has left this process.  Before exit(). */
+bool spawner_is_idle(const struct spawner *s);
+
+#endif

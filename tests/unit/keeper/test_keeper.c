@@ -1,0 +1,462 @@
+#include "bed.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+static struct bed bed;
+
+static int open_with_cgroups(void **state)
+{
+	(void)state;
+	bed_open(&bed, true);
+	return 0;
+}
+static int open_without_cgroups(void **state)
+{
+	(void)state;
+	bed_open(&bed, false);
+	return 0;
+}
+static int close_bed(void **state)
+{
+	(void)state;
+	bed_close(&bed);
+	return 0;
+}
+
+static void an_exit_status_is_told_after_the_spawn_and_before_the_empty_set(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed, "exit 7", -1, false);
+	assert_true(bed_until_empty(&bed, t));
+	assert_int_equal(bed_seen(&bed, t)->how.code, CLD_EXITED);
+	assert_int_equal(bed_seen(&bed, t)->how.status, 7);
+	assert_true(bed_seen(&bed, t)->start_ticks > 0);
+	spawner_ack(bed.spawner, t);
+}
+
+static struct seen *fail_with(const char *argv0, const char *cwd)
+{
+	const char *const argv[] = {argv0, NULL};
+	const char *const envp[] = {"PATH=/nowhere:/usr/bin:/bin", NULL};
+	struct spawn_spec s = {.argv = argv, .envp = envp, .cwd = cwd};
+	uint64_t t = bed_exec(&bed, &s);
+	assert_true(bed_until_spawned(&bed, t));
+	assert_true(bed_seen(&bed, t)->failed);
+	return bed_seen(&bed, t);
+}
+
+static void a_failed_spawn_names_its_step_and_errno(void **state)
+{
+	struct error e;
+	(void)state;
+	assert_int_equal(fail_with("/nowhere/at/all", NULL)->step, KEEPER_STEP_EXEC);
+	assert_int_equal(fail_with("/nowhere/at/all", NULL)->sys, ENOENT);
+	assert_int_equal(fail_with("no-such-program", NULL)->sys, ENOENT);
+	assert_int_equal(fail_with("/etc/passwd", NULL)->sys, EACCES);
+	assert_int_equal(fail_with("true", "/nowhere")->step, KEEPER_STEP_CHDIR);
+	spawn_step_error(KEEPER_STEP_EXEC, ENOENT, "/bin/x", NULL, &e);
+	assert_string_equal(e.msg, "exec `/bin/x`: No such file or directory");
+	assert_true(spawn_is_transient(EAGAIN));
+	assert_false(spawn_is_transient(ENOENT));
+}
+
+static void a_token_is_used_once(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed, "exec sleep 100", -1, false);
+	assert_true(bed_until_spawned(&bed, t));
+	bed.next_token = t;
+	bed_sh(&bed, "true", -1, false);
+	assert_true(bed_until_spawned(&bed, t));
+	spawner_signal(bed.spawner, t, SIGTERM, KEEPER_SCOPE_LEADER);
+	assert_true(bed_until_empty(&bed, t));
+	assert_true(bed_seen(&bed, t)->failed);
+	assert_int_equal(bed_seen(&bed, t)->sys, EEXIST);
+	assert_int_equal(bed_seen(&bed, t)->how.code, CLD_KILLED);
+	assert_int_equal(bed_seen(&bed, t)->how.status, SIGTERM);
+}
+
+/* A child begins as a login shell would: only what was asked for is open,
+ * nothing is blocked or ignored, its session and limits are its own. */
+static void a_child_inherits_nothing_that_was_not_asked_for(void **state)
+{
+	(void)state;
+	struct rlimit mine;
+	getrlimit(RLIMIT_NOFILE, &mine);
+	auto_free char *fds = bed_output(&bed, "exec ls /proc/self/fd");
+	assert_string_equal(fds, "0\n1\n19\n2\n3\n"); /* 3 is that of ls itself */
+	auto_free char *masks = bed_output(&bed, "exec grep -E '^Sig(Blk|Ign)' /proc/self/status");
+	assert_string_equal(masks, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	auto_free char *limit = bed_output(&bed, "ulimit -Sn");
+	assert_int_equal(strtoul(limit, NULL, 10), mine.rlim_cur);
+	auto_free char *env = bed_output(&bed, "exec env | sort");
+	assert_non_null(strstr(env, "A=b\nHERO_PROC_TOKEN=0000000000001003\nPATH="));
+	assert_null(strstr(env, KEEPER_FD_ENV));
+	auto_free char *session =
+	    bed_output(&bed, "[ $$ = $(ps -o sid= -p $$ | tr -d ' ') ] && echo own");
+	assert_string_equal(session, "own\n");
+}
+
+static void a_child_runs_as_its_spec_says(void **state)
+{
+	const char *const argv[] = {"sh", "-c",
+	    "id -u; id -g; id -G; umask; pwd; nice; cat /proc/self/oom_score_adj; ulimit -c;"
+	    "grep NoNewPrivs /proc/self/status; [ -e /proc/self/fd/8 ] && echo extra",
+	    NULL};
+	const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+	const gid_t groups[] = {65534, 7};
+	const struct spawn_limit limits[] = {{RLIMIT_CORE, 0, 0}};
+	int p[2];
+	char buf[512];
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	const struct spawn_fd fds[] = {{p[1], 1}, {p[1], 8}};
+	struct spawn_spec s = {.argv = argv,
+	    .envp = envp,
+	    .cwd = "/usr",
+	    .fds = fds,
+	    .n_fds = 2,
+	    .limits = limits,
+	    .n_limits = 1,
+	    .has_user = true,
+	    .uid = 65534,
+	    .gid = 65534,
+	    .groups = groups,
+	    .n_groups = 2,
+	    .has_umask = true,
+	    .umask = 027,
+	    .has_nice = true,
+	    .nice = 5,
+	    .has_oom = true,
+	    .oom_score_adj = 321,
+	    .no_new_privs = true};
+	uint64_t t = bed_exec(&bed, &s);
+	close(p[1]);
+	assert_true(bed_until_exited(&bed, t));
+	ssize_t n = read(p[0], buf, sizeof(buf) - 1);
+	close(p[0]);
+	buf[n > 0 ? n : 0] = '\0';
+	assert_string_equal(
+	    buf, "65534\n65534\n65534 7\n0027\n/usr\n5\n321\n0\nNoNewPrivs:\t1\nextra\n");
+}
+
+/* One job lives through it, one ended before, one ends while no server is there. */
+static void a_killed_server_costs_no_service_and_no_exit_status(void **state)
+{
+	int out[2], in[2];
+	char buf[16];
+	(void)state;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	spawner_hold(bed.spawner, "log/out", out[0]);
+	uint64_t lives = bed_sh(&bed, "echo hello; exec sleep 100", out[1], false);
+	uint64_t ended = bed_sh(&bed, "exit 9", -1, false);
+	const char *const argv[] = {"sh", "-c", "read x; exit 8", NULL};
+	const struct spawn_fd stdin_fd = {in[0], 0};
+	struct spawn_spec spec = {.argv = argv, .fds = &stdin_fd, .n_fds = 1};
+	uint64_t ends = bed_exec(&bed, &spec);
+	assert_true(bed_until_spawned(&bed, ends));
+	assert_true(bed_until_exited(&bed, ended));
+	close(out[0]);
+	close(out[1]);
+	close(in[0]);
+	pid_t pid = bed_seen(&bed, lives)->pid;
+	uint64_t ticks = bed_seen(&bed, lives)->start_ticks;
+	kill(bed.server, SIGKILL);
+	assert_int_equal(
+	    read(bed.server_fd, buf, 1), 0); /* it is gone, the next may not be there */
+	close(in[1]);
+	bed_accept(&bed);
+	bed.n_seen = 0;
+	assert_true(bed_until_listed(&bed));
+	struct seen *s = bed_seen(&bed, lives);
+	assert_true(s->listed && !s->listed_exited && s->pidfd >= 0);
+	assert_int_equal(s->pid, pid);
+	assert_int_equal(s->start_ticks, ticks);
+	assert_string_equal(s->label, "label of it");
+	s = bed_seen(&bed, ended);
+	assert_true(s->listed && s->listed_exited && s->listed_empty);
+	assert_int_equal(s->how.status, 9);
+	assert_true(bed_until_empty(&bed, ends));
+	assert_int_equal(bed_seen(&bed, ends)->how.status, 8);
+	assert_string_equal(bed.held_name, "log/out");
+	assert_int_equal(read(bed.held_fd, buf, 6), 6);
+	assert_memory_equal(buf, "hello\n", 6);
+}
+
+static void what_was_acknowledged_or_released_is_not_listed_again(void **state)
+{
+	(void)state;
+	uint64_t gone = bed_sh(&bed, "exit 9", -1, false);
+	uint64_t lives = bed_sh(&bed, "exec sleep 100", -1, false);
+	assert_true(bed_until_empty(&bed, gone));
+	assert_true(bed_until_spawned(&bed, lives));
+	spawner_hold(bed.spawner, "a", 0);
+	spawner_hold(bed.spawner, "b", 0);
+	spawner_release(bed.spawner, "b");
+	spawner_ack(bed.spawner, gone);
+	bed_kill_server(&bed);
+	bed.n_seen = 0;
+	assert_true(bed_until_listed(&bed));
+	assert_true(bed_seen(&bed, lives)->listed);
+	assert_false(bed_seen(&bed, gone)->listed);
+	assert_string_equal(bed.held_name, "a");
+}
+
+/* More than one batch of the list, and more descriptors than may be in flight at once. */
+static void a_long_list_comes_in_batches(void **state)
+{
+	const char *const argv[] = {"/bin/sleep", "100", NULL};
+	size_t listed = 0, n = 300;
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		struct spawn_spec s = {.argv = argv};
+		bed_exec(&bed, &s);
+	}
+	assert_true(bed_until_spawned(&bed, bed.next_token - 1));
+	bed_kill_server(&bed);
+	bed.n_seen = 0;
+	assert_true(bed_until_listed(&bed));
+	for (size_t i = 0; i < bed.n_seen; i++)
+		listed += bed.seen[i].listed && bed.seen[i].pidfd >= 0;
+	assert_int_equal(listed, n);
+}
+
+/* Stopped means that the set is empty (F33). */
+static void a_set_is_empty_when_the_last_grandchild_is_gone(void **state)
+{
+	int p[2];
+	char buf[64] = "";
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	uint64_t t = bed_sh(&bed,
+	    "(trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 100; done' &) "
+	    "; "
+	    "exit 3",
+	    p[1], false);
+	close(p[1]);
+	assert_true(read(p[0], buf, sizeof(buf) - 1) > 0);
+	pid_t grandchild = (pid_t)strtol(buf, NULL, 10);
+	assert_true(bed_until_exited(&bed, t));
+	spawner_signal(
+	    bed.spawner, t, SIGTERM, KEEPER_SCOPE_SET); /* its sleep dies of it, it does not */
+	uint64_t other = bed_sh(&bed, "true", -1, false);
+	assert_true(bed_until_empty(&bed, other));
+	assert_false(bed_seen(&bed, t)->empty);
+	assert_int_equal(kill(grandchild, 0), 0);
+	spawner_ack(bed.spawner, t);
+	bed_kill_server(&bed);
+	assert_true(bed_until_listed(&bed));
+	assert_true(bed_seen(&bed, t)->listed && bed_seen(&bed, t)->listed_acked);
+	assert_false(bed_seen(&bed, t)->listed_empty);
+	spawner_signal(bed.spawner, t, SIGKILL, KEEPER_SCOPE_KILL);
+	assert_true(bed_until_empty(&bed, t));
+	assert_int_equal(kill(grandchild, 0), -1);
+	close(p[0]);
+}
+
+static void a_signal_to_the_set_reaches_grandchildren(void **state)
+{
+	int p[2];
+	char buf[8];
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	uint64_t t = bed_sh(&bed,
+	    "sh -c 'sleep 100 & echo a; wait' & (setsid sleep 100 &); echo b; wait", p[1], false);
+	close(p[1]);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(read(p[0], buf, 1), 1);
+	spawner_signal(bed.spawner, t, SIGTERM, KEEPER_SCOPE_SET);
+	assert_true(bed_until_empty(&bed, t));
+	assert_int_equal(read(p[0], buf, 1), 0);
+	close(p[0]);
+}
+
+static bool is_ready(struct bed *b, void *arg)
+{
+	return strstr(bed_seen(b, *(uint64_t *)arg)->notified, "READY=1") != NULL;
+}
+
+/* The socket was bound after the fork, the sender gone before it was looked at (F63). */
+static void a_notification_is_heard_though_its_sender_is_gone(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed,
+	    "exec python3 -c 'import socket,os; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM);"
+	    "s.sendto(b\"READY=1\\nSTATUS=fine\",\"\\0\"+os.environ[\"NOTIFY_SOCKET\"][1:])'",
+	    -1, true);
+	assert_true(bed_until(&bed, is_ready, &t));
+	assert_true(bed_until_empty(&bed, t));
+	bed_kill_server(&bed);
+	bed.n_seen = 0;
+	assert_true(bed_until_listed(&bed));
+	assert_string_equal(bed_seen(&bed, t)->notified, "READY=1\nSTATUS=fine");
+}
+
+static bool all_empty(struct bed *b, void *arg)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < b->n_seen; i++)
+		n += b->seen[i].empty;
+	return n == *(size_t *)arg;
+}
+
+static void of_a_thousand_immediate_exits_none_is_lost_or_early(void **state)
+{
+	const char *const argv[] = {"/bin/true", NULL};
+	size_t n = 1000;
+	(void)state;
+	bed_sh(&bed, "true", -1, false);
+	assert_true(bed_until_empty(&bed, bed.next_token - 1));
+	spawner_ack(bed.spawner, bed.next_token - 1);
+	assert_true(bed_until_listed(&bed)); /* so the acknowledgement was read, too */
+	size_t before = count_fds(bed.keeper);
+	for (size_t i = 0; i < n; i++) {
+		struct spawn_spec s = {.argv = argv};
+		bed_exec(&bed, &s);
+	}
+	n++;
+	assert_true(bed_until(&bed, all_empty, &n));
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(bed.seen[i].how.code, CLD_EXITED);
+		assert_int_equal(bed.seen[i].how.status, 0);
+		spawner_ack(bed.spawner, bed.seen[i].token);
+	}
+	uint64_t last = bed_sh(&bed, "true", -1, false);
+	assert_true(bed_until_empty(&bed, last));
+	spawner_ack(bed.spawner, last);
+	assert_true(bed_until_listed(&bed));
+	assert_int_equal(count_fds(bed.keeper), before);
+}
+
+static void a_second_keeper_exits_4_and_names_the_first(void **state)
+{
+	int p[2], status;
+	char buf[256] = "";
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid_t second = bed_exec_keeper(bed.state, p[1]);
+	close(p[1]);
+	assert_int_equal(waitpid(second, &status, 0), second);
+	assert_true(read(p[0], buf, sizeof(buf) - 1) > 0);
+	close(p[0]);
+	auto_free char *want =
+	    text_fmt("hero_proc_keeper: %s is in use by pid %d\n", bed.state, (int)bed.keeper);
+	assert_string_equal(buf, want);
+	assert_int_equal(WEXITSTATUS(status), KEEPER_EXIT_LOCKED);
+}
+
+static bool is_asked(struct bed *b, void *arg)
+{
+	return b->shutdown_asked == *(int *)arg;
+}
+
+static void terminating_the_keeper_asks_the_server_and_kills_nothing(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed, "exec sleep 100", -1, false);
+	assert_true(bed_until_spawned(&bed, t));
+	kill(bed.keeper, SIGHUP);
+	kill(bed.keeper, SIGTERM);
+	assert_true(bed_until(&bed, is_asked, &(int){1}));
+	kill(bed.keeper, SIGINT);
+	assert_true(bed_until(&bed, is_asked, &(int){2}));
+	bed.shutdown_asked = 0;
+	bed_kill_server(&bed);
+	assert_true(bed_until(&bed, is_asked, &(int){2})); /* a later server is told, too */
+	assert_true(bed_until_listed(&bed));
+	assert_false(bed_seen(&bed, t)->listed_exited);
+}
+
+static void five_deaths_in_a_minute_start_the_server_safe(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bed_kill_server(&bed);
+		assert_false(bed.safe);
+	}
+	bed_kill_server(&bed);
+	assert_true(bed.safe);
+}
+
+static void a_clean_exit_ends_the_keeper_only_when_no_job_is_left(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed, "exec sleep 100", -1, false);
+	assert_true(bed_until_spawned(&bed, t));
+	bed_end_server(&bed, 0);
+	bed_accept(&bed);
+	assert_true(bed_until_listed(&bed));
+	spawner_signal(bed.spawner, t, SIGKILL, KEEPER_SCOPE_LEADER);
+	assert_true(bed_until_empty(&bed, t));
+	spawner_ack(bed.spawner, t);
+	assert_true(bed_until_listed(&bed));
+	bed_end_server(&bed, KEEPER_EXIT_USAGE);
+	assert_int_equal(bed_wait_keeper(&bed), KEEPER_EXIT_USAGE);
+}
+
+/* A keeper that was killed: what it had not handed over stands in the journal. */
+static void exits_outlive_the_keeper_in_its_journal(void **state)
+{
+	(void)state;
+	uint64_t a = bed_sh(&bed, "exit 5", -1, false), b = bed_sh(&bed, "exit 6", -1, false);
+	assert_true(bed_until_empty(&bed, a));
+	assert_true(bed_until_empty(&bed, b));
+	spawner_ack(bed.spawner, b);
+	assert_true(bed_until_listed(&bed));
+	kill(bed.keeper, SIGKILL);
+	assert_int_equal(bed_wait_keeper(&bed), 128 + SIGKILL);
+	kill(bed.server, SIGKILL);
+	bed.n_seen = 0;
+	bed.keeper = bed_exec_keeper(bed.state, -1);
+	bed_accept(&bed);
+	assert_true(bed_until_listed(&bed));
+	assert_true(bed_seen(&bed, a)->listed && bed_seen(&bed, a)->listed_empty);
+	assert_int_equal(bed_seen(&bed, a)->how.status, 5);
+	assert_string_equal(bed_seen(&bed, a)->label, "label of it");
+	assert_false(bed_seen(&bed, b)->listed);
+	spawner_ack(bed.spawner, a);
+}
+
+/* clang-format off */
+#define WITH(t)    cmocka_unit_test_setup_teardown(t, open_with_cgroups, close_bed)
+#define WITHOUT(t) cmocka_unit_test_setup_teardown(t, open_without_cgroups, close_bed)
+#define BOTH(t)    WITH(t), WITHOUT(t)
+/* clang-format on */
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    BOTH(an_exit_status_is_told_after_the_spawn_and_before_the_empty_set),
+	    BOTH(a_failed_spawn_names_its_step_and_errno),
+	    WITH(a_token_is_used_once),
+	    BOTH(a_child_inherits_nothing_that_was_not_asked_for),
+	    WITH(a_child_runs_as_its_spec_says),
+	    BOTH(a_killed_server_costs_no_service_and_no_exit_status),
+	    WITH(what_was_acknowledged_or_released_is_not_listed_again),
+	    WITH(a_long_list_comes_in_batches),
+	    BOTH(a_set_is_empty_when_the_last_grandchild_is_gone),
+	    BOTH(a_signal_to_the_set_reaches_grandchildren),
+	    WITH(a_notification_is_heard_though_its_sender_is_gone),
+	    BOTH(of_a_thousand_immediate_exits_none_is_lost_or_early),
+	    WITH(a_second_keeper_exits_4_and_names_the_first),
+	    WITH(terminating_the_keeper_asks_the_server_and_kills_nothing),
+	    WITH(five_deaths_in_a_minute_start_the_server_safe),
+	    WITH(a_clean_exit_ends_the_keeper_only_when_no_job_is_left),
+	    BOTH(exits_outlive_the_keeper_in_its_journal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
