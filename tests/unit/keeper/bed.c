@@ -297,6 +297,7 @@ bool bed_until_empty(struct bed *b, uint64_t token)
 }
 bool bed_until_listed(struct bed *b)
 {
+	b->listed_all = false;
 	spawner_list(b->spawner);
 	return bed_until(b, is_listed, NULL);
 }
