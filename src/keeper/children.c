@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void pids_release(struct pids *p)
@@ -76,36 +77,52 @@ static size_t read_file(const char *path, char *buf, size_t size)
 	return n;
 }
 
-/* The keeper puts the token first, but a shell may have sorted its environment. */
-uint64_t process_token(pid_t pid)
-{
-	static char text[256 * 1024];
-	const char key[] = KEEPER_TOKEN_ENV "=";
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	size_t n = read_file(path, text, sizeof(text));
-	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
-		if (strncmp(text + at, key, sizeof(key) - 1) == 0)
-			return strtoull(text + at + sizeof(key) - 1, NULL, 16);
-	}
-	return 0;
-}
-
-/* proc(5): the name, field 2, may hold anything, so fields count from its last `)`. */
+/* proc(5).  The name, field 2, may hold anything, so fields count from its last `)`. */
 bool process_stat(pid_t pid, struct process_stat *out)
 {
 	char path[64], text[1024];
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	read_file(path, text, sizeof(text));
 	char *at = strrchr(text, ')');
-	int parent;
-	unsigned long long start;
-	if (!at ||
-	    sscanf(at + 2,
-		"%c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-		&out->state, &parent, &start) != 3)
+	if (!at)
 		return false;
-	out->parent = parent;
-	out->start_ticks = start;
+	for (int field = 3; (at = strchr(at, ' ')); field++) {
+		at++;
+		if (field == 3)
+			out->state = *at;
+		else if (field == 4)
+			out->parent = (pid_t)strtol(at, NULL, 10);
+		else if (field == 22)
+			out->start_ticks = strtoull(at, NULL, 10);
+		else if (field == 51)
+			out->executing = strtoull(at, NULL, 10) == 0 && out->state != 'Z';
+	}
 	return true;
+}
+
+static size_t read_environment(pid_t pid, char *text, size_t size)
+{
+	char path[64];
+	struct process_stat st;
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	size_t n = read_file(path, text, size);
+	/* Inside execve(2) there is none for a moment. */
+	for (int i = 0; i < 20 && n == 0 && process_stat(pid, &st) && st.executing; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+		n = read_file(path, text, size);
+	}
+	return n;
+}
+
+/* The keeper puts the token first, but a shell may have sorted its environment. */
+uint64_t process_token(pid_t pid)
+{
+	static char text[256 * 1024];
+	const char key[] = KEEPER_TOKEN_ENV "=";
+	size_t n = read_environment(pid, text, sizeof(text));
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
+		if (strncmp(text + at, key, sizeof(key) - 1) == 0)
+			return strtoull(text + at + sizeof(key) - 1, NULL, 16);
+	}
+	return 0;
 }

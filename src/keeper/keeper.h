@@ -166,6 +166,7 @@ struct process_stat {
 	char state;
 	pid_t parent;
 	uint64_t start_ticks;
+	bool executing; /* no address space to speak of: inside execve, or not ours to look at */
 };
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */

@@ -8,8 +8,8 @@
 /*
  * Without cgroups.  When a process dies its children go to the keeper (child
  * subreaper), so once the leader is gone, the set is not empty if and only if
- * some child of the keeper belongs to it: by the token in its environment or, if
- * it dropped that, by the leader's session.  A process that does away with both
+ * some child of the keeper belongs to it: by the leader's session or, if it left
+ * that, by the token in its environment.  A process that does away with both
  * and daemonises is out of reach; only cgroups hold it.
  */
 
@@ -33,7 +33,9 @@ void set_leader_ended(struct keeper *k, struct job *j)
 static struct job *job_of_session(const struct keeper *k, pid_t session)
 {
 	struct job_iter it = {0};
-	struct job *j;
+	struct job *j = job_find_pid(k, session);
+	if (j)
+		return j;
 	while ((j = job_each(k, &it))) {
 		if (j->session == session && !j->empty)
 			return j;
@@ -46,11 +48,9 @@ static struct job *job_of_orphan(const struct keeper *k, pid_t pid)
 {
 	if (pid == k->server.pid || job_find_pid(k, pid))
 		return NULL;
-	uint64_t token = process_token(pid);
-	if (token)
-		return job_find(k, token);
 	pid_t session = getsid(pid);
-	return session > 0 && session != getsid(0) ? job_of_session(k, session) : NULL;
+	struct job *j = session > 0 && session != getsid(0) ? job_of_session(k, session) : NULL;
+	return j ? j : job_find(k, process_token(pid));
 }
 
 static bool child_signal_pending(const struct keeper *k)
