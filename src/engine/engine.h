@@ -63,6 +63,7 @@ struct engine_job_spec {
 
 struct engine_unit_spec {
 	const char *name;
+	uint64_t revision; /* of what was written; when it changes, results of one-shots are forgotten */
 	bool is_run;      /* ad hoc: begins at once, is gone when it ended */
 	bool class_system;
 	bool critical;

@@ -14,14 +14,16 @@ const char *unit_title(const struct engine *en, unit_id u)
 	return u == ID_NONE ? "?" : en->units.v[u].name;
 }
 
-static bool job_is_ready(const struct job_core *c)
+/* A one-shot is ready by its success; a long-running process that ended is gone. */
+static bool job_is_ready(const struct job *j)
 {
-	return c->state == JOB_READY || c->state == JOB_SUCCEEDED;
+	return j->core.state == JOB_READY ||
+	    (j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot);
 }
 
-static bool job_is_executed(const struct job_core *c)
+static bool job_is_executed(const struct job *j)
 {
-	return c->state == JOB_RUNNING || job_is_ready(c);
+	return j->core.state == JOB_RUNNING || job_is_ready(j);
 }
 
 /* Over the jobs that `completed` and `succeeded` speak of: the one-shots, or all. */
@@ -42,6 +44,15 @@ static void ends_of(const struct engine *en, unit_id u, bool one_shots, struct f
 	f->succeeded = any && succeeded && f->live;
 }
 
+/* An activation is in progress as long as the operation that began it (SPEC 2.3): a
+ * fact that changes once, so two that conflict can not wait for each other in turns. */
+static bool is_being_started(const struct engine *en, const struct unit *un)
+{
+	const struct op *op = un->conflicts.n ? op_by_id(en, un->cause) : NULL;
+
+	return op && op->state == OP_ACTIVE;
+}
+
 struct facts facts_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
@@ -55,8 +66,8 @@ struct facts facts_of(const struct engine *en, unit_id u)
 		bool virtual = jb->is->policy.virtual;
 
 		one_shots = one_shots || jb->is->policy.one_shot;
-		all_ready = all_ready && job_is_ready(c);
-		all_executed = all_executed && job_is_executed(c);
+		all_ready = all_ready && job_is_ready(jb);
+		all_executed = all_executed && job_is_executed(jb);
 		all_were = all_were && c->was_ready;
 		some_ready = some_ready || c->state == JOB_READY;
 		some_alive = some_alive || job_state_has_process(c->state);
@@ -65,7 +76,8 @@ struct facts facts_of(const struct engine *en, unit_id u)
 		f.was_executed = f.was_executed || c->was_executed;
 		f.blocked = f.blocked || (c->state == JOB_WAITING_DEPS && jb->n_blocked);
 		f.failed = f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED;
-		f.first_over = f.first_over || (c->failures && !job_is_ready(c));
+		f.gone = f.gone || (c->state == JOB_SUCCEEDED && !jb->is->policy.one_shot);
+		f.first_over = f.first_over || (c->failures && !job_is_ready(jb));
 		f.ended = f.ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
 	}
 	if (un->first_job == ID_NONE)
@@ -78,7 +90,7 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	f.waiting = some_waits && !some_alive;
 	f.stopping = un->stopping;
 	f.active = f.process || un->stopping || un->start_after_stop ||
-	    (f.live && !f.ended && !f.blocked);
+	    (f.live && !f.ended && un->conflict_with == ID_NONE && is_being_started(en, un));
 	ends_of(en, u, one_shots, &f);
 	return f;
 }
@@ -146,13 +158,14 @@ static bool target_is_known(const struct engine *en, const struct edge *ed)
 
 static bool job_condition(const struct engine *en, const struct edge *ed)
 {
-	const struct job_core *c = &en->jobs.v[ed->to_job].core;
+	const struct job *jb = &en->jobs.v[ed->to_job];
+	const struct job_core *c = &jb->core;
 	bool live = en->units.v[ed->to_unit].live;
 
 	switch (ed->is->condition) {
-	case COND_STARTED: return live && job_is_executed(c);
+	case COND_STARTED: return live && job_is_executed(jb);
 	case COND_READY:
-	case COND_HEALTHY: return live && job_is_ready(c);
+	case COND_HEALTHY: return live && job_is_ready(jb);
 	case COND_COMPLETED: return c->completed;
 	case COND_SUCCEEDED: return live && c->state == JOB_SUCCEEDED;
 	case CONDITION_COUNT: break;
@@ -202,7 +215,7 @@ static bool target_is_stuck(const struct engine *en, const struct edge *ed)
 		return job_state_is_end(j->core.state) || t->conflict_with != ID_NONE ||
 		    (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
 	}
-	return f->failed || f->blocked || f->ended;
+	return f->failed || f->gone || f->blocked || f->ended;
 }
 
 static bool target_is_settled(const struct engine *en, const struct edge *ed)
@@ -261,9 +274,9 @@ bool edge_is_ticking(const struct engine *en, edge_id e)
 	return f->was_executed && !f->waiting;
 }
 
-static bool job_failed_meanwhile(const struct job_core *c)
+static bool job_failed_meanwhile(const struct job *jb)
 {
-	return !job_is_ready(c) && (c->failures || c->state == JOB_FAILED);
+	return !job_is_ready(jb) && (jb->core.failures || jb->core.state == JOB_FAILED);
 }
 
 bool edge_is_broken(const struct engine *en, edge_id e)
@@ -278,9 +291,9 @@ bool edge_is_broken(const struct engine *en, edge_id e)
 	    !en->units.v[ed->to_unit].live || edge_target_holds(en, e))
 		return false;
 	if (ed->to_job != ID_NONE)
-		return job_failed_meanwhile(&en->jobs.v[ed->to_job].core);
+		return job_failed_meanwhile(&en->jobs.v[ed->to_job]);
 	for_jobs (en, ed->to_unit, j)
-		if (job_failed_meanwhile(&en->jobs.v[j].core))
+		if (job_failed_meanwhile(&en->jobs.v[j]))
 			return true;
 	return false;
 }
@@ -316,7 +329,7 @@ static const struct job *culprit(const struct engine *en, const struct edge *ed)
 
 		if (jb->core.state == JOB_FAILED)
 			return jb;
-		if (!found && !job_is_ready(&jb->core))
+		if (!found && !job_is_ready(jb))
 			found = jb;
 	}
 	return found;
@@ -336,10 +349,12 @@ static void describe_target(const struct engine *en, const struct edge *ed, stru
 	else if (j && (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING)) {
 		str_add(out, j->core.state == JOB_FAILED ? " failed: " : " is retrying: ");
 		describe_end(j, out);
-	} else if (t->facts.blocked)
+	} else if (j && job_state_is_end(j->core.state))
+		str_fmt(out, " is over: %s", job_state_str(j->core.state));
+	else if (t->facts.blocked)
 		str_add(out, " is blocked");
 	else
-		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : "starting",
+		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : service_state_str(t->state),
 		    ed->is->condition == COND_READY ? "ready" : condition_str(ed->is->condition));
 }
 

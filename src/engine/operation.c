@@ -127,6 +127,14 @@ static void watches_drop(struct engine *en, uint32_t slot)
 	}
 }
 
+/* What it began is not "being started" any more: who conflicts may go on. */
+static void touch_conflicts(struct engine *en, op_id id)
+{
+	for (unit_id u = 0; en->n_mentions && u < en->units.n; u++)
+		if (en->units.v[u].conflicts.n && en->units.v[u].cause == id)
+			unit_touch(en, u);
+}
+
 static void op_end(
     struct engine *en, struct op *op, enum op_state state, enum err code, const char *message)
 {
@@ -140,7 +148,8 @@ static void op_end(
 	op->timer_gen++;
 	op->deadline = MSEC_NEVER;
 	watches_drop(en, slot);
-	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = en->ops.v[slot].id });
+	touch_conflicts(en, op->id);
+	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = op->id });
 }
 
 static void op_close(struct engine *en, uint32_t slot)
@@ -176,11 +185,11 @@ static bool settle(struct engine *en, struct op *op, const struct watch *w)
 	case GOAL_READY:
 		if (f->ready && !coming)
 			return true;
-		if (!coming && (f->failed || f->blocked || !f->live))
+		if (!coming && (f->failed || f->gone || f->blocked || !f->live))
 			op_fail_on(en, op, w->unit);
 		return false;
 	case GOAL_SETTLED:
-		if (coming || (!f->ready && f->live && !f->failed && !f->blocked && !f->first_over))
+		if (coming || (!f->ready && f->live && !f->failed && !f->gone && !f->blocked && !f->first_over))
 			return false;
 		if (!f->ready) {
 			auto_str text = { 0 };
@@ -315,10 +324,11 @@ static void call_back(struct engine *en, unit_id u)
 	}
 }
 
-static bool is_over(const struct job_core *c)
+/* A start runs it again; the success of a one-shot stays. */
+static bool is_over(const struct job *j)
 {
-	return c->state == JOB_CREATED || c->state == JOB_FAILED || c->state == JOB_CANCELLED ||
-	    c->state == JOB_SKIPPED;
+	return j->core.state == JOB_CREATED || (job_state_is_end(j->core.state) &&
+	    !(j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot));
 }
 
 static void run_number(struct engine *en, unit_id u, op_id cause, edge_id pulled_by)
@@ -353,14 +363,14 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 		unit_touch(en, u);
 		return;
 	}
-	if (fresh || (un->facts.failed && !un->facts.process)) {
+	if (fresh || ((un->facts.failed || un->facts.gone) && !un->facts.process)) {
 		un->live = true;
 		run_number(en, u, cause, pulled_by);
 	}
 	for_jobs (en, u, j) {
 		enum job_state s = en->jobs.v[j].core.state;
 
-		if (!fresh && !is_over(&en->jobs.v[j].core) && s != JOB_RETRYING && s != JOB_PENDING)
+		if (!fresh && !is_over(&en->jobs.v[j]) && s != JOB_RETRYING && s != JOB_PENDING)
 			continue;
 		job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 		changed = true;
@@ -374,18 +384,37 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 		call_back(en, u);
 }
 
+/* It was empty for a moment: a stop has what it asked for, whatever follows. */
+static void watches_stopped(struct engine *en, unit_id u)
+{
+	uint32_t *at = &en->units.v[u].first_watch;
+
+	while (*at != ID_NONE) {
+		struct op *op = &en->ops.v[en->watches.v[*at].op];
+
+		if (en->watches.v[*at].goal != GOAL_STOPPED) {
+			at = &en->watches.v[*at].next;
+			continue;
+		}
+		watch_remove(en, at);
+		if (!op->open && !op->holding)
+			op_end(en, op, OP_DONE, ERR_OK, NULL);
+	}
+}
+
 void unit_stopped(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
 
 	un->stopping = false;
 	un->live = false;
+	watches_stopped(en, u);
 	un->conflict_with = ID_NONE;
 	un->reason = un->cascaded ? REASON_DEPENDENCY_STOPPED : REASON_CANCELLED;
 	if (!un->cascaded)
 		un->reason_unit = ID_NONE;
 	effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u, .reason = un->reason });
-	if (un->definition_changed)
+	if (un->definition_changed && !en->original)
 		unit_rebuild(en, now, u);
 	un = &en->units.v[u];
 	bool again = un->start_after_stop;
@@ -483,7 +512,7 @@ static void queue_turn(struct engine *en, job_id j)
 }
 
 /* The set stops, dependents first; who is in it already keeps its turn. */
-static void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again)
+void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		unit_id u = c->v[i].unit;
@@ -598,6 +627,7 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
 				watch_add(en, slot, members.v[i].unit, GOAL_SETTLED);
 		run_passes(en, now);
 		op_close(en, slot);
+		run_passes(en, now);
 	}
 	strv_release(&notes);
 	free(members.v);
@@ -626,6 +656,7 @@ static enum err stop(struct engine *en, msec now, const struct engine_request *r
 	free(members.v);
 	run_passes(en, now);
 	op_close(en, slot);
+	run_passes(en, now);
 	return ERR_OK;
 }
 
@@ -661,6 +692,7 @@ static enum err restart(struct engine *en, msec now, const struct engine_request
 				watch_add(en, slot, again.v[i].unit, GOAL_SETTLED);
 		run_passes(en, now);
 		op_close(en, slot);
+		run_passes(en, now);
 	}
 	strv_release(&notes);
 	free(again.v);
@@ -716,6 +748,7 @@ enum err engine_submit(struct engine *en, msec now, const char *name, const char
 		watch_add(en, slot, u, GOAL_ENDED);
 		run_passes(en, now);
 		op_close(en, slot);
+		run_passes(en, now);
 	}
 	free(members.v);
 	free(replaced.v);
@@ -760,5 +793,6 @@ op_id engine_shutdown(struct engine *en, msec now, msec within)
 	free(all.v);
 	run_passes(en, now);
 	op_close(en, slot);
+	run_passes(en, now);
 	return id;
 }

@@ -218,7 +218,7 @@ static void recount(struct engine *en, msec now, job_id j)
 	jb->queued_recount = false;
 	if (!jb->used || !job_tracks_edges(jb))
 		return;
-	const struct engine_job_spec *newer = newer_spec(en, jb);
+	const struct engine_job_spec *newer = en->original ? NULL : newer_spec(en, jb);
 	if (newer)
 		job_take_spec(en, j, en->units.v[jb->unit].spec, newer);
 	jb->unmet = jb->n_blocked = 0;

@@ -4,10 +4,12 @@
 #define COPY(vec)                                                                 \
 	do {                                                                      \
 		to->vec.v = mem_grow(NULL, from->vec.cap, sizeof(*to->vec.v));    \
-		memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v)); \
+		if (from->vec.n)                                                  \
+			memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v)); \
 	} while (0)
 
-/* Everything refers by index; specs, names and conflict lists are borrowed. */
+/* Everything refers by index; specs, names and conflict lists are borrowed, so a
+ * copy keeps the topology it was born with. */
 static struct engine *copy_of(const struct engine *from)
 {
 	struct engine *to = mem_new(sizeof(*to));

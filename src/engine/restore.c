@@ -77,37 +77,31 @@ static void arm_again(struct engine *en, msec now, job_id j)
 }
 
 /* A unit whose jobs were told to stop is stopping, whatever else was stored. */
-static void restore_stop(struct engine *en, unit_id u)
+static void restore_stops(struct engine *en)
 {
-	bool stop = false;
+	struct closure c = { 0 };
 
-	for_jobs (en, u, j)
-		stop = stop || (en->jobs.v[j].core.stop && !job_state_is_end(en->jobs.v[j].core.state) &&
-				   en->jobs.v[j].core.state != JOB_CREATED);
-	if (!stop)
-		return;
-	en->units.v[u].stopping = true;
-	for_jobs (en, u, j) {
-		struct job *jb = &en->jobs.v[j];
+	for (unit_id u = 0; u < en->units.n; u++) {
+		bool stop = false;
 
-		if (job_state_is_end(jb->core.state) || jb->core.state == JOB_CREATED)
-			continue;
-		jb->stop_mark = jb->core.stop = true;
-		en->n_stop_marked++;
-		if (jb->core.state != JOB_STOPPING) {
-			jb->queued_stop = true;
-			ids_push(&en->stops, j);
-		}
+		for_jobs (en, u, j)
+			stop = stop || (en->jobs.v[j].core.stop &&
+					   !job_state_is_end(en->jobs.v[j].core.state) &&
+					   en->jobs.v[j].core.state != JOB_CREATED);
+		if (stop)
+			*vec_push(&c) = (struct member){ u, ID_NONE, true };
 	}
+	stop_members(en, &c, 0, false);
+	free(c.v);
 }
 
 void engine_restored(struct engine *en, msec now)
 {
 	run_passes(en, now); /* facts of every unit, nothing published */
+	restore_stops(en);
 	for (unit_id u = 0; u < en->units.n; u++) {
 		if (!en->units.v[u].used)
 			continue;
-		restore_stop(en, u);
 		for_jobs (en, u, j) {
 			if (en->units.v[u].live && en->jobs.v[j].core.state == JOB_CREATED &&
 			    !en->units.v[u].stopping)

@@ -159,6 +159,7 @@ unit_id unit_named(struct engine *en, const char *name)
 	en->units.v[u].placeholder = text_dup(name);
 	en->units.v[u].name = en->units.v[u].placeholder;
 	map_put(&en->by_name, en->units.v[u].name, (void *)((uintptr_t)u + 1));
+	unit_touch(en, u);
 	return u;
 }
 
@@ -409,6 +410,7 @@ static void conflicts_add(struct engine *en, unit_id u, const struct spec *s)
 			continue;
 		ids_push(&en->units.v[u].conflicts, v);
 		ids_push(&en->units.v[v].conflicts, u);
+		en->n_mentions += 2;
 	}
 }
 
@@ -421,6 +423,7 @@ static void conflicts_remove(struct engine *en, unit_id u, const struct spec *s)
 			continue;
 		mention_remove(en, u, v);
 		mention_remove(en, v, u);
+		en->n_mentions -= 2;
 		unit_drop_if_unused(en, v);
 	}
 }
@@ -461,6 +464,22 @@ static void pull_for_waiting(struct engine *en, unit_id u)
 	}
 }
 
+/* Another definition, nothing running: what one-shots achieved no longer counts. */
+static void forget_results(struct engine *en, unit_id u)
+{
+	bool all_ended = true;
+
+	for_jobs (en, u, j) {
+		struct job_core *c = &en->jobs.v[j].core;
+
+		all_ended = all_ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
+		if (c->state == JOB_SUCCEEDED)
+			*c = (struct job_core){ .last = c->last };
+	}
+	if (all_ended)
+		en->units.v[u].live = false;
+}
+
 unit_id engine_define(struct engine *en, msec now, const struct engine_unit_spec *from)
 {
 	unit_id u = unit_named(en, from->name);
@@ -479,10 +498,13 @@ unit_id engine_define(struct engine *en, msec now, const struct engine_unit_spec
 		un->wanted = from->wanted;
 		un->since = now;
 	}
-	if (may_rebuild(en, u))
+	if (may_rebuild(en, u)) {
+		if (old && old->is.revision != from->revision)
+			forget_results(en, u);
 		unit_rebuild(en, now, u);
-	else
+	} else {
 		en->units.v[u].definition_changed = true;
+	}
 	spec_drop(old);
 	unit_touch(en, u);
 	if (is_new && !en->restoring)
@@ -502,7 +524,7 @@ bool engine_remove(struct engine *en, msec now, const char *name)
 		    !en->jobs.v[j].is->policy.virtual)
 			return false;
 	struct unit *un = &en->units.v[u];
-	un->live = un->registered = un->is_run = un->definition_changed = false;
+	un->live = un->is_run = un->definition_changed = false;
 	un->placeholder = text_dup(un->name);
 	map_remove(&en->by_name, un->name);
 	un->name = un->placeholder;
@@ -516,6 +538,7 @@ bool engine_remove(struct engine *en, msec now, const char *name)
 	conflicts_remove(en, u, en->units.v[u].spec);
 	un = &en->units.v[u];
 	spec_drop(take(un->spec));
+	un->registered = false; /* last: an unregistered name nobody uses is dropped at once */
 	un->wanted = WANTED_IGNORE;
 	un->state = SERVICE_INACTIVE;
 	un->conflict_with = un->reason_unit = un->pulled_by = ID_NONE;

@@ -34,6 +34,7 @@ struct facts {
 	bool waiting;       /* nothing alive, something waits for edges */
 	bool blocked;       /* a hard edge, or a conflict, can not hold without help */
 	bool failed;        /* a job failed for good */
+	bool gone;          /* a long-running job ended well, and no attempt follows */
 	bool first_over;    /* an attempt ended without readiness */
 	bool stopping;      /* asked to stop, not empty */
 	bool process;       /* any process is left, or asked for */
@@ -173,6 +174,7 @@ struct engine {
 	uint64_t next_token, next_op, next_run, rng;
 	uint32_t epoch;
 	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
+	uint32_t n_mentions; /* entries in conflict lists, over all units */
 	bool shutdown;
 	bool restoring; /* nothing is released or published until engine_restored */
 };
@@ -253,6 +255,8 @@ void op_timer(struct engine *en, msec now, uint32_t slot);
 void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pulled_by);
 void unit_stopped(struct engine *en, msec now, unit_id u);
 void unit_pull(struct engine *en, msec now, unit_id u); /* automation; from the pulls queue */
+/* The set stops, dependents first; `again`: it starts again when it is gone. */
+void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
 void op_release(struct op *op);
 
 /* why.c */

@@ -1,0 +1,83 @@
+/*
+ * world.h - a make-believe machine under the real engine.
+ *
+ * Time is a counter, processes are rows, chance comes from one seed.  The world
+ * carries out the engine's effects, hands back their outcome, and judges: its
+ * rules speak of processes and of the specifications it generated itself, never
+ * of what the engine says about them.
+ */
+#ifndef HP_TESTS_SIM_WORLD_H
+#define HP_TESTS_SIM_WORLD_H
+
+#include "engine/engine.h"
+
+#define MAX_UNITS 16
+#define MAX_JOBS  3
+#define MAX_EDGES 6
+
+struct sim_edge {
+	struct engine_edge_spec is;
+	char service[16], action[16], gate[32], source[32];
+};
+struct sim_job {
+	char name[16];
+	struct job_policy policy;
+	struct sim_edge edges[MAX_EDGES];
+	size_t n_edges;
+};
+struct sim_unit {
+	char name[16];
+	bool registered;
+	struct sim_job jobs[MAX_JOBS];
+	size_t n_jobs; /* 0: a target */
+	struct sim_edge edges[MAX_EDGES];
+	size_t n_edges;
+	char conflict[16];
+	uint32_t version;
+};
+
+struct proc {
+	uint64_t token;
+	char unit[16], job[16];
+	struct sim_job spec; /* as it was when it was spawned */
+	bool target_of_stop; /* TERM came */
+	bool alive, leader_gone, executed, ready;
+	bool stubborn;       /* ignores TERM */
+	msec exec_at, ready_at, exit_at, opens_at, empty_at;
+	struct job_exit exit;
+};
+
+struct world {
+	uint64_t seed, rng;
+	msec now;
+	struct engine *en;
+	struct sim_unit units[MAX_UNITS];
+	size_t n_units;
+	struct {
+		struct proc *v;
+		size_t n, cap;
+	} procs;
+	struct {
+		gate_id *v;
+		size_t n, cap;
+	} watched;
+	op_id ops[256];
+	size_t n_ops;
+	bool kind;          /* nothing fails any more */
+	unsigned spawns, kills, crashes, gates, max_steps;
+	const char *broken; /* the rule that was broken */
+	char detail[256];
+	msec broken_at;
+	bool trace;
+};
+
+uint32_t roll(struct world *w, uint32_t below);
+void world_perform(struct world *w);          /* carry out the effects, judge them */
+msec world_next(const struct world *w);       /* time of the next thing that happens by itself */
+void world_advance(struct world *w, msec to); /* deliver all that is due at `to` */
+void world_judge(struct world *w);            /* rules that hold between events */
+void world_break(struct world *w, const char *rule, const char *fmt, ...) attr_fmt(3, 4);
+struct sim_unit *world_unit(struct world *w, const char *name);
+bool world_alive(const struct world *w, const char *unit, const char *job);
+
+#endif
