@@ -599,20 +599,24 @@ enum err registry_apply(struct registry *reg, const struct contribution *in, siz
 	return code;
 }
 
-/* Taking away is never refused: whoever loses a target waits for it. */
-static void take_away(struct registry *reg, const struct strv *names, keep_fn keep,
-    const void *what, struct registry_outcome *out)
+/* Whoever loses a target waits for it.  Refused is only what would leave a set that
+ * no registration could have made: an edge that leads elsewhere now and closes a
+ * circle, two services whose claims were apart only by what is taken away. */
+static enum err take_away(struct registry *reg, const struct strv *names, keep_fn keep,
+    const void *what, struct registry_outcome *out, struct error *e)
 {
-	struct error ignored;
 	struct change c = {.reg = reg};
+	enum err code;
 
-	c.j = (struct judge){.reg = reg, .e = &ignored};
+	c.j = (struct judge){.reg = reg, .e = e, .lenient = true, .chain = &out->chain};
 	for (size_t i = 0; i < names->n; i++)
 		stage_without(&c, names->v[i], keep, what);
 	resolve_all(&c);
-	c.j.code = ERR_OK;
+	judge_all(&c);
 	finish(&c, true, out);
+	code = c.j.code;
 	change_release(&c);
+	return code;
 }
 
 static enum err not_found(struct registry *reg, const char *what, const char *name, struct error *e)
@@ -625,14 +629,16 @@ static enum err not_found(struct registry *reg, const char *what, const char *na
 	return error_set(e, ERR_NOT_FOUND, "%s `%s`: no such %s", what, name, what);
 }
 
-static void take_away_one(struct registry *reg, const char *name, keep_fn keep, const void *what,
-    struct registry_outcome *out)
+static enum err take_away_one(struct registry *reg, const char *name, keep_fn keep,
+    const void *what, struct registry_outcome *out, struct error *e)
 {
 	struct strv names = {0};
+	enum err code;
 
 	strv_add(&names, name);
-	take_away(reg, &names, keep, what, out);
+	code = take_away(reg, &names, keep, what, out, e);
 	strv_release(&names);
+	return code;
 }
 
 enum err registry_delete(
@@ -640,8 +646,7 @@ enum err registry_delete(
 {
 	if (!registry_entry(reg, name) || name[0] == '/')
 		return not_found(reg, "service", name, e);
-	take_away_one(reg, name, keep_no_part, NULL, out);
-	return ERR_OK;
+	return take_away_one(reg, name, keep_no_part, NULL, out, e);
 }
 
 enum err registry_delete_action(struct registry *reg, const char *service, const char *context,
@@ -652,16 +657,18 @@ enum err registry_delete_action(struct registry *reg, const char *service, const
 
 	if (!owner || !service_find_action(&owner->def, action))
 		return error_set(e, ERR_NOT_FOUND, "action `%s`: no such action", action);
-	take_away_one(reg, service ? service : loose, service ? keep_other_actions : keep_no_part,
-	    action, out);
-	return ERR_OK;
+	return take_away_one(reg, service ? service : loose,
+	    service ? keep_other_actions : keep_no_part, action, out, e);
 }
 
-void registry_remove_source(struct registry *reg, const char *source, struct registry_outcome *out)
+enum err registry_remove_source(
+    struct registry *reg, const char *source, struct registry_outcome *out, struct error *e)
 {
 	struct strv names = {0};
+	enum err code;
 
 	names_from(reg, source, &names);
-	take_away(reg, &names, keep_other_sources, source, out);
+	code = take_away(reg, &names, keep_other_sources, source, out, e);
 	strv_release(&names);
+	return code;
 }

@@ -123,44 +123,65 @@ static bool names_itself(const struct carrier *c, const struct dep *d)
 	       !d->resolved.action;
 }
 
-static void check_target(struct judge *j, const struct carrier *c, const struct dep *d)
+static void refuse_ambiguous(
+    struct judge *j, const struct carrier *c, const char *who, const struct dep *d)
 {
-	const char *who = c->action ? c->action->name : c->entry->name, *key = dep_key(d);
-	const struct entry *t = target_entry(j, c->entry, d);
+	auto_str names = {0};
 
+	for (size_t i = 0; i < d->resolved.candidates.n; i++)
+		str_fmt(&names, "%s%s", i ? ", " : "", d->resolved.candidates.v[i]);
+	judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on", "write service and action",
+	    "`%s` depends on `%s`, which is ambiguous: %s", who, dep_key(d), str_text(&names));
+}
+
+/* What is wrong with an edge because of its target.  It can become so after the
+ * registration, when the target changes: then it is unresolved, with a warning,
+ * and a boot must not lose the service over it. */
+static bool is_target_wrong(struct judge *j, const struct carrier *c, const char *who,
+    const struct dep *d, const struct entry *t)
+{
+	if (j->lenient)
+		return false;
 	if (d->resolved.rule == RESOLVED_AMBIGUOUS) {
-		auto_str names = {0};
-
-		for (size_t i = 0; i < d->resolved.candidates.n; i++)
-			str_fmt(&names, "%s%s", i ? ", " : "", d->resolved.candidates.v[i]);
-		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on",
-		    "write service and action", "`%s` depends on `%s`, which is ambiguous: %s", who,
-		    key, names.s);
-		return;
-	}
-	if (names_itself(c, d)) {
-		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on",
-		    "remove the entry, or limit it with `for`", "`%s` depends on itself (%s)", who,
-		    d->source_text);
-		return;
+		refuse_ambiguous(j, c, who, d);
+		return true;
 	}
 	if (d->resolved.rule == RESOLVED_NOTHING && t) {
 		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "socket",
 		    "name the socket that must answer",
 		    "`%s` depends on `%s`, which is never started by the supervisor, "
 		    "and names no socket",
-		    who, key);
+		    who, dep_key(d));
+		return true;
+	}
+	if (t && d->resolved.rule != RESOLVED_GATE && d->condition == COND_HEALTHY &&
+	    !target_any(t, d, has_probe)) {
+		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "condition",
+		    "give the target a readiness or liveness probe, or use `ready`",
+		    "`%s` waits for `%s` to be healthy, which has no probe", who, dep_key(d));
+		return true;
+	}
+	return false;
+}
+
+static void check_target(struct judge *j, const struct carrier *c, const struct dep *d)
+{
+	const char *who = c->action ? c->action->name : c->entry->name, *key = dep_key(d);
+	const struct entry *t = target_entry(j, c->entry, d);
+
+	if (names_itself(c, d)) {
+		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on",
+		    "remove the entry, or limit it with `for`", "`%s` depends on itself (%s)", who,
+		    d->source_text);
 		return;
 	}
+	if (is_target_wrong(j, c, who, d, t))
+		return;
 	if (d->resolved.rule == RESOLVED_NOTHING && key && !d->any.n && !d->optional)
 		judge_warn(j, &d->source, "depends_on", "register it, or mark the edge optional",
 		    "`%s` depends on `%s`, which is not registered", who, key);
 	if (!t || d->resolved.rule == RESOLVED_GATE)
 		return;
-	if (d->condition == COND_HEALTHY && !target_any(t, d, has_probe))
-		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "condition",
-		    "give the target a readiness or liveness probe, or use `ready`",
-		    "`%s` waits for `%s` to be healthy, which has no probe", who, key);
 	if ((d->kinds & DEP_ORDERS) && d->condition == COND_READY && d->gate.kind == GATE_NONE &&
 	    t->def.actions.n && !target_any(t, d, does_not_only_execute))
 		judge_warn(j, &d->source, "depends_on",
@@ -213,6 +234,9 @@ static void check_action(struct judge *j, const struct entry *e, const struct ac
 	check_name(j, e, &a->source, "action", a->name);
 	if (a->context)
 		check_name(j, e, &a->source, "context", a->context);
+	if (action_is_started(a) && !a->argv.n && !a->script)
+		judge_refuse(j, e, ERR_INVALID, &a->source, "exec", "give it exec or script",
+		    "`%s` has nothing to execute", a->name ? a->name : "");
 	for (size_t i = 0; i < a->sockets.n; i++)
 		if (!a->sockets.v[i].path &&
 		    (!a->sockets.v[i].name || climbs(a->sockets.v[i].name)))

@@ -297,16 +297,21 @@ static void check_conflicts(struct judge *j, const struct order *near)
 	build(&all, &everything);
 	keep_hard(&all, &hard);
 	reverse(&hard.g, &back);
+	bool *is_near = mem_new(all.g.n_nodes);
+
+	for (size_t i = 0; i < near->found.n; i++)
+		is_near[near->found.v[i]->node] = true;
 	for (size_t i = 0; i < all.found.n && j->code == ERR_OK; i++) {
 		const struct entry *x = all.found.v[i];
 
 		for (size_t k = 0; k < x->def.conflicts.n && j->code == ERR_OK; k++) {
 			const struct entry *y = registry_entry(j->reg, x->def.conflicts.v[k]);
 
-			if (y && y != x)
+			if (y && y != x && (is_near[x->node] || is_near[y->node]))
 				check_pair(&all, &hard.g, &back, x, y);
 		}
 	}
+	free(is_near);
 	digraph_release(&back);
 	order_release(&hard);
 	order_release(&all);

@@ -74,7 +74,7 @@ ENUM_DECLARE(contribution_mode, CONTRIBUTION_MODE_LIST, CONTRIBUTION_MODE_COUNT)
  * contributed to before and does not name now loses that contribution, and goes
  * with its last one.  Give texts without a path different sources.
  *
- * CONTRIBUTE_ACTION: the keys of its actions win over other sources.  An action
+ * CONTRIBUTE_ACTION: only its actions count; their keys win over other sources.  An action
  * that says nothing about depends_on keeps the edges that others give it.  A
  * def without name holds actions of no service; such an action inherits the
  * edges of the one registered action of that name and context. */
@@ -126,7 +126,8 @@ enum err registry_apply(struct registry *reg, const struct contribution *in, siz
 void registry_dependents(const struct registry *reg, const char *name, struct strv *out);
 
 /* Remove a service with all its contributions.  The caller asked for dependents
- * before; theirs become unresolved.  ERR_NOT_FOUND with a suggestion. */
+ * before; theirs become unresolved.  ERR_NOT_FOUND with a suggestion.  ERR_CYCLE,
+ * ERR_CONFLICT (all three): what is left would be a set that no registration makes. */
 enum err registry_delete(struct registry *reg, const char *name, struct registry_outcome *out,
     struct error *e) attr_must_use;
 
@@ -135,7 +136,8 @@ enum err registry_delete_action(struct registry *reg, const char *service, const
     const char *action, struct registry_outcome *out, struct error *e) attr_must_use;
 
 /* Withdraw all that a source contributed. */
-void registry_remove_source(struct registry *reg, const char *source, struct registry_outcome *out);
+enum err registry_remove_source(struct registry *reg, const char *source,
+    struct registry_outcome *out, struct error *e) attr_must_use;
 
 /* ---- reading it ----------------------------------------------------------- */
 

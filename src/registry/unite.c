@@ -319,6 +319,6 @@ void entry_unite(struct judge *j, struct entry *e)
 			unite_part(j, e, &e->v[i], true);
 	for (size_t i = 0; i < e->n; i++)
 		if (e->v[i].mode == CONTRIBUTE_ACTION)
-			unite_part(j, e, &e->v[i], !whole);
+			unite_part(j, e, &e->v[i], false);
 	definition_normalise(&e->def, e->v[0].source);
 }

@@ -355,6 +355,38 @@ static void malformed_names_and_self_references_are_refused_all_at_once(void **s
 	world_release(&w);
 }
 
+static void an_action_without_a_command_is_refused(void **state)
+{
+	struct world w;
+	struct service_def *s = service("s");
+
+	(void)state;
+	world_init(&w);
+	action_running(s, "s", NULL);
+	assert_int_equal(give(&w, s, "s.toml", CONTRIBUTE_REGISTER), ERR_INVALID);
+	assert_told(&w, DIAG_ERROR, "`s` has nothing to execute");
+	world_release(&w);
+}
+
+/* Without service b the edge of a would lead to action b of c, which needs a. */
+static void a_removal_that_would_close_a_circle_is_refused(void **state)
+{
+	struct world w;
+	struct service_def *c = service("c");
+
+	(void)state;
+	world_init(&w);
+	define(&w, simple("b"));
+	define(&w, needs("a", DEP_REQUIRES, "b", "a.toml", 1));
+	edge(&action_running(c, "b", "sleep")->depends_on, DEP_REQUIRES, "a", "c.toml", 2);
+	define(&w, c);
+	assert_int_equal(registry_delete(w.reg, "b", &w.out, &w.e), ERR_CYCLE);
+	assert_non_null(strstr(w.e.msg, "a requires c (a.toml:1) -> c requires a (c.toml:2)"));
+	assert_int_equal(dep_at(&w, "a", "a", 0)->resolved.rule, RESOLVED_SERVICE);
+	assert_non_null(registry_find(w.reg, "b"));
+	world_release(&w);
+}
+
 static void healthy_needs_a_probe(void **state)
 {
 	struct world w;
@@ -438,10 +470,10 @@ static void contributions_are_united_and_replaced_by_source(void **state)
 	assert_told(
 	    &w, DIAG_ERROR, "`web` is declared twice with different `cwd`: 1.toml and 3.toml:6");
 	registry_outcome_release(&w.out);
-	registry_remove_source(w.reg, "1.toml", &w.out);
+	assert_int_equal(registry_remove_source(w.reg, "1.toml", &w.out, &w.e), ERR_OK);
 	assert_change(&w, "web", CHANGE_UNCHANGED);
 	registry_outcome_release(&w.out);
-	registry_remove_source(w.reg, "2.toml", &w.out);
+	assert_int_equal(registry_remove_source(w.reg, "2.toml", &w.out, &w.e), ERR_OK);
 	assert_change(&w, "web", CHANGE_REMOVED);
 	world_release(&w);
 }
@@ -797,6 +829,8 @@ int main(void)
 	    cmocka_unit_test(an_action_that_waits_for_a_dependent_of_its_service_is_a_cycle),
 	    cmocka_unit_test(a_conflict_inside_a_hard_closure_is_refused_with_both_paths),
 	    cmocka_unit_test(malformed_names_and_self_references_are_refused_all_at_once),
+	    cmocka_unit_test(an_action_without_a_command_is_refused),
+	    cmocka_unit_test(a_removal_that_would_close_a_circle_is_refused),
 	    cmocka_unit_test(healthy_needs_a_probe),
 	    cmocka_unit_test(a_transaction_is_all_or_nothing),
 	    cmocka_unit_test(an_edge_gated_on_execution_only_is_warned_of),
