@@ -1,0 +1,132 @@
+/* batch.c - many rows, one transaction. */
+#include "store/mirror.h"
+#include "store/store_priv.h"
+
+struct batch {
+	sqlite3 *db;
+	sqlite3_stmt *put[TABLE_COUNT], *remove[TABLE_COUNT];
+	int rc;
+};
+
+/* error.sys carries the SQLite code: the writer looks whether it is corruption. */
+enum err store_db_error(struct store *s, int rc, const char *what, struct error *e)
+{
+	error_set(e, ERR_STORAGE, "state.db: %s: %s", what,
+	    s->writer ? sqlite3_errmsg(s->writer) : sqlite3_errstr(rc));
+	e->sys = rc;
+	return ERR_STORAGE;
+}
+
+static sqlite3_stmt *statement(struct batch *b, const struct table *t, bool remove)
+{
+	sqlite3_stmt **slot = &(remove ? b->remove : b->put)[t - tables];
+	auto_str sql = {0};
+
+	if (*slot)
+		return *slot;
+	if (remove)
+		table_delete_sql(t, &sql);
+	else
+		table_upsert_sql(t, &sql);
+	b->rc = sqlite3_prepare_v2(b->db, sql.s, -1, slot, NULL);
+	return b->rc == SQLITE_OK ? *slot : NULL;
+}
+
+static bool write_row(struct batch *b, const struct table *t, const struct value *v, bool remove)
+{
+	sqlite3_stmt *st = statement(b, t, remove);
+
+	if (!st)
+		return false;
+	values_bind(t, v, remove, st);
+	b->rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	return b->rc == SQLITE_DONE;
+}
+
+static void finalize(struct batch *b)
+{
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
+		sqlite3_finalize(b->put[i]);
+		sqlite3_finalize(b->remove[i]);
+	}
+}
+
+static enum err begin(struct store *s, bool full, struct error *e)
+{
+	int rc = sqlite3_exec(s->writer,
+	    full ? "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"
+		 : "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+	    NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? ERR_OK : store_db_error(s, rc, "begin", e);
+}
+
+static enum err finish(struct store *s, struct batch *b, bool ok, struct error *e)
+{
+	int rc = b->rc;
+
+	if (!ok)
+		store_db_error(s, rc, "write", e);
+	finalize(b);
+	if (ok && (rc = sqlite3_exec(s->writer, "COMMIT", NULL, NULL, NULL)) == SQLITE_OK)
+		return ERR_OK;
+	if (ok)
+		store_db_error(s, rc, "commit", e);
+	if (!sqlite3_get_autocommit(s->writer))
+		sqlite3_exec(s->writer, "ROLLBACK", NULL, NULL, NULL);
+	return ERR_STORAGE;
+}
+
+/* Files come first: a kill in between leaves one newer than the database, which
+ * is what was asked for. */
+static enum err write_files(struct store *s, const struct op *list, struct error *e)
+{
+	for (const struct op *op = list; op; op = op->next) {
+		if (!op->table->mirrored)
+			continue;
+		if ((op->remove ? mirror_remove : mirror_write)(
+			s->definitions_fd, op->table, op->values, e))
+			return e->code;
+	}
+	return ERR_OK;
+}
+
+enum err store_write_batch(struct store *s, const struct op *list, struct error *e)
+{
+	struct batch b = {.db = s->writer};
+	bool full = false, ok = true;
+
+	for (const struct op *op = list; op; op = op->next)
+		full |= op->table->full;
+	if (write_files(s, list, e) || begin(s, full, e))
+		return e->code;
+	for (const struct op *op = list; ok && op; op = op->next)
+		ok = write_row(&b, op->table, op->values, op->remove);
+	return finish(s, &b, ok, e);
+}
+
+struct rebuild {
+	struct batch batch;
+	bool ok;
+};
+
+static void rebuild_row(const struct table *t, const struct value *v, void *ctx)
+{
+	struct rebuild *r = ctx;
+
+	r->ok = r->ok && write_row(&r->batch, t, v, false);
+}
+
+enum err store_rebuild(struct store *s, struct error *e)
+{
+	struct rebuild r = {.batch.db = s->writer, .ok = true};
+	size_t bad = 0;
+
+	if (begin(s, true, e))
+		return e->code;
+	mirror_load(s->definitions_fd, rebuild_row, &r, &bad);
+	if (bad)
+		store_note(s, "%zu files below definitions/ could not be read", bad);
+	return finish(s, &r.batch, r.ok, e);
+}

@@ -1,0 +1,192 @@
+/* read.c - one function per query, on a connection of its own. */
+#include "store/store_priv.h"
+
+/* A reader of a file that was set aside must not go on with it. */
+static enum err reader(struct store *s, struct error *e)
+{
+	unsigned now = atomic_load(&s->generation);
+
+	if (s->reader && s->reader_generation != now)
+		store_relax(s);
+	if (!s->reader && db_open_reader(s->path, &s->reader, e))
+		return e->code;
+	s->reader_generation = now;
+	return ERR_OK;
+}
+
+void store_relax(struct store *s)
+{
+	sqlite3_close(s->reader);
+	s->reader = NULL;
+}
+
+/* What a WHERE may ask for, bound in this order. */
+struct bound {
+	const char *text; /* bound first when not NULL */
+	int64_t numbers[4];
+	int n;
+};
+
+typedef bool (*row_fn)(const void *row, void *ctx);
+
+static enum err read_error(struct store *s, struct error *e)
+{
+	return error_set(e, ERR_STORAGE, "state.db: read: %s", sqlite3_errmsg(s->reader));
+}
+
+static enum err read_rows(struct store *s, enum table_id id, const char *tail,
+    const struct bound *bound, row_fn fn, void *ctx, struct error *e)
+{
+	const struct table *t = &tables[id];
+	_Alignas(max_align_t) char row[ROW_MAX] = {0};
+	sqlite3_stmt *st = NULL;
+	auto_str sql = {0};
+	int rc, at = 0;
+
+	if (reader(s, e))
+		return e->code;
+	table_select_sql(t, tail, &sql);
+	if (sqlite3_prepare_v2(s->reader, sql.s, -1, &st, NULL) != SQLITE_OK)
+		return read_error(s, e);
+	if (bound && bound->text)
+		sqlite3_bind_text(st, ++at, bound->text, -1, SQLITE_STATIC);
+	for (int i = 0; bound && i < bound->n; i++)
+		sqlite3_bind_int64(st, ++at, bound->numbers[i]);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		row_read(t, st, row);
+		if (!fn(row, ctx))
+			break;
+	}
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		read_error(s, e);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : ERR_STORAGE;
+}
+
+/* The typed callback of one table, behind row_fn. */
+#define TYPED(type)                                                                                \
+	struct type##_call {                                                                       \
+		type##_fn fn;                                                                      \
+		void *ctx;                                                                         \
+	};                                                                                         \
+	static bool call_##type(const void *row, void *ctx)                                        \
+	{                                                                                          \
+		struct type##_call *c = ctx;                                                       \
+		return c->fn(row, c->ctx);                                                         \
+	}
+TYPED(store_contribution)
+TYPED(store_wanted)
+TYPED(store_run)
+TYPED(store_job)
+TYPED(store_operation)
+TYPED(store_event)
+TYPED(store_counter)
+TYPED(store_flag)
+#define READ(type, table, tail, bound)                                                             \
+	read_rows(s, table, tail, bound, call_##type, &(struct type##_call){fn, ctx}, e)
+
+enum err store_load_contributions(
+    struct store *s, store_contribution_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_contribution, T_CONTRIBUTIONS, "ORDER BY service, source", NULL);
+}
+
+enum err store_load_wanted(struct store *s, store_wanted_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_wanted, T_WANTED, "ORDER BY service", NULL);
+}
+
+enum err store_load_counters(struct store *s, store_counter_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_counter, T_COUNTERS, "ORDER BY name", NULL);
+}
+
+enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_flag, T_FLAGS, "ORDER BY name", NULL);
+}
+
+#define LIVE_RUNS                                                                                  \
+	"(SELECT id FROM runs WHERE ended = 0 UNION "                                              \
+	"SELECT max(id) FROM runs WHERE service IS NOT NULL GROUP BY service)"
+
+enum err store_load_runs(struct store *s, store_run_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_run, T_RUNS, "WHERE id IN " LIVE_RUNS " ORDER BY id", NULL);
+}
+
+enum err store_load_jobs(struct store *s, store_job_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_job, T_JOBS, "WHERE run IN " LIVE_RUNS " ORDER BY id", NULL);
+}
+
+enum err store_load_operations(struct store *s, store_operation_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_operation, T_OPERATIONS, "WHERE ended = 0 ORDER BY id", NULL);
+}
+
+enum err store_list_runs(struct store *s, const char *service, int64_t before, int64_t limit,
+    store_run_fn fn, void *ctx, struct error *e)
+{
+	struct bound b = {.numbers = {before ? before : INT64_MAX, limit ? limit : -1}, .n = 2};
+
+	if (text_eq(service, "*"))
+		return READ(store_run, T_RUNS, "WHERE id < ? ORDER BY id DESC LIMIT ?", &b);
+	if (!service)
+		return READ(store_run, T_RUNS,
+		    "WHERE service IS NULL AND id < ? ORDER BY id DESC LIMIT ?", &b);
+	b.text = service;
+	return READ(store_run, T_RUNS, "WHERE service = ? AND id < ? ORDER BY id DESC LIMIT ?", &b);
+}
+
+enum err store_find_run(
+    struct store *s, const char *name, store_run_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.text = name};
+
+	return READ(store_run, T_RUNS, "WHERE name = ? ORDER BY id DESC LIMIT 1", &b);
+}
+
+enum err store_list_jobs(struct store *s, int64_t run, store_job_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.numbers = {run}, .n = 1};
+
+	return READ(store_job, T_JOBS, "WHERE run = ? ORDER BY id", &b);
+}
+
+enum err store_find_job(struct store *s, int64_t id, store_job_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.numbers = {id}, .n = 1};
+
+	return READ(store_job, T_JOBS, "WHERE id = ?", &b);
+}
+
+enum err store_find_operation(
+    struct store *s, int64_t id, store_operation_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.numbers = {id}, .n = 1};
+
+	return READ(store_operation, T_OPERATIONS, "WHERE id = ?", &b);
+}
+
+enum err store_list_events(struct store *s, const char *subject, usec_wall since, usec_wall until,
+    int64_t after, int64_t limit, store_event_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.text = subject,
+	    .numbers = {after, since, until ? until : INT64_MAX, limit ? limit : -1},
+	    .n = 4};
+
+	if (!subject)
+		return READ(store_event, T_EVENTS,
+		    "WHERE id > ? AND time >= ? AND time <= ? ORDER BY id LIMIT ?", &b);
+	return READ(store_event, T_EVENTS,
+	    "WHERE subject = ? AND id > ? AND time >= ? AND time <= ? ORDER BY id LIMIT ?", &b);
+}
+
+enum err store_find_event(
+    struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.numbers = {id}, .n = 1};
+
+	return READ(store_event, T_EVENTS, "WHERE id = ?", &b);
+}

@@ -1,0 +1,69 @@
+/*
+ * rows.h - every table once, as data: columns, types, keys and where they stand
+ * in their struct.  Upserts, selects, binding and reading come from these rows;
+ * the tables themselves are made by schema.c, whose text is never changed.
+ *
+ * Depends on: base, store.h, SQLite.
+ */
+#ifndef HP_STORE_ROWS_H
+#define HP_STORE_ROWS_H
+
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+enum col_kind { COL_INT, COL_TEXT, COL_BOOL, COL_WORD };
+
+struct column {
+	const char *name;
+	enum col_kind kind;
+	size_t offset;
+	bool key;
+	const char *const *words; /* COL_WORD: stored as text */
+};
+
+enum table_id {
+	T_CONTRIBUTIONS,
+	T_WANTED,
+	T_RUNS,
+	T_JOBS,
+	T_OPERATIONS,
+	T_EVENTS,
+	T_COUNTERS,
+	T_FLAGS,
+	TABLE_COUNT
+};
+
+struct table {
+	const char *name;
+	const struct column *columns;
+	size_t n;
+	bool full;	 /* commit with synchronous=FULL */
+	bool mirrored;	 /* kept as files too: mirror.h */
+	bool expendable; /* history: may be dropped when the disk refuses for long */
+};
+extern const struct table tables[TABLE_COUNT];
+
+#define ROW_MAX 256    /* no row struct is larger */
+#define COLUMNS_MAX 20 /* no table has more */
+
+/* One value, copied out of a row struct. */
+struct value {
+	bool is_text;
+	int64_t number;
+	char *text; /* NULL: SQL NULL */
+};
+
+void row_values(const struct table *t, const void *row, struct value *out); /* t->n of them */
+void values_free(struct value *v, size_t n);
+char *row_key(const struct table *t, const struct value *v); /* caller frees */
+
+void table_upsert_sql(const struct table *t, struct str *out);
+void table_delete_sql(const struct table *t, struct str *out);
+void table_select_sql(const struct table *t, const char *tail, struct str *out);
+/* Bind all values, or the keys only. */
+void values_bind(const struct table *t, const struct value *v, bool keys, sqlite3_stmt *st);
+/* Read the present row; texts are borrowed from the statement. */
+void row_read(const struct table *t, sqlite3_stmt *st, void *row);
+
+#endif

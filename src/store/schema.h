@@ -1,0 +1,31 @@
+/*
+ * schema.h - the database file: opening, migrating, setting aside.
+ *
+ * Depends on: base, SQLite.
+ */
+#ifndef HP_STORE_SCHEMA_H
+#define HP_STORE_SCHEMA_H
+
+#include "base/error.h"
+
+#include <sqlite3.h>
+
+#define SCHEMA_VERSION 1
+
+/* What stands in the way of using a file. */
+enum db_state { DB_OK, DB_CORRUPT, DB_REFUSED };
+
+/* Open for writing, make or migrate.  DB_REFUSED: the disk, the rights, or a
+ * later version; *e says which. */
+enum db_state db_open_writer(const char *path, sqlite3 **out, struct error *e);
+/* Read everything once: is every page what it should be? */
+enum db_state db_check(sqlite3 *db, struct error *e);
+enum err db_open_reader(const char *path, sqlite3 **out, struct error *e);
+
+/* Is a result code one that only setting the file aside can mend? */
+bool db_is_corrupt(int rc);
+
+/* Rename the file and what belongs to it; *aside gets the new name. */
+enum err db_set_aside(const char *path, char **aside, struct error *e);
+
+#endif

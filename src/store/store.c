@@ -1,0 +1,267 @@
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+enum { STACK_BYTES = 256 << 10 };
+
+static void set_options(struct store *s, const struct store_options *o)
+{
+	static const struct store_options none;
+
+	if (!o)
+		o = &none;
+	s->opt.keep_runs = o->keep_runs ? o->keep_runs : 10000;
+	s->opt.keep_operations = o->keep_operations ? o->keep_operations : 10000;
+	s->opt.keep_jobs = o->keep_jobs ? o->keep_jobs : 20000;
+	s->opt.keep_events = o->keep_events ? o->keep_events : 100000;
+	s->opt.keep_seconds = o->keep_seconds ? o->keep_seconds : 30 * 86400;
+}
+
+static enum err open_folders(struct store *s, const char *dir, struct error *e)
+{
+	auto_free char *definitions = text_fmt("%s/definitions", dir);
+
+	s->path = text_fmt("%s/state.db", dir);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return error_sys(e, errno, "store: mkdir %s", dir);
+	if (mkdir(definitions, 0700) < 0 && errno != EEXIST)
+		return error_sys(e, errno, "store: mkdir %s", definitions);
+	s->definitions_fd = open(definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->definitions_fd < 0 || s->event_fd < 0)
+		return error_sys(e, errno, "store: open %s", definitions);
+	return ERR_OK;
+}
+
+static enum err start_thread(struct store *s, struct error *e)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int rc;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&s->thread, &attr, store_writer_main, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc == 0)
+		pthread_setname_np(s->thread, "store");
+	return rc ? error_sys(e, rc, "store: thread") : ERR_OK;
+}
+
+static void release(struct store *s)
+{
+	store_relax(s);
+	sqlite3_close(s->writer);
+	close_at_exit(&s->definitions_fd);
+	close_at_exit(&s->event_fd);
+	queue_release(&s->queue);
+	while (s->barriers) {
+		struct barrier *b = s->barriers;
+
+		s->barriers = b->next;
+		free(b);
+	}
+	str_release(&s->trouble);
+	str_release(&s->notes);
+	pthread_cond_destroy(&s->work);
+	pthread_mutex_destroy(&s->lock);
+	free(s->path);
+	free(s);
+}
+
+static void init_locks(struct store *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->work, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+enum err store_open(
+    const char *dir, const struct store_options *o, struct store **out, struct error *e)
+{
+	struct store *s = mem_new(sizeof(*s));
+
+	s->definitions_fd = s->event_fd = -1;
+	s->barriers_end = &s->barriers;
+	s->since_retain = 1; /* look once what the last one left */
+	set_options(s, o);
+	init_locks(s);
+	if (open_folders(s, dir, e) || store_writer_open(s, true, e) || start_thread(s, e)) {
+		release(s);
+		return e->code;
+	}
+	*out = s;
+	return ERR_OK;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->quit = true;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	release(s);
+}
+
+static void put(struct store *s, enum table_id t, const void *row, bool remove)
+{
+	pthread_mutex_lock(&s->lock);
+	queue_put(&s->queue, &tables[t], row, remove);
+	if (s->queue.n > QUEUE_MAX)
+		s->shed += queue_shed(&s->queue, QUEUE_MAX / 10);
+	/* The writer gathers for some time anyway: wake it for the first only. */
+	if (s->queue.n == 1)
+		pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_put_contribution(struct store *s, const struct store_contribution *r)
+{
+	put(s, T_CONTRIBUTIONS, r, false);
+}
+
+void store_put_wanted(struct store *s, const struct store_wanted *r)
+{
+	put(s, T_WANTED, r, false);
+}
+
+void store_put_run(struct store *s, const struct store_run *r)
+{
+	put(s, T_RUNS, r, false);
+}
+
+void store_put_job(struct store *s, const struct store_job *r)
+{
+	put(s, T_JOBS, r, false);
+}
+
+void store_put_operation(struct store *s, const struct store_operation *r)
+{
+	put(s, T_OPERATIONS, r, false);
+}
+
+void store_put_event(struct store *s, const struct store_event *r)
+{
+	put(s, T_EVENTS, r, false);
+}
+
+void store_put_counter(struct store *s, const struct store_counter *r)
+{
+	put(s, T_COUNTERS, r, false);
+}
+
+void store_put_flag(struct store *s, const struct store_flag *r)
+{
+	put(s, T_FLAGS, r, false);
+}
+
+void store_remove_contribution(struct store *s, const char *source, const char *service)
+{
+	put(s, T_CONTRIBUTIONS, &(struct store_contribution){source, service, ""}, true);
+}
+
+void store_remove_wanted(struct store *s, const char *service)
+{
+	put(s, T_WANTED, &(struct store_wanted){.service = service}, true);
+}
+
+void store_remove_run(struct store *s, int64_t id)
+{
+	put(s, T_RUNS, &(struct store_run){.id = id}, true);
+}
+
+void store_remove_job(struct store *s, int64_t id)
+{
+	put(s, T_JOBS, &(struct store_job){.id = id}, true);
+}
+
+void store_remove_flag(struct store *s, const char *name)
+{
+	put(s, T_FLAGS, &(struct store_flag){.name = name}, true);
+}
+
+void store_barrier(struct store *s, store_done_fn fn, void *ctx)
+{
+	struct barrier *b = mem_new(sizeof(*b));
+	const uint64_t one = 1;
+
+	b->fn = fn;
+	b->ctx = ctx;
+	pthread_mutex_lock(&s->lock);
+	b->seq = s->queue.next_seq;
+	*s->barriers_end = b;
+	s->barriers_end = &b->next;
+	if (s->trouble.n > 0) {
+		b->answered = true;
+		if (write(s->event_fd, &one, sizeof(one)) < 0)
+			b->durable = false; /* full means readable */
+	} else {
+		s->waiting++;
+		pthread_cond_signal(&s->work);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+int store_event_fd(const struct store *s)
+{
+	return s->event_fd;
+}
+
+static struct barrier *take_answered(struct store *s)
+{
+	struct barrier *b;
+
+	pthread_mutex_lock(&s->lock);
+	b = s->barriers && s->barriers->answered ? s->barriers : NULL;
+	if (b) {
+		s->barriers = b->next;
+		if (!s->barriers)
+			s->barriers_end = &s->barriers;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return b;
+}
+
+void store_dispatch(struct store *s)
+{
+	uint64_t count;
+	struct barrier *b;
+
+	if (read(s->event_fd, &count, sizeof(count)) < 0)
+		return;
+	while ((b = take_answered(s))) {
+		b->fn(b->durable, b->ctx);
+		free(b);
+	}
+}
+
+bool store_degraded(struct store *s, struct str *out)
+{
+	bool degraded;
+
+	pthread_mutex_lock(&s->lock);
+	degraded = s->trouble.n > 0 || s->notes.n > 0 || s->shed > 0;
+	if (degraded && out) {
+		str_fmt(out, "%s%s%s", str_text(&s->trouble),
+		    s->trouble.n && s->notes.n ? "; " : "", str_text(&s->notes));
+		if (s->shed)
+			str_fmt(out, "%s%zu records of history were not kept", out->n ? "; " : "",
+			    s->shed);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return degraded;
+}

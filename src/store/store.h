@@ -1,0 +1,159 @@
+/*
+ * store.h - what must survive: definitions, wanted states, history.
+ *
+ * One folder: state.db (SQLite, WAL) with one writer thread, and definitions/,
+ * a file for each contribution, wanted state, counter and flag, from which a
+ * corrupt database is rebuilt (it is set aside under a name with the time).
+ *
+ * store_put_* copy, queue and return at once; they can not fail.  A later put of
+ * the same key replaces one that still waits.  store_barrier tells when all put
+ * before it is committed.  When the disk refuses, the queue stays (bounded:
+ * the oldest events go first), barriers are answered with `durable` false, the
+ * state is visible in store_degraded, and writing is tried again with growing
+ * pauses until it works.
+ *
+ * Every function is called from one thread, the loop's.  Reading sees what is
+ * committed; the caller has the live state in memory.
+ *
+ * Depends on: base, model/words.h.
+ */
+#ifndef HP_STORE_STORE_H
+#define HP_STORE_STORE_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "model/words.h"
+
+struct store;
+
+struct store_options {			    /* 0: the default */
+	int64_t keep_runs, keep_operations; /* ended ones: 10000 each */
+	int64_t keep_jobs;		    /* 20000 ended ones */
+	int64_t keep_events;		    /* 100000 */
+	int64_t keep_seconds;		    /* 30 days */
+};
+
+/* `dir` is made (0700).  ERR_STORAGE when it can not be used at all, or was
+ * written by a later version. */
+enum err store_open(
+    const char *dir, const struct store_options *o, struct store **out, struct error *e);
+void store_close(struct store *s); /* commits what waits, if the disk takes it */
+
+/* Rows.  Texts are borrowed: by put until it returns, by a callback likewise. */
+
+struct store_contribution { /* key: source, service.  Durable against power loss. */
+	const char *source, *service;
+	const char *json;
+};
+struct store_wanted { /* key: service.  Durable against power loss. */
+	const char *service;
+	enum wanted wanted;
+};
+struct store_run { /* key: id */
+	int64_t id;
+	const char *name, *service; /* service NULL: ad hoc */
+	enum run_state state;
+	enum reason reason;
+	const char *who;
+	usec_wall started, ended; /* ended 0: open */
+	const char *definition;	  /* JSON of an ad-hoc run, or NULL */
+};
+struct store_job { /* key: id */
+	int64_t id, run;
+	const char *name, *service, *action, *context;
+	uint64_t token;
+	int64_t attempt;
+	enum job_state state;
+	enum reason reason;
+	int64_t exit_code; /* -1: none */
+	int64_t signal, pid, restarts;
+	usec_wall created, started, ready_at, ended; /* ended 0: open */
+	bool ready;
+	const char *stop_cause;
+};
+struct store_operation { /* key: id */
+	int64_t id;
+	const char *kind, *names, *state, *error, *steps; /* names, error, steps: JSON */
+	const char *who;
+	usec_wall started, ended; /* ended 0: open */
+};
+struct store_event { /* key: id, given by the caller, growing */
+	int64_t id, cause;
+	usec_wall time;
+	const char *subject;
+	const char *fact; /* JSON */
+};
+struct store_counter { /* key: name */
+	const char *name;
+	int64_t value;
+};
+struct store_flag { /* key: name */
+	const char *name;
+	usec_wall since;
+};
+
+void store_put_contribution(struct store *s, const struct store_contribution *r);
+void store_put_wanted(struct store *s, const struct store_wanted *r);
+void store_put_run(struct store *s, const struct store_run *r);
+void store_put_job(struct store *s, const struct store_job *r);
+void store_put_operation(struct store *s, const struct store_operation *r);
+void store_put_event(struct store *s, const struct store_event *r);
+void store_put_counter(struct store *s, const struct store_counter *r);
+void store_put_flag(struct store *s, const struct store_flag *r);
+void store_remove_contribution(struct store *s, const char *source, const char *service);
+void store_remove_wanted(struct store *s, const char *service);
+void store_remove_run(struct store *s, int64_t id); /* its jobs stay: retention takes them */
+void store_remove_job(struct store *s, int64_t id);
+void store_remove_flag(struct store *s, const char *name);
+
+/* Called by store_dispatch once everything put before is committed (durable),
+ * or at once when the store is degraded (not durable). */
+typedef void (*store_done_fn)(bool durable, void *ctx);
+void store_barrier(struct store *s, store_done_fn fn, void *ctx);
+int store_event_fd(const struct store *s); /* readable: call store_dispatch */
+void store_dispatch(struct store *s);
+
+/* What is not as it should be; false when all is well.  `out` may be NULL. */
+bool store_degraded(struct store *s, struct str *out);
+
+/* Reading, oldest first unless said.  A callback returns false to stop. */
+typedef bool (*store_contribution_fn)(const struct store_contribution *r, void *ctx);
+typedef bool (*store_wanted_fn)(const struct store_wanted *r, void *ctx);
+typedef bool (*store_run_fn)(const struct store_run *r, void *ctx);
+typedef bool (*store_job_fn)(const struct store_job *r, void *ctx);
+typedef bool (*store_operation_fn)(const struct store_operation *r, void *ctx);
+typedef bool (*store_event_fn)(const struct store_event *r, void *ctx);
+typedef bool (*store_counter_fn)(const struct store_counter *r, void *ctx);
+typedef bool (*store_flag_fn)(const struct store_flag *r, void *ctx);
+
+enum err store_load_contributions(
+    struct store *s, store_contribution_fn fn, void *ctx, struct error *e);
+enum err store_load_wanted(struct store *s, store_wanted_fn fn, void *ctx, struct error *e);
+enum err store_load_counters(struct store *s, store_counter_fn fn, void *ctx, struct error *e);
+enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct error *e);
+/* The newest run of each service, and every open one. */
+enum err store_load_runs(struct store *s, store_run_fn fn, void *ctx, struct error *e);
+/* The jobs of those runs. */
+enum err store_load_jobs(struct store *s, store_job_fn fn, void *ctx, struct error *e);
+enum err store_load_operations(
+    struct store *s, store_operation_fn fn, void *ctx, struct error *e); /* open ones */
+
+/* History.  `before` 0 means from the newest; else ids below it.  A NULL
+ * service means ad-hoc runs; "*" means all. */
+enum err store_list_runs(struct store *s, const char *service, int64_t before, int64_t limit,
+    store_run_fn fn, void *ctx, struct error *e); /* newest first */
+enum err store_find_run(
+    struct store *s, const char *name, store_run_fn fn, void *ctx, struct error *e);
+enum err store_list_jobs(struct store *s, int64_t run, store_job_fn fn, void *ctx, struct error *e);
+enum err store_find_job(struct store *s, int64_t id, store_job_fn fn, void *ctx, struct error *e);
+enum err store_find_operation(
+    struct store *s, int64_t id, store_operation_fn fn, void *ctx, struct error *e);
+/* subject NULL: any.  since, until inclusive, 0: no bound.  after: ids above. */
+enum err store_list_events(struct store *s, const char *subject, usec_wall since, usec_wall until,
+    int64_t after, int64_t limit, store_event_fn fn, void *ctx, struct error *e);
+enum err store_find_event(
+    struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e);
+/* Close the reading connection until the next read: it costs memory. */
+void store_relax(struct store *s);
+
+#endif

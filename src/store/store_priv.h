@@ -1,0 +1,74 @@
+/*
+ * store_priv.h - what the files of store/ share; for them only.
+ *
+ * The loop's thread queues and reads; the writer thread owns `writer` and the
+ * definitions folder.  `lock` guards everything from `lock` on.
+ */
+#ifndef HP_STORE_PRIV_H
+#define HP_STORE_PRIV_H
+
+#include "store/queue.h"
+#include "store/schema.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+	QUEUE_MAX = 50000, /* then the oldest history goes */
+	BATCH_OPS = 2000,  /* some 8 ms */
+	BATCH_MSEC = 10,   /* how long ops gather while nobody waits */
+	IDLE_MSEC = 2000,  /* then the writer closes its connection */
+	RETRY_MSEC = 100,  /* first pause after a failure, doubling */
+	RETRY_MAX_MSEC = 5000,
+	RETAIN_EVERY = 2000 /* ops between two looks at what is too old */
+};
+
+struct barrier {
+	struct barrier *next;
+	uint64_t seq; /* done when every op below it is committed */
+	store_done_fn fn;
+	void *ctx;
+	bool answered, durable;
+};
+
+struct store {
+	char *path; /* of state.db */
+	int definitions_fd;
+	int event_fd;
+	struct store_options opt;
+	pthread_t thread;
+	sqlite3 *reader;
+	unsigned reader_generation;
+
+	/* the writer's own */
+	sqlite3 *writer;
+	size_t since_retain;
+	msec retry_pause;
+
+	atomic_uint generation; /* of the file: changes when one is set aside */
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct queue queue;
+	struct barrier *barriers, **barriers_end;
+	size_t waiting;	    /* barriers that are not answered */
+	struct str trouble; /* why writing fails now */
+	struct str notes;   /* what happened and should be known */
+	size_t shed;
+	bool quit;
+};
+
+void *store_writer_main(void *store);
+/* writer.c: an open connection, whatever had to be done for it. */
+enum err store_writer_open(struct store *s, bool check, struct error *e);
+void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
+
+/* batch.c: write ops in one transaction. */
+enum err store_write_batch(struct store *s, const struct op *list, struct error *e);
+/* Rows of definitions/ into an empty database. */
+enum err store_rebuild(struct store *s, struct error *e);
+enum err store_db_error(struct store *s, int rc, const char *what, struct error *e);
+
+/* retain.c */
+void store_retain(struct store *s);
+
+#endif

@@ -1,0 +1,196 @@
+/* writer.c - the one thread that writes. */
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { CHECK_BYTES_MAX = 32 << 20 }; /* larger files are not read through at each start */
+
+void store_note(struct store *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	pthread_mutex_lock(&s->lock);
+	if (s->notes.n > 0)
+		str_add(&s->notes, "; ");
+	str_vfmt(&s->notes, fmt, ap);
+	pthread_mutex_unlock(&s->lock);
+	va_end(ap);
+}
+
+static bool is_small(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size < CHECK_BYTES_MAX;
+}
+
+static enum db_state open_checked(struct store *s, bool check, struct error *e)
+{
+	enum db_state state = db_open_writer(s->path, &s->writer, e);
+
+	if (state == DB_OK && check && is_small(s->path))
+		state = db_check(s->writer, e);
+	if (state != DB_OK && s->writer) {
+		sqlite3_close(s->writer);
+		s->writer = NULL;
+	}
+	return state;
+}
+
+static enum err replace_corrupt(struct store *s, struct error *e)
+{
+	auto_free char *aside = NULL;
+	auto_free char *why = text_dup(e->msg);
+
+	if (db_set_aside(s->path, &aside, e))
+		return e->code;
+	atomic_fetch_add(&s->generation, 1);
+	if (open_checked(s, false, e) != DB_OK)
+		return ERR_STORAGE;
+	store_note(s, "%s: set aside as %s, rebuilt from definitions/", why, aside);
+	return store_rebuild(s, e);
+}
+
+enum err store_writer_open(struct store *s, bool check, struct error *e)
+{
+	if (s->writer)
+		return ERR_OK;
+	switch (open_checked(s, check, e)) {
+	case DB_OK: return ERR_OK;
+	case DB_REFUSED: return ERR_STORAGE;
+	case DB_CORRUPT: return replace_corrupt(s, e);
+	}
+	return ERR_STORAGE;
+}
+
+static void close_writer(struct store *s)
+{
+	sqlite3_close(s->writer);
+	s->writer = NULL;
+}
+
+static enum err write_list(struct store *s, const struct op *list, struct error *e)
+{
+	if (store_writer_open(s, false, e))
+		return e->code;
+	if (store_write_batch(s, list, e) == ERR_OK)
+		return ERR_OK;
+	if (e->code != ERR_STORAGE || !db_is_corrupt(e->sys))
+		return e->code;
+	close_writer(s);
+	if (replace_corrupt(s, e))
+		return e->code;
+	return store_write_batch(s, list, e);
+}
+
+/* False at the deadline.  With the lock. */
+static bool wait_msec(struct store *s, msec wait)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += wait / 1000;
+	t.tv_nsec += wait % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return pthread_cond_timedwait(&s->work, &s->lock, &t) != ETIMEDOUT;
+}
+
+/* With the lock.  Barriers are answered up to what is committed; all of them
+ * when it failed, because nobody may wait for a disk. */
+static void answer(struct store *s, bool failed)
+{
+	uint64_t done = s->queue.head ? s->queue.head->seq : s->queue.next_seq;
+	const uint64_t one = 1;
+
+	for (struct barrier *b = s->barriers; b; b = b->next)
+		if (!b->answered && (failed || b->seq <= done)) {
+			b->answered = true;
+			b->durable = !failed;
+			s->waiting--;
+		}
+	if (write(s->event_fd, &one, sizeof(one)) < 0)
+		return; /* full means readable */
+}
+
+/* With the lock, which it gives up while it writes. */
+static void write_some(struct store *s)
+{
+	struct op *list = queue_take(&s->queue, BATCH_OPS);
+	struct error e = {0};
+	enum err rc = ERR_OK;
+
+	pthread_mutex_unlock(&s->lock);
+	if (list)
+		rc = write_list(s, list, &e);
+	for (const struct op *op = list; op && !rc; op = op->next)
+		s->since_retain++;
+	if (rc == ERR_OK && s->since_retain >= RETAIN_EVERY)
+		store_retain(s);
+	pthread_mutex_lock(&s->lock);
+	str_clear(&s->trouble);
+	if (rc == ERR_OK) {
+		ops_free(list);
+		s->retry_pause = 0;
+	} else {
+		queue_give_back(&s->queue, list);
+		str_add(&s->trouble, e.msg);
+		s->retry_pause = s->retry_pause ? s->retry_pause * 2 : RETRY_MSEC;
+		if (s->retry_pause > RETRY_MAX_MSEC)
+			s->retry_pause = RETRY_MAX_MSEC;
+	}
+	answer(s, rc != ERR_OK);
+}
+
+/* With the lock: until there is something to do. */
+static void wait_for_work(struct store *s)
+{
+	while (!s->quit && s->queue.n == 0 && !s->waiting) {
+		if (!s->writer) {
+			pthread_cond_wait(&s->work, &s->lock);
+		} else if (!wait_msec(s, IDLE_MSEC) && s->queue.n == 0) {
+			pthread_mutex_unlock(&s->lock);
+			if (s->since_retain)
+				store_retain(s);
+			close_writer(s); /* its caches are memory that an idle daemon needs not */
+			pthread_mutex_lock(&s->lock);
+		}
+	}
+	if (!s->quit && !s->waiting && s->queue.n < BATCH_OPS)
+		while (!s->quit && !s->waiting && wait_msec(s, BATCH_MSEC))
+			;
+}
+
+/* With the lock: the pause after a failure ends early only for the end of all. */
+static void wait_for_disk(struct store *s)
+{
+	msec left = s->retry_pause;
+
+	while (!s->quit && wait_msec(s, left))
+		left = left / 2 + 1;
+}
+
+void *store_writer_main(void *store)
+{
+	struct store *s = store;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->quit || s->queue.n > 0) {
+		wait_for_work(s);
+		if (s->queue.n > 0 || s->waiting)
+			write_some(s);
+		if (s->trouble.n > 0 && s->quit)
+			break;
+		if (s->trouble.n > 0)
+			wait_for_disk(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	close_writer(s);
+	return NULL;
+}
