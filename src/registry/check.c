@@ -13,10 +13,19 @@ void place_fmt(struct str *out, const struct place *at, const char *fallback)
 		str_add(out, fallback ? fallback : "");
 }
 
+/* An entry of a manifest that applies to several binaries is told of once. */
+static bool was_just_told(const struct diags *l, const struct place *at, const char *message)
+{
+	for (size_t i = l->n; i-- > 0 && i + 8 >= l->n;)
+		if (strcmp(l->v[i].message, message) == 0 && l->v[i].line == (at ? at->line : 0))
+			return true;
+	return false;
+}
+
 static void tell(struct judge *j, enum diag_severity severity, const struct place *at,
     const char *key, const char *hint, const char *message)
 {
-	if (j->diags)
+	if (j->diags && !was_just_told(j->diags, at, message))
 		diag_add(j->diags, severity, at ? at->path : NULL, at ? at->line : 0,
 		    at ? at->column : 0, key, hint, "%s", message);
 }
@@ -57,8 +66,6 @@ void judge_warn(struct judge *j, const struct place *at, const char *key, const 
 	va_end(ap);
 	tell(j, DIAG_WARNING, at, key, hint, message.s);
 }
-
-/* ---- one edge ------------------------------------------------------------------ */
 
 struct carrier {
 	const struct entry *entry;
@@ -216,8 +223,6 @@ static void check_dep(struct judge *j, const struct carrier *c, const struct dep
 	check_target(j, c, d);
 }
 
-/* ---- one definition -------------------------------------------------------------- */
-
 static void check_name(struct judge *j, const struct entry *e, const struct place *at,
     const char *what, const char *name)
 {
@@ -279,8 +284,6 @@ void check_entry(struct judge *j, const struct entry *e)
 	for (size_t i = 0; i < e->def.actions.n; i++)
 		check_action(j, e, &e->def.actions.v[i]);
 }
-
-/* ---- claims ------------------------------------------------------------------------ */
 
 static bool are_alternatives(const struct entry *a, const struct entry *b)
 {

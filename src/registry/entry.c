@@ -89,8 +89,6 @@ void entry_list_add(struct entry_list *l, struct entry *e)
 	*vec_push(l) = e;
 }
 
-/* ---- indexes ---------------------------------------------------------------- */
-
 struct name_slot *registry_slot(const struct registry *reg, const char *name)
 {
 	return map_get(&reg->names, name);

@@ -110,8 +110,6 @@ static void order_release(struct order *o)
 	free(o->found.v);
 }
 
-/* ---- words ------------------------------------------------------------------------ */
-
 /* A service with one action is called by its own name, else "service/action". */
 static void subject_fmt(struct str *out, const struct entry *e, const char *action)
 {
@@ -163,8 +161,6 @@ static void chain_fmt(struct order *o, const struct links *path, size_t begin, s
 	}
 }
 
-/* ---- circles ----------------------------------------------------------------------- */
-
 /* The same circle is told the same way whoever closes it: the smallest name first. */
 static size_t smallest(const struct links *path)
 {
@@ -196,8 +192,6 @@ static void refuse_cycle(
 	    text.s);
 	free(path.v);
 }
-
-/* ---- conflicts ---------------------------------------------------------------------- */
 
 static bool is_in_conflict(const struct registry *reg, const struct entry *e)
 {

@@ -144,8 +144,6 @@ void registry_dependents(const struct registry *reg, const char *name, struct st
 	strv_release(&found);
 }
 
-/* ---- actions ------------------------------------------------------------------------ */
-
 static bool is_context(const char *asked, const char *has)
 {
 	return strcmp(asked ? asked : "default", has ? has : "default") == 0;

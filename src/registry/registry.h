@@ -57,8 +57,6 @@ struct registry_config {
 struct registry *registry_new(const struct registry_config *cfg);
 void registry_free(struct registry *reg);
 
-/* ---- changing it ---------------------------------------------------------- */
-
 /* clang-format off */
 #define CONTRIBUTION_MODE_LIST(X)                                                                \
 	X(CONTRIBUTE_REGISTER, "register", "a manifest: replaces all that its source contributed before")\
@@ -139,8 +137,6 @@ enum err registry_delete_action(struct registry *reg, const char *service, const
 enum err registry_remove_source(struct registry *reg, const char *source,
     struct registry_outcome *out, struct error *e) attr_must_use;
 
-/* ---- reading it ----------------------------------------------------------- */
-
 size_t registry_count(const struct registry *reg); /* services */
 
 /* The effective, resolved definition; NULL: none.  Borrowed until the next change. */
@@ -165,8 +161,6 @@ const char *registry_suggest(struct registry *reg, const char *word);
  * name: as in registry_change.  Borrowed until the next change. */
 bool registry_contribution(
     const struct registry *reg, const char *name, size_t i, struct contribution *out);
-
-/* ---- ad-hoc runs ---------------------------------------------------------- */
 
 /* Make a submitted run whole, in place.  An action without a command names a
  * registered one ("name" or "service/name") and becomes a copy of it with the

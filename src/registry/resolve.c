@@ -78,8 +78,6 @@ static struct target find_target(const struct registry *reg, const struct entry 
 	return t;
 }
 
-/* ---- gates -------------------------------------------------------------------- */
-
 static const struct socket_def *action_socket(const struct action_def *a, const char *name)
 {
 	for (size_t i = 0; i < a->sockets.n; i++)
@@ -149,8 +147,6 @@ static void resolve_gate(
 	r->gate_path = gate_path(dir, d, t, declared);
 	r->gate_probe = probe_of(d, declared);
 }
-
-/* ---- one edge ------------------------------------------------------------------ */
 
 static bool is_ever_started(const struct target *t)
 {
@@ -240,8 +236,6 @@ bool entry_resolve(const struct registry *reg, struct entry *e)
 	}
 	return changed;
 }
-
-/* ---- inheritance ----------------------------------------------------------------- */
 
 /* The edges of `from`, an action of `owner`, for an action of `heir`.  A sibling
  * of the owner that the heir has not is named in full. */

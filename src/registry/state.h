@@ -68,7 +68,7 @@ struct registry {
 	uint32_t search;    /* number of the last search of order.c */
 };
 
-/* ---- entry.c: entries and the indexes ------------------------------------- */
+/* entry.c: entries and the indexes */
 struct entry *entry_new(const char *name);
 void entry_free(struct entry *e);
 struct part *entry_find_part(
@@ -86,27 +86,27 @@ struct claim_slot *registry_claim(const struct registry *reg, const char *prefix
 char *socket_path(const char *dir, const struct service_def *s, const struct socket_def *d);
 void entry_list_add(struct entry_list *l, struct entry *e);
 
-/* ---- unite.c: contributions to one definition ------------------------------ */
+/* unite.c: contributions to one definition */
 struct judge;
 void entry_unite(struct judge *j, struct entry *e); /* fills e->def, reports unequal keys */
 void definition_normalise(struct service_def *s, const char *source);
 bool dep_is_sibling(const struct service_def *s, const struct dep *d);
 
-/* ---- compare.c: meaning, without places ------------------------------------ */
+/* compare.c: meaning, without places */
 const char *action_difference(const struct action_def *a, const struct action_def *b);
 bool dep_list_same(const struct dep_list *a, const struct dep_list *b);
 int dep_order(const struct dep *a, const struct dep *b);
 const char *dep_target(const struct dep *d, struct str *scratch);
 const char *service_difference(const struct service_def *a, const struct service_def *b);
 
-/* ---- resolve.c -------------------------------------------------------------- */
+/* resolve.c */
 bool entry_resolve(const struct registry *reg, struct entry *e); /* did anything change? */
 const struct action_def *slot_action(const struct name_slot *slot, const struct entry *e);
 void loose_refresh(const struct registry *reg, struct entry *e);
 void inherit_edges(struct dep_list *to, const struct action_def *from,
     const struct service_def *owner, const struct service_def *heir);
 
-/* ---- check.c: what is refused and what is warned of ------------------------- */
+/* check.c: what is refused and what is warned of */
 struct judge {
 	struct registry *reg;
 	struct diags *diags;
@@ -124,13 +124,13 @@ void check_entry(struct judge *j, const struct entry *e);
 void check_claims(struct judge *j, const struct entry *e);
 void place_fmt(struct str *out, const struct place *at, const char *fallback);
 
-/* ---- owner.c: two shapes of one thing --------------------------------------- */
+/* owner.c: two shapes of one thing */
 /* The next action elsewhere that is the same binary instance as `a` of `e`; *at begins at 0. */
 const struct holder *instance_next(
     const struct registry *reg, const struct entry *e, const struct action_def *a, size_t *at);
 bool entry_find_owners(const struct registry *reg, const struct entry *e, struct strv *out);
 
-/* ---- order.c: circles and conflicts ------------------------------------------ */
+/* order.c: circles and conflicts */
 /* Through the roots, of which the first n_changed are what the transaction brought. */
 void check_order(struct judge *j, const struct entry_list *roots, size_t n_changed);
 

@@ -56,8 +56,6 @@ bool dep_is_sibling(const struct service_def *s, const struct dep *d)
 	return service_find_action(s, key) != NULL;
 }
 
-/* ---- one list --------------------------------------------------------------- */
-
 static const char *env_value(const struct env_list *env, const char *name)
 {
 	for (size_t i = 0; env && i < env->n; i++)
@@ -167,8 +165,6 @@ static void list_normalise(
 	unite_equal(s, l);
 }
 
-/* ---- one definition ---------------------------------------------------------- */
-
 static void context_normalise(char **context)
 {
 	if (*context && strcmp(*context, "default") == 0)
@@ -193,8 +189,6 @@ void definition_normalise(struct service_def *s, const char *source)
 	list_normalise(s, &s->dependencies, NULL, source);
 	strv_sort_unique(&s->conflicts);
 }
-
-/* ---- several contributions ---------------------------------------------------- */
 
 static void refuse_unequal(struct judge *j, const struct entry *e, const struct part *first,
     const struct action_def *a, const struct part *second, const struct action_def *b,

@@ -7,8 +7,6 @@
 
 #define REPO "lhumina_code/hero_collab"
 
-/* ---- one meaning, every way in ---------------------------------------------------- */
-
 /* What an edge means, without where it was written. */
 static void meaning(const struct dep *d, struct str *out)
 {
@@ -120,8 +118,6 @@ static void an_edge_exists_only_if_the_environment_says_so(void **state)
 		world_release(&w);
 	}
 }
-
-/* ---- resolution -------------------------------------------------------------------- */
 
 static void a_sibling_comes_before_a_service_and_a_service_before_an_action_elsewhere(void **state)
 {
@@ -257,8 +253,6 @@ static void what_is_never_started_is_a_gate_and_must_name_a_socket(void **state)
 	    dep_at(&w, "web", "web", 0)->resolved.gate_path, "/run/hero/kit/b.sock");
 	world_release(&w);
 }
-
-/* ---- refusals ------------------------------------------------------------------------ */
 
 static void the_registration_that_closes_a_cycle_is_refused_with_the_whole_path(void **state)
 {
@@ -439,8 +433,6 @@ static void an_edge_gated_on_execution_only_is_warned_of(void **state)
 	assert_told(&w, DIAG_WARNING, "names only a repo; taken as the service `hero_collab`");
 	world_release(&w);
 }
-
-/* ---- sources and shapes ----------------------------------------------------------------- */
 
 static void contributions_are_united_and_replaced_by_source(void **state)
 {
@@ -633,8 +625,6 @@ static void define_is_refused_where_another_definition_exists_and_set_replaces_i
 	world_release(&w);
 }
 
-/* ---- action.set and run.submit ----------------------------------------------------------- */
-
 static void a_raw_action_inherits_edges_unless_it_says_something(void **state)
 {
 	struct world w;
@@ -761,8 +751,6 @@ static void a_run_of_an_unknown_action_is_told_what_was_meant(void **state)
 	free(run);
 	world_release(&w);
 }
-
-/* ---- reading it ---------------------------------------------------------------------------- */
 
 static void services_are_listed_by_name_with_a_cursor(void **state)
 {
