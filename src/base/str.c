@@ -107,7 +107,8 @@ void str_vfmt(struct str *t, const char *fmt, va_list ap)
 	va_list again;
 
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	char none[1];
+	int n = vsnprintf(none, 0, fmt, ap);
 	if (n < 0)
 		abort();
 	reserve(t, (size_t)n);

@@ -41,7 +41,7 @@ static void ends_of(const struct engine *en, unit_id u, bool one_shots, struct f
 		succeeded = succeeded && jb->core.state == JOB_SUCCEEDED;
 	}
 	f->completed = any && completed;
-	f->succeeded = any && succeeded && f->live;
+	f->succeeded = any && succeeded && f->live && !en->units.v[u].stopping;
 }
 
 /* An activation is in progress as long as the operation that began it (SPEC 2.3): a
@@ -57,7 +57,8 @@ struct facts facts_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
 	struct facts f = { .live = un->live, .ended = true };
-	bool all_ready = un->live, all_executed = un->live, all_were = true, one_shots = false;
+	bool up = un->live && !un->stopping; /* what is told to stop is no ground to stand on */
+	bool all_ready = up, all_executed = up, all_were = true, one_shots = false;
 	bool some_alive = false, some_ready = false, some_waits = false;
 
 	for_jobs (en, u, j) {
@@ -85,7 +86,7 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	f.blocked = (f.blocked || un->conflict_with != ID_NONE) && f.live;
 	f.failed = f.failed && f.live;
 	f.first_over = f.first_over || f.failed;
-	f.ready = all_ready || (f.live && f.failed && all_were && some_ready);
+	f.ready = all_ready || (up && f.failed && all_were && some_ready);
 	f.executed = all_executed;
 	f.waiting = some_waits && !some_alive;
 	f.stopping = un->stopping;
@@ -160,7 +161,7 @@ static bool job_condition(const struct engine *en, const struct edge *ed)
 {
 	const struct job *jb = &en->jobs.v[ed->to_job];
 	const struct job_core *c = &jb->core;
-	bool live = en->units.v[ed->to_unit].live;
+	bool live = en->units.v[ed->to_unit].live && !en->units.v[ed->to_unit].stopping;
 
 	switch (ed->is->condition) {
 	case COND_STARTED: return live && job_is_executed(jb);

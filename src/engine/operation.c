@@ -307,6 +307,7 @@ static void want(struct engine *en, unit_id u, enum wanted wanted)
 	if (en->units.v[u].wanted == wanted || en->units.v[u].is_run)
 		return;
 	en->units.v[u].wanted = wanted;
+	unit_touch(en, u); /* optional edges look at it */
 	effect_push(en,
 	    (struct effect){ .kind = EFFECT_WANTED, .unit = u, .to = (int)wanted });
 }
@@ -475,25 +476,28 @@ static void mark_jobs(struct engine *en, unit_id u)
 	}
 }
 
-static void count_turn(struct engine *en, edge_id e)
+static bool orders(const struct engine *en, edge_id e, unit_id u, job_id j)
 {
-	struct edge *ed = &en->edges.v[e];
+	const struct edge *ed = &en->edges.v[e];
 
-	if (ed->stop_counted || !(ed->is->kinds & DEP_ORDERS) || ed->to_unit == ID_NONE ||
-	    !en->jobs.v[ed->from].stop_mark)
-		return;
-	if (ed->to_job != ID_NONE) {
-		if (en->jobs.v[ed->to_job].stop_mark) {
-			en->jobs.v[ed->to_job].stop_waits++;
-			ed->stop_counted = true;
+	return (ed->is->kinds & DEP_ORDERS) && en->jobs.v[ed->from].stop_mark &&
+	    (ed->to_job != ID_NONE ? ed->to_job == j : en->jobs.v[ed->from].unit != u);
+}
+
+/* How many that stop along must be gone before each job of u may be told to. */
+static void count_turns(struct engine *en, unit_id u)
+{
+	for_jobs (en, u, j)
+		en->jobs.v[j].stop_waits = 0;
+	for_in (en, u, e) {
+		en->edges.v[e].stop_counted = false;
+		for_jobs (en, u, j) {
+			if (!en->jobs.v[j].stop_mark || !orders(en, e, u, j))
+				continue;
+			en->jobs.v[j].stop_waits++;
+			en->edges.v[e].stop_counted = true;
 		}
-		return;
 	}
-	if (!en->units.v[ed->to_unit].stopping || ed->to_unit == en->jobs.v[ed->from].unit)
-		return;
-	for_jobs (en, ed->to_unit, t)
-		en->jobs.v[t].stop_waits += en->jobs.v[t].stop_mark;
-	ed->stop_counted = true;
 }
 
 static void queue_turn(struct engine *en, job_id j)
@@ -511,6 +515,27 @@ static void queue_turn(struct engine *en, job_id j)
 	ids_push(&en->stops, j);
 }
 
+/* Those told to stop now, and those of earlier stops that they depend on. */
+static void count_all_turns(struct engine *en, const struct closure *c)
+{
+	uint32_t epoch = walk_begin(en);
+
+	for (size_t i = 0; i < c->n; i++) {
+		en->units.v[c->v[i].unit].mark = epoch;
+		count_turns(en, c->v[i].unit);
+	}
+	for (size_t i = 0; i < c->n; i++)
+		for_jobs (en, c->v[i].unit, j)
+			for_out (en, j, e) {
+				unit_id t = en->edges.v[e].to_unit;
+
+				if (t == ID_NONE || !en->units.v[t].stopping || en->units.v[t].mark == epoch)
+					continue;
+				en->units.v[t].mark = epoch;
+				count_turns(en, t);
+			}
+}
+
 /* The set stops, dependents first; who is in it already keeps its turn. */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again)
 {
@@ -520,8 +545,10 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 
 		supersede(en, u, true, cause);
 		un = &en->units.v[u];
-		if (!again)
+		if (!again && un->start_after_stop) {
 			un->start_after_stop = false;
+			unit_touch(en, u);
+		}
 		if (!un->live || un->stopping)
 			continue;
 		un->stopping = true;
@@ -534,13 +561,7 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		un->facts = facts_of(en, u);
 		unit_touch(en, u);
 	}
-	for (size_t i = 0; i < c->n; i++) {
-		for_jobs (en, c->v[i].unit, j)
-			for_out (en, j, e)
-				count_turn(en, e);
-		for_in (en, c->v[i].unit, e)
-			count_turn(en, e);
-	}
+	count_all_turns(en, c);
 	for (size_t i = 0; i < c->n; i++)
 		for_jobs (en, c->v[i].unit, j)
 			queue_turn(en, j);

@@ -429,6 +429,7 @@ static void try_release(struct engine *en, msec now, job_id j)
 	struct unit *un = &en->units.v[jb->unit];
 	if (un->conflicts.n) {
 		unit_id c = active_conflict(en, jb->unit);
+		bool was_held = un->conflict_with != ID_NONE;
 
 		if (c != un->conflict_with) {
 			un->conflict_with = c;
@@ -436,6 +437,10 @@ static void try_release(struct engine *en, msec now, job_id j)
 		}
 		if (c != ID_NONE)
 			return;
+		for_jobs (en, jb->unit, other) /* its siblings were held by the same conflict */
+			if (was_held && other != j && en->jobs.v[other].core.state == JOB_WAITING_DEPS &&
+			    !en->jobs.v[other].unmet)
+				release_later(en, other);
 	}
 	job_event_now(en, now, j, JOB_EV_RELEASE, NULL);
 }

@@ -383,7 +383,8 @@ void unit_rebuild(struct engine *en, msec now, unit_id u)
 				    unit_job_named(en, u, en->edges.v[e].is->action);
 		if (job_tracks_edges(&en->jobs.v[j]))
 			job_recount_later(en, j);
-		if (en->units.v[u].live && en->jobs.v[j].core.state == JOB_CREATED)
+		if (en->units.v[u].live && !en->units.v[u].stopping &&
+		    en->jobs.v[j].core.state == JOB_CREATED)
 			job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 	}
 }
@@ -411,6 +412,8 @@ static void conflicts_add(struct engine *en, unit_id u, const struct spec *s)
 		ids_push(&en->units.v[u].conflicts, v);
 		ids_push(&en->units.v[v].conflicts, u);
 		en->n_mentions += 2;
+		unit_touch(en, u);
+		unit_touch(en, v);
 	}
 }
 
@@ -424,6 +427,8 @@ static void conflicts_remove(struct engine *en, unit_id u, const struct spec *s)
 		mention_remove(en, u, v);
 		mention_remove(en, v, u);
 		en->n_mentions -= 2;
+		unit_touch(en, u);
+		unit_touch(en, v);
 		unit_drop_if_unused(en, v);
 	}
 }

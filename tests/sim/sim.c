@@ -136,6 +136,14 @@ static void define(struct world *w, size_t i, enum wanted wanted)
 
 /* ---- the operator ------------------------------------------------------------------ */
 
+static bool is_stopping(const struct world *w, size_t i)
+{
+	struct unit_view v;
+	unit_id u = engine_find(w->en, w->units[i].name);
+
+	return u != ID_NONE && engine_unit(w->en, u, &v) && v.state == SERVICE_STOPPING;
+}
+
 static void request(struct world *w, enum op_kind kind, const char *name)
 {
 	struct engine_request rq = { .kind = kind, .names = &name, .n_names = 1,
@@ -144,10 +152,16 @@ static void request(struct world *w, enum op_kind kind, const char *name)
 	struct strv chain = { 0 };
 	struct error e;
 	op_id id = 0;
+	bool was_stopping[MAX_UNITS];
 
+	for (size_t i = 0; i < w->n_units; i++)
+		was_stopping[i] = is_stopping(w, i);
 	if (w->trace)
 		printf("%8lld %s %s\n", (long long)w->now, op_kind_str(kind), name);
 	enum err code = engine_request(w->en, w->now, &rq, &id, &chain, &e);
+	for (size_t i = 0; i < w->n_units; i++)
+		if (!was_stopping[i] && is_stopping(w, i))
+			w->units[i].restarted = kind == OP_RESTART;
 	if (w->trace && code)
 		printf("%8lld   refused: %s\n", (long long)w->now, e.msg);
 	strv_release(&chain);
@@ -330,6 +344,9 @@ static bool may_run(struct world *w, const struct sim_unit *u, unsigned depth)
 	bool ok = u->registered && id != ID_NONE && depth < 40 && engine_unit(w->en, id, &v) &&
 	    v.wanted != WANTED_STOP && v.state != SERVICE_FAILED && v.state != SERVICE_DEGRADED && !*u->conflict;
 
+	struct job_view j;
+	for (size_t k = 0; ok && engine_job_at(w->en, id, k, &j) && k < u->n_jobs; k++)
+		ok = j.core.state != JOB_SUCCEEDED || u->jobs[k].policy.one_shot;
 	for (size_t i = 0; ok && i < w->n_units; i++)
 		ok = strcmp(w->units[i].conflict, u->name) != 0;
 	for (size_t k = 0; ok && k < (u->n_jobs ? u->n_jobs : 1); k++) {
@@ -341,7 +358,7 @@ static bool may_run(struct world *w, const struct sim_unit *u, unsigned depth)
 
 			if (!(e[i].is.kinds & DEP_REQUIRES) || t == u || e[i].is.gate_only)
 				continue;
-			ok = t && may_run(w, t, depth + 1) && (!*e[i].action || t->n_jobs > 1) &&
+			ok = t && may_run(w, t, depth + 1) && (!*e[i].gate || (t->n_jobs == 1 && !t->jobs[0].policy.one_shot)) && (!*e[i].action || t->n_jobs > 1) &&
 			    (e[i].is.condition <= COND_HEALTHY || ends_by_itself(t));
 		}
 	}

@@ -155,27 +155,6 @@ static bool edge_holds(struct world *w, const struct sim_edge *e)
 	return e->is.optional;
 }
 
-static bool unit_holds(struct world *w, const struct sim_unit *t, enum condition c)
-{
-	bool one_shots = false, all = true;
-
-	if (!t->n_jobs) { /* a target: while its hard edges hold */
-		for (size_t i = 0; i < t->n_edges; i++)
-			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !edge_holds(w, &t->edges[i]))
-				return false;
-		return true;
-	}
-	for (size_t i = 0; i < t->n_jobs; i++)
-		one_shots = one_shots || t->jobs[i].policy.one_shot;
-	for (size_t i = 0; i < t->n_jobs; i++) {
-		if ((c == COND_COMPLETED || c == COND_SUCCEEDED) && one_shots &&
-		    !t->jobs[i].policy.one_shot)
-			continue;
-		all = all && job_holds(w, t, &t->jobs[i], c);
-	}
-	return all;
-}
-
 /* SPEC 2.4: degraded counts as ready if every started action has been ready in this run. */
 static bool degraded_counts(const struct world *w, const struct sim_unit *t)
 {
@@ -190,6 +169,35 @@ static bool degraded_counts(const struct world *w, const struct sim_unit *t)
 		alive = alive || v.core.state == JOB_READY;
 	}
 	return failed && alive;
+}
+
+static bool degraded_target(struct world *w, const struct sim_edge *e)
+{
+	const struct sim_unit *t = world_unit(w, e->service);
+
+	return t && !e->is.action && degraded_counts(w, t);
+}
+
+static bool unit_holds(struct world *w, const struct sim_unit *t, enum condition c)
+{
+	bool one_shots = false, all = true;
+
+	if (!t->n_jobs) { /* a target: while its hard edges hold */
+		for (size_t i = 0; i < t->n_edges; i++)
+			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !edge_holds(w, &t->edges[i]) &&
+			    !degraded_target(w, &t->edges[i]))
+				return false;
+		return true;
+	}
+	for (size_t i = 0; i < t->n_jobs; i++)
+		one_shots = one_shots || t->jobs[i].policy.one_shot;
+	for (size_t i = 0; i < t->n_jobs; i++) {
+		if ((c == COND_COMPLETED || c == COND_SUCCEEDED) && one_shots &&
+		    !t->jobs[i].policy.one_shot)
+			continue;
+		all = all && job_holds(w, t, &t->jobs[i], c);
+	}
+	return all;
 }
 
 static bool gate_answers(const struct world *w, const char *text)
@@ -215,12 +223,13 @@ static void judge_spawn(struct world *w, const char *unit, const struct sim_job 
 		if (!(e->is.kinds & DEP_REQUIRES))
 			continue;
 		if (e->is.gate && strncmp(e->gate, "of:", 3) == 0 && t && t->registered &&
-		    !(e->is.optional) && !gate_answers(w, e->gate))
+		    !e->is.optional && t->n_jobs == 1 && !t->jobs[0].policy.one_shot &&
+		    !gate_answers(w, e->gate))
 			world_break(w, "no execution before its gate answers", "%s/%s needs %s", unit,
 			    j->name, e->gate);
 		if (e->is.gate_only || edge_holds(w, e))
 			continue;
-		if (e->is.optional || (t && !e->is.action && degraded_counts(w, t)))
+		if (e->is.optional || degraded_target(w, e))
 			continue;
 		world_break(w, "no execution before every requires edge holds", "%s/%s needs %s %s",
 		    unit, j->name, e->service, condition_str(e->is.condition));
@@ -306,7 +315,7 @@ static void judge_stop(struct world *w, const struct proc *p)
 	unit_id id = engine_find(w->en, p->unit);
 
 	if (id == ID_NONE || !engine_unit(w->en, id, &u) || u.wanted != WANTED_STOP ||
-	    u.state != SERVICE_STOPPING)
+	    u.state != SERVICE_STOPPING || world_unit(w, p->unit)->restarted)
 		return;
 	for (size_t i = 0; i < w->procs.n; i++) {
 		const struct proc *d = &w->procs.v[i];
@@ -316,7 +325,7 @@ static void judge_stop(struct world *w, const struct proc *p)
 		for (size_t k = 0; k < d->spec.n_edges; k++) {
 			const struct sim_edge *e = &d->spec.edges[k];
 
-			if ((e->is.kinds & DEP_REQUIRES) && e->is.on_stop == ON_STOP_STOP &&
+			if ((e->is.kinds & DEP_REQUIRES) && !e->is.optional && e->is.on_stop == ON_STOP_STOP &&
 			    strcmp(e->service, p->unit) == 0 &&
 			    (!e->is.action || strcmp(e->action, p->job) == 0))
 				world_break(w, "nothing stops before what requires it", "%s before %s",

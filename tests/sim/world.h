@@ -34,6 +34,7 @@ struct sim_unit {
 	size_t n_edges;
 	char conflict[16];
 	uint32_t version;
+	bool restarted; /* by the operator's last word about it */
 };
 
 struct proc {
