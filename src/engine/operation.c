@@ -472,6 +472,10 @@ static void mark_jobs(struct engine *en, unit_id u)
 			continue;
 		jb->stop_mark = true;
 		jb->core.stop = true; /* no further attempt, whatever comes first */
+		if (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY) {
+			jb->timer_gen++; /* nor does a start timeout end it out of its turn */
+			jb->deadline = MSEC_NEVER;
+		}
 		en->n_stop_marked++;
 	}
 }

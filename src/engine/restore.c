@@ -54,6 +54,8 @@ static void arm_again(struct engine *en, msec now, job_id j)
 	const struct job_policy *p = &jb->is->policy;
 	msec after = 0;
 
+	if (jb->stop_mark && jb->core.state != JOB_STOPPING)
+		return;
 	switch (jb->core.state) {
 	case JOB_RUNNING: after = p->one_shot ? p->timeout : p->start_timeout; break;
 	case JOB_READY: after = p->virtual || !jb->core.failures ? 0 : p->stability; break;

@@ -395,6 +395,11 @@ static void mention_remove(struct engine *en, unit_id u, unit_id other)
 {
 	struct ids *c = &en->units.v[u].conflicts;
 
+	if (en->units.v[u].conflict_with == other) { /* asked anew when it is released */
+		en->units.v[u].conflict_with = ID_NONE;
+		for_jobs (en, u, j)
+			job_recount_later(en, j);
+	}
 	for (size_t i = 0; i < c->n; i++)
 		if (c->v[i] == other) {
 			c->v[i] = c->v[--c->n];
@@ -529,7 +534,8 @@ bool engine_remove(struct engine *en, msec now, const char *name)
 		    !en->jobs.v[j].is->policy.virtual)
 			return false;
 	struct unit *un = &en->units.v[u];
-	un->live = un->is_run = un->definition_changed = false;
+	un->live = un->is_run = un->definition_changed = un->stopping = false;
+	un->start_after_stop = un->cascaded = false;
 	un->placeholder = text_dup(un->name);
 	map_remove(&en->by_name, un->name);
 	un->name = un->placeholder;
