@@ -80,29 +80,37 @@ static enum err finish(struct store *s, struct batch *b, bool ok, struct error *
 
 /* Files come first: a kill in between leaves one newer than the database, which
  * is what was asked for. */
-static enum err write_files(struct store *s, const struct op *list, struct error *e)
+static enum err write_files(struct store *s, const struct ops *list, struct error *e)
 {
-	for (const struct op *op = list; op; op = op->next) {
+	const struct op *op;
+	struct value v[COLUMNS_MAX];
+
+	TAILQ_FOREACH(op, list, link)
+	{
 		if (!op->table->mirrored)
 			continue;
-		if ((op->remove ? mirror_remove : mirror_write)(
-			s->definitions_fd, op->table, op->values, e))
+		op_values(op, v);
+		if ((op->remove ? mirror_remove : mirror_write)(s->definitions_fd, op->table, v, e))
 			return e->code;
 	}
 	return ERR_OK;
 }
 
-enum err store_write_batch(struct store *s, const struct op *list, struct error *e)
+enum err store_write_batch(struct store *s, const struct ops *list, struct error *e)
 {
 	struct batch b = {.db = s->writer};
 	bool full = false, ok = true;
+	struct value v[COLUMNS_MAX];
+	const struct op *op;
 
-	for (const struct op *op = list; op; op = op->next)
-		full |= op->table->full;
+	TAILQ_FOREACH(op, list, link)
+	full |= op->table->full;
 	if (write_files(s, list, e) || begin(s, full, e))
 		return e->code;
-	for (const struct op *op = list; ok && op; op = op->next)
-		ok = write_row(&b, op->table, op->values, op->remove);
+	for (op = TAILQ_FIRST(list); ok && op; op = TAILQ_NEXT(op, link)) {
+		op_values(op, v);
+		ok = write_row(&b, op->table, v, op->remove);
+	}
 	return finish(s, &b, ok, e);
 }
 

@@ -82,7 +82,7 @@ static const struct table *find_table(const char *name)
 	return NULL;
 }
 
-/* Texts are copied; false when a column is not there or has another type. */
+/* Texts are the object's; false when a column is not there or has another type. */
 static bool from_json(const struct table *t, const json_t *o, struct value *v)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -90,12 +90,10 @@ static bool from_json(const struct table *t, const json_t *o, struct value *v)
 
 		v[i] = (struct value){
 		    .is_text = t->columns[i].kind == COL_TEXT || t->columns[i].kind == COL_WORD};
-		if (v[i].is_text ? !json_is_string(x) : !json_is_integer(x)) {
-			values_free(v, i);
+		if (v[i].is_text ? !json_is_string(x) : !json_is_integer(x))
 			return false;
-		}
 		if (v[i].is_text)
-			v[i].text = text_dup(json_string_value(x));
+			v[i].text = json_string_value(x);
 		else
 			v[i].number = json_integer_value(x);
 	}
@@ -115,7 +113,6 @@ static bool load_one(int dir_fd, const char *name, mirror_fn fn, void *ctx)
 	t = find_table(json_string_value(json_object_get(o, "table")));
 	if (t && from_json(t, o, v)) {
 		fn(t, v, ctx);
-		values_free(v, t->n);
 		ok = true;
 	}
 	json_decref(o);

@@ -93,21 +93,13 @@ void row_values(const struct table *t, const void *row, struct value *out)
 		switch (c->kind) {
 		case COL_INT: memcpy(&out[i].number, at, sizeof(out[i].number)); break;
 		case COL_BOOL: out[i].number = *(const bool *)at; break;
-		case COL_TEXT:
-			out[i].text = text_dup(*(const char *const *)(const void *)at);
-			break;
+		case COL_TEXT: memcpy(&out[i].text, at, sizeof(out[i].text)); break;
 		case COL_WORD:
 			memcpy(&word, at, sizeof(word));
-			out[i].text = text_dup(c->words[word]);
+			out[i].text = c->words[word];
 			break;
 		}
 	}
-}
-
-void values_free(struct value *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(take(v[i].text));
 }
 
 char *row_key(const struct table *t, const struct value *v)

@@ -47,16 +47,15 @@ extern const struct table tables[TABLE_COUNT];
 #define ROW_MAX 256    /* no row struct is larger */
 #define COLUMNS_MAX 20 /* no table has more */
 
-/* One value, copied out of a row struct. */
+/* One value; the text is borrowed from where it was taken. */
 struct value {
 	bool is_text;
 	int64_t number;
-	char *text; /* NULL: SQL NULL */
+	const char *text; /* NULL: SQL NULL */
 };
 
 void row_values(const struct table *t, const void *row, struct value *out); /* t->n of them */
-void values_free(struct value *v, size_t n);
-char *row_key(const struct table *t, const struct value *v); /* caller frees */
+char *row_key(const struct table *t, const struct value *v);		    /* caller frees */
 
 void table_upsert_sql(const struct table *t, struct str *out);
 void table_delete_sql(const struct table *t, struct str *out);

@@ -94,6 +94,7 @@ enum err store_open(
 
 	s->definitions_fd = s->event_fd = -1;
 	s->barriers_end = &s->barriers;
+	queue_init(&s->queue);
 	s->since_retain = 1; /* look once what the last one left */
 	set_options(s, o);
 	init_locks(s);

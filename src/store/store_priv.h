@@ -63,7 +63,7 @@ enum err store_writer_open(struct store *s, bool check, struct error *e);
 void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
 
 /* batch.c: write ops in one transaction. */
-enum err store_write_batch(struct store *s, const struct op *list, struct error *e);
+enum err store_write_batch(struct store *s, const struct ops *list, struct error *e);
 /* Rows of definitions/ into an empty database. */
 enum err store_rebuild(struct store *s, struct error *e);
 enum err store_db_error(struct store *s, int rc, const char *what, struct error *e);

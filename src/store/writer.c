@@ -2,6 +2,7 @@
 #include "store/store_priv.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -73,7 +74,7 @@ static void close_writer(struct store *s)
 	s->writer = NULL;
 }
 
-static enum err write_list(struct store *s, const struct op *list, struct error *e)
+static enum err write_list(struct store *s, const struct ops *list, struct error *e)
 {
 	if (store_writer_open(s, false, e))
 		return e->code;
@@ -106,7 +107,8 @@ static bool wait_msec(struct store *s, msec wait)
  * when it failed, because nobody may wait for a disk. */
 static void answer(struct store *s, bool failed)
 {
-	uint64_t done = s->queue.head ? s->queue.head->seq : s->queue.next_seq;
+	const struct op *first = TAILQ_FIRST(&s->queue.ops);
+	uint64_t done = first ? first->seq : s->queue.next_seq;
 	const uint64_t one = 1;
 
 	for (struct barrier *b = s->barriers; b; b = b->next)
@@ -122,24 +124,25 @@ static void answer(struct store *s, bool failed)
 /* With the lock, which it gives up while it writes. */
 static void write_some(struct store *s)
 {
-	struct op *list = queue_take(&s->queue, BATCH_OPS);
+	size_t n = s->queue.n < BATCH_OPS ? s->queue.n : BATCH_OPS;
+	struct ops list;
 	struct error e = {0};
 	enum err rc = ERR_OK;
 
+	queue_take(&s->queue, n, &list);
 	pthread_mutex_unlock(&s->lock);
-	if (list)
-		rc = write_list(s, list, &e);
-	for (const struct op *op = list; op && !rc; op = op->next)
-		s->since_retain++;
+	if (n > 0)
+		rc = write_list(s, &list, &e);
+	s->since_retain += n;
 	if (rc == ERR_OK && s->since_retain >= RETAIN_EVERY)
 		store_retain(s);
 	pthread_mutex_lock(&s->lock);
 	str_clear(&s->trouble);
 	if (rc == ERR_OK) {
-		ops_free(list);
+		queue_free_ops(&s->queue, &list);
 		s->retry_pause = 0;
 	} else {
-		queue_give_back(&s->queue, list);
+		queue_give_back(&s->queue, &list);
 		str_add(&s->trouble, e.msg);
 		s->retry_pause = s->retry_pause ? s->retry_pause * 2 : RETRY_MSEC;
 		if (s->retry_pause > RETRY_MAX_MSEC)
@@ -159,6 +162,7 @@ static void wait_for_work(struct store *s)
 			if (s->since_retain)
 				store_retain(s);
 			close_writer(s); /* its caches are memory that an idle daemon needs not */
+			malloc_trim(0);	 /* once per idle time, off the loop's thread */
 			pthread_mutex_lock(&s->lock);
 		}
 	}
