@@ -1,0 +1,42 @@
+# The short front door.  The build itself is meson.build; what a target needs and
+# the machine lacks is installed by tools/install-deps.sh.
+export PATH := /usr/bin:$(PATH)
+BUILD ?= build
+DESTDIR ?=
+
+.PHONY: all test check clean asan clang format install demo
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	tools/install-deps.sh --build
+	meson setup $(BUILD)
+
+test:
+	./test.sh
+
+check: all # what needs no daemon: layers, unit tests, simulator
+	tools/check-layers.sh src
+	meson test -C $(BUILD) --print-errorlogs
+
+asan: # unit tests and simulator under AddressSanitizer and UBSan
+	tools/install-deps.sh --build --test
+	tools/sanitize.sh build-asan
+
+clang: # the other compiler, the same warnings, all of them errors
+	tools/install-deps.sh --build --test
+	[ -f build-clang/build.ninja ] || CC=clang CXX=clang++ meson setup build-clang
+	ninja -C build-clang
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all
+	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+demo:
+	./demo.sh
+
+clean:
+	rm -rf build build-asan build-clang
