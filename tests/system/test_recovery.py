@@ -1,0 +1,142 @@
+"""Nothing is lost when the server is killed (SPEC 0, 5)."""
+import os
+
+from hp import EXAMPLES, healthy, is_alive, wait_until
+
+HERO = EXAMPLES / "hero"
+ALL = [HERO / n / "service.toml" for n in ("hero_db", "hero_proxy", "hero_collab")]
+
+
+def test_services_keep_their_processes_when_the_server_is_killed(hp):
+    hp.register(*ALL)
+    hp.rpc("service.start", name="hero_collab_web")
+    names = sorted(hp.diary.names())
+    pids = {n: hp.pid(n) for n in names}
+    for _ in range(3):
+        hp.kill_server()
+        assert {n: hp.pid(n) for n in names} == pids
+        assert all(hp.state(n) == "running" for n in names)
+    assert all(len(hp.diary.pids(n)) == 1 for n in names)
+    assert all(is_alive(p) for p in pids.values())
+
+
+def leave_with(hp, code):
+    """A script that ends at the very moment at which the server process is gone."""
+    return f"while kill -0 $(cat {hp.root}/server) 2>/dev/null; do :; done; exit {code}"
+
+
+def test_an_exit_while_the_server_was_away_is_not_lost(hp):
+    (hp.root / "server").write_text(str(hp.info()["pid"]))
+    run = hp.rpc("run.submit", actions=[{"name": "leaver", "script": leave_with(hp, 23)}], wait=False)["run"]
+    wait_until(lambda: hp.rpc("run.get", run=run)["state"] == "running", what="the job runs")
+    hp.kill_server()
+    ended = wait_until(lambda: (r := hp.rpc("run.get", run=run))["state"] in ("failed", "succeeded") and r,
+                       what="the run ended")
+    assert ended["state"] == "failed"
+    assert ended["jobs"][0]["exit_code"] == 23
+
+
+def test_a_waiting_run_goes_on_after_the_server_was_killed(fresh):
+    hp = fresh()
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.env["HERO_HOLD_HERO_PROXY"] = str(hold)
+    hp.start().register(*ALL)
+    hp.rpc("service.start", name="hero_collab_web", wait=False)
+    wait_until(lambda: hp.diary.times("hero_collab_server", "ready"), what="the server program is ready")
+    hp.kill_server()
+    assert hp.state("hero_collab_web") == "waiting_deps"
+    assert "hero_proxy" in hp.rpc("service.why", name="hero_collab_web")["text"]
+    assert hp.diary.times("hero_collab_web", "main") == []
+    hold.unlink()
+    hp.wait_state("hero_collab_web", "running")
+    hp.diary.assert_started_after("hero_collab_web", "hero_proxy")
+    assert all(len(hp.diary.pids(n)) == 1 for n in hp.diary.names())
+
+
+def test_what_was_stopped_stays_stopped_after_a_kill(hp):
+    hp.define("off", status="start")
+    hp.rpc("service.start", name="off")
+    hp.rpc("service.stop", name="off")
+    hp.kill_server()
+    assert hp.state("off") == "inactive" and hp.status("off")["wanted"] == "stop"
+
+
+def test_a_stop_under_way_is_finished_by_the_next_server(fresh):
+    hp = fresh(HERO_STOP_HERO_DB=700).start()
+    hp.register(HERO / "hero_db/service.toml")
+    hp.rpc("service.start", name="hero_db")
+    pid = hp.pid("hero_db")
+    hp.rpc("service.stop", name="hero_db", wait=False)
+    wait_until(lambda: hp.diary.times("hero_db", "stop"), what="it was asked to go")
+    hp.kill_server()
+    hp.wait_state("hero_db", "inactive")
+    assert not is_alive(pid)
+    assert len(hp.diary.pids("hero_db")) == 1 and len(hp.diary.times("hero_db", "stop")) == 1
+
+
+def test_every_line_is_captured_over_kills_of_the_server(hp):
+    total = 20000
+    script = (f"i=0; while [ $i -lt {total} ]; do echo line $i; i=$((i+1)); "
+              f"[ $((i % 2000)) -ne 0 ] || echo $i > {hp.root}/at; done; exec {hp.bin}/pause")
+    hp.define("talker", script=script)
+    hp.rpc("service.start", name="talker")
+    pid = hp.pid("talker")
+
+    def at():
+        try:
+            return int((hp.root / "at").read_text() or 0)
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    for mark in (2000, 8000, 14000):
+        wait_until(lambda: at() >= mark, what=f"{mark} lines were written")
+        hp.kill_server()
+    wait_until(lambda: at() >= total, what="all lines were written")
+    assert hp.pid("talker") == pid and is_alive(pid)
+
+    def lines():
+        found, following = [], None
+        while True:
+            page = hp.rpc("logs.query", service="talker", limit=5000,
+                          **({"since": following} if following else {}))
+            found += [row["line"] for row in page["lines"]]
+            following = page.get("next")
+            if not following or not page["lines"]:
+                return found
+
+    wait_until(lambda: f"line {total - 1}" in str(hp.rpc("logs.query", service="talker", grep=f"line {total - 1}")),
+               what="the last line can be read")
+    assert lines() == [f"line {i}" for i in range(total)]
+
+
+def test_shutdown_leaves_no_process_and_no_socket(hp):
+    hp.register(*ALL)
+    hp.rpc("service.start", name="hero_collab_web")
+    hp.shutdown()
+    assert not hp.left() and not hp.socket.exists() and not healthy(hp.socket)
+    hp.diary.assert_stopped_before("hero_collab_web", "hero_collab_server")
+    hp.diary.assert_stopped_before("hero_collab_web", "hero_proxy")
+    hp.diary.assert_stopped_before("hero_collab_server", "hero_db")
+
+
+def test_boot_starts_what_is_wanted_in_order(hp):
+    hp.register(*ALL)
+    hp.rpc("service.start", name="hero_collab_web")
+    hp.shutdown()
+    hp.diary.clear()
+    hp.start()
+    hp.wait_state("hero_collab_web", "running")
+    hp.diary.assert_started_after("hero_collab_web", "hero_proxy")
+    hp.diary.assert_started_after("hero_collab_web", "hero_collab_server")
+    hp.diary.assert_started_after("hero_collab_server", "hero_db")
+
+
+def test_a_signal_to_the_daemon_in_the_foreground_stops_everything(hp):
+    hp.register(*ALL)
+    hp.rpc("service.start", name="hero_collab_web")
+    hp.process.terminate()
+    wait_until(lambda: hp.process.poll() is not None, 20, "the daemon ends")
+    wait_until(lambda: not hp.left(), what="every process is gone")
+    hp.diary.assert_stopped_before("hero_collab_server", "hero_db")
+    assert os.path.exists(hp.state / "state.db")
