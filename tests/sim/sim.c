@@ -104,8 +104,11 @@ static void make_unit(struct world *w, size_t i)
 	}
 	if (!u->n_jobs)
 		u->n_edges = make_edges(w, u->edges, i);
-	if (i && roll(w, 10) == 0)
-		snprintf(u->conflict, sizeof(u->conflict), "u%u", roll(w, (uint32_t)i));
+	if (i && roll(w, 10) == 0) {
+		unsigned other = roll(w, (uint32_t)i);
+
+		snprintf(u->conflict, sizeof(u->conflict), "u%u", other);
+	}
 }
 
 static void define(struct world *w, size_t i, enum wanted wanted)
