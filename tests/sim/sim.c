@@ -98,7 +98,7 @@ static void make_unit(struct world *w, size_t i)
 			struct sim_edge *e = &j->edges[j->n_edges++];
 
 			*e = (struct sim_edge){ .is = { .kinds = DEP_REQUIRES, .timeout = 60000 } };
-			snprintf(e->service, sizeof(e->service), "%s", u->name);
+			memcpy(e->service, u->name, sizeof(e->service));
 			snprintf(e->action, sizeof(e->action), "a%u", (unsigned)(k - 1) % 10);
 		}
 	}
