@@ -2,7 +2,7 @@
  * service.c - hero_db, hero_proxy, hero_collab_server and hero_collab_web.
  *
  * One source, four programs: each is built with its NAME, FOLDER and SOCKET and
- * with its own service.toml inside.  Without an option it serves; `--start`,
+ * with its own service.toml inside (MANIFEST, a header made by tools/embed.sh).  Without an option it serves; `--start`,
  * `--stop`, `--status` and `--info` come from hero_service_main, which asks the
  * supervisor and so takes the same way as everybody else.
  */
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "../common/life.h"
-#include "service_toml.h"
+#include MANIFEST
 
 static int serve(int argc, char **argv)
 {

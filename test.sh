@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# test.sh - build and run every test; the last line is `N passed, N failed`.
+#
+#   ./test.sh              everything
+#   ./test.sh --quick      without what is marked slow; fewer seeds of the simulator
+#   ./test.sh -k PATTERN   system tests whose name matches (pytest -k), and nothing else
+#
+# Works on a fresh Debian 12: what is missing is installed.  BUILD names the build folder.
+set -uo pipefail
+export PATH=/usr/bin:$PATH LC_ALL=C.UTF-8
+cd "$(dirname "$0")" || exit 1
+
+quick=0 pattern=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) quick=1 ;;
+	-k) pattern=${2:?-k needs a pattern}; shift ;;
+	*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	esac
+	shift
+done
+
+BUILD=${BUILD:-build}
+passed=0 failed=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+finish() {
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+say() { printf '\n== %s\n' "$*"; }
+
+# A step that is one test by itself.
+step() {
+	local what=$1
+	shift
+	say "$what"
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $what"
+		return 1
+	fi
+}
+
+# Adds "passed failed" as printed by the rest of the line.
+add() {
+	local sums
+	sums=$("$@") || { failed=$((failed + 1)); return 1; }
+	passed=$((passed + ${sums% *}))
+	failed=$((failed + ${sums#* }))
+	[ "${sums#* }" -eq 0 ]
+}
+
+configure() { [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" >/dev/null; }
+build() { configure && ninja -C "$BUILD" --quiet; }
+
+run_meson() {
+	local arguments=(--no-rebuild --print-errorlogs) status counted
+	[ $quick -eq 0 ] || arguments+=(--no-suite slow)
+	rm -f "$BUILD/meson-logs/testlog.json"
+	meson test -C "$BUILD" "${arguments[@]}"
+	status=$?
+	add tools/count-tests.py meson "$BUILD/meson-logs/testlog.json"
+	counted=$?
+	# A failure that the file does not show (meson itself, say) is one too.
+	[ $status -eq 0 ] || [ $counted -ne 0 ] || failed=$((failed + 1))
+}
+
+run_pytest() {
+	local arguments=(-q --tb=short --junitxml="$results/system.xml") status counted
+	[ $quick -eq 0 ] || arguments+=(-m "not slow")
+	[ -z "$pattern" ] || arguments+=(-k "$pattern")
+	HERO_PROC_BUILD=$BUILD /usr/bin/python3 -m pytest "${arguments[@]}" tests/system
+	status=$?
+	add tools/count-tests.py junit "$results/system.xml"
+	counted=$?
+	[ $status -eq 0 ] || [ $counted -ne 0 ] || failed=$((failed + 1))
+}
+
+say "what the build and the tests need"
+tools/install-deps.sh --build --test || { failed=1; finish; }
+step "build with gcc, warnings are errors" build || finish
+if [ -z "$pattern" ]; then
+	step "layers: every include is an allowed arrow" tools/check-layers.sh src
+	say "unit tests and simulator"
+	run_meson
+fi
+say "system tests: real processes, a private supervisor each"
+run_pytest
+echo
+finish
