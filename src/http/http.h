@@ -1,0 +1,48 @@
+/*
+ * http.h - HTTP/1.1 on a Unix socket: the RPC endpoint, a few documents, event streams.
+ *
+ *	POST /rpc and /                      JSON-RPC (204 when there is nothing to answer)
+ *	GET /health /metrics /openrpc.json /.well-known/heroservice.json
+ *	GET /events                          server-sent events, until the client goes
+ *
+ * The folder is made 0750, the socket 0660; a peer other than the owner and root
+ * is refused (SO_PEERCRED, unix(7)).  A stale socket file is removed only when
+ * nobody answers on it.  Bodies, headers and time are bounded by base/limits.h.
+ * Belongs to the thread of its event loop.
+ *
+ * Depends on: base, rpc, libevent.
+ */
+#ifndef HP_HTTP_HTTP_H
+#define HP_HTTP_HTTP_H
+
+#include "rpc/rpc.h"
+
+struct event_base;
+struct http_server;
+struct http_stream;
+
+struct http_config {
+	const char *socket_path; /* absolute */
+	const struct rpc_service *rpc;
+	void *ctx; /* of the callbacks */
+	json_t *(*health)(void *ctx);    /* a new object; its `ok` false makes 503 */
+	json_t *(*wellknown)(void *ctx); /* a new object */
+	char *(*metrics)(void *ctx);     /* OpenMetrics text, freed by us */
+	/* A client follows events; `query` is the text behind "?", or "". */
+	void (*subscribe)(void *ctx, struct http_stream *s, const char *query);
+	void (*unsubscribe)(void *ctx, struct http_stream *s); /* it is gone; once per subscribe */
+};
+
+/* ERR_CONFLICT: somebody answers on the socket. */
+enum err http_server_new(struct event_base *base, const struct http_config *cfg,
+    struct http_server **out, struct error *e) attr_must_use;
+/* Closes the socket, removes its file, drops every client (unsubscribe is called). */
+void http_server_free(struct http_server *s);
+
+/* One event.  A client with more than LIMIT_SSE_QUEUE_BYTES waiting is dropped
+ * at the end of this pass of the loop; false: it is on its way out, do not bother. */
+bool http_stream_send(struct http_stream *s, const char *event, const char *data);
+/* No more events will come: the stream ends when all is sent. */
+void http_stream_end(struct http_stream *s);
+
+#endif

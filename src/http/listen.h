@@ -1,0 +1,26 @@
+/*
+ * listen.h - a Unix socket to listen on, and the file that belongs to it.
+ *
+ * Depends on: base.
+ */
+#ifndef HP_HTTP_LISTEN_H
+#define HP_HTTP_LISTEN_H
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+/* Which file is ours: another server may have put its own in its place. */
+struct listen_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Bind and listen at `path` (at most 107 bytes, unix(7)); its folder is made 0750,
+ * the socket is 0660, non-blocking, close-on-exec.  A file on which nobody
+ * answers is removed first.  ERR_CONFLICT: somebody does. */
+enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct error *e) attr_must_use;
+
+void listen_remove(const char *path, const struct listen_id *id); /* only if it is still ours */
+
+#endif
