@@ -1,0 +1,40 @@
+/*
+ * gate.h - wait until something answers, without asking all the time (SPEC 2.2, 2.4).
+ *
+ *	unix:/path connect      connect(2) succeeds on the path
+ *	unix:/path health       and GET /health answers 2xx
+ *	tcp:host:port           connect(2) succeeds; host is an address, default 127.0.0.1
+ *	file:/path  !file:/path the file is there, is not there
+ *
+ * A file is awaited by inotify(7) on the nearest folder that exists, shared by
+ * all watches; while it exists and does not answer it is tried again after 1 ms,
+ * doubling to 100 ms, and whenever its folder changes.  A port is tried the same
+ * way (there is nothing to watch).  A watch fires once, always from the loop,
+ * never from gate_watch_new().  A stale file of a socket never opens a gate:
+ * what counts is the connection.
+ *
+ * Belongs to the thread of its loop.  Depends on: base, libevent.
+ */
+#ifndef HP_PROBE_GATE_H
+#define HP_PROBE_GATE_H
+
+#include "base/error.h"
+
+struct event_base;
+struct gate_hub;
+struct gate_watch;
+
+typedef void (*gate_open_fn)(void *ctx); /* may free the watch, and make others */
+
+enum err gate_hub_new(struct event_base *base, struct gate_hub **out, struct error *e) attr_must_use;
+void gate_hub_free(struct gate_hub *h); /* after its watches */
+
+/* ERR_INVALID: the text is no gate. */
+enum err gate_watch_new(struct gate_hub *h, const char *text, gate_open_fn fn, void *ctx,
+    struct gate_watch **out, struct error *e) attr_must_use;
+void gate_watch_free(struct gate_watch *w); /* NULL does nothing */
+
+/* The result of the last try, "connect /x: Connection refused"; borrowed. */
+const char *gate_watch_last(const struct gate_watch *w);
+
+#endif

@@ -1,0 +1,252 @@
+/* Gates: only an answer opens one, and nobody has to ask all the time. */
+#include "probe/gate.h"
+
+#include "base/str.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <cmocka.h>
+
+struct bed {
+	struct event_base *base;
+	struct gate_hub *hub;
+	char dir[64];
+	int opened;
+};
+
+static int setup(void **state)
+{
+	struct bed *b = mem_new(sizeof(*b));
+	struct error e;
+
+	strcpy(b->dir, "/tmp/gate-XXXXXX");
+	assert_non_null(mkdtemp(b->dir));
+	b->base = event_base_new();
+	assert_int_equal(gate_hub_new(b->base, &b->hub, &e), ERR_OK);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *rm = text_fmt("rm -rf '%s'", b->dir);
+
+	gate_hub_free(b->hub);
+	event_base_free(b->base);
+	assert_int_equal(system(rm), 0);
+	free(b);
+	return 0;
+}
+
+static void count(void *ctx)
+{
+	((struct bed *)ctx)->opened++;
+}
+
+/* Turn the loop until it opened, or for so long. */
+static bool open_within(struct bed *b, int ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	int before = b->opened;
+
+	event_base_loopexit(b->base, &tv);
+	while (b->opened == before && event_base_loop(b->base, EVLOOP_ONCE) == 0 &&
+	       !event_base_got_exit(b->base))
+		;
+	return b->opened > before;
+}
+
+static struct gate_watch *watch(struct bed *b, const char *text)
+{
+	struct gate_watch *w = NULL;
+	struct error e;
+
+	assert_int_equal(gate_watch_new(b->hub, text, count, b, &w, &e), ERR_OK);
+	assert_int_equal(b->opened, 0); /* never from within */
+	return w;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(un.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void a_listener_opens_it(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	int fd = listen_at(path);
+	struct gate_watch *w = watch(b, text);
+
+	assert_true(open_within(b, 1000));
+	assert_int_equal(b->opened, 1);
+	gate_watch_free(w);
+	close(fd);
+}
+
+static void a_file_without_a_listener_does_not(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	close(listen_at(path));
+	struct gate_watch *w = watch(b, text);
+
+	assert_false(open_within(b, 60));
+	assert_non_null(strstr(gate_watch_last(w), "refused"));
+	unlink(path);
+	int fd = listen_at(path); /* a new one in its place */
+	assert_true(open_within(b, 1000));
+	gate_watch_free(w);
+	close(fd);
+}
+
+static void a_folder_that_comes_later_is_seen(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *outer = text_fmt("%s/x", b->dir), *inner = text_fmt("%s/x/y", b->dir);
+	auto_free char *path = text_fmt("%s/x/y/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	struct gate_watch *w = watch(b, text);
+
+	assert_false(open_within(b, 20));
+	assert_non_null(strstr(gate_watch_last(w), "no such file"));
+	assert_int_equal(mkdir(outer, 0700), 0);
+	assert_false(open_within(b, 20));
+	assert_int_equal(mkdir(inner, 0700), 0);
+	assert_false(open_within(b, 20));
+	int fd = listen_at(path);
+	assert_true(open_within(b, 1000));
+	gate_watch_free(w);
+	close(fd);
+}
+
+struct server {
+	struct event *ev;
+	int fd, hits;
+	const char *answers[4];
+};
+
+static void serve(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+	int c = accept(fd, NULL, NULL);
+	const char *text = s->answers[s->hits < 3 ? s->hits : 3];
+	char buf[512];
+
+	(void)what;
+	s->hits++;
+	if (c < 0)
+		return;
+	assert_true(read(c, buf, sizeof(buf)) > 0);
+	assert_memory_equal(buf, "GET /health HTTP/1.1\r\n", 22);
+	if (*text)
+		assert_true(write(c, text, strlen(text)) > 0);
+	close(c);
+}
+
+static void only_a_whole_2xx_is_health(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/rpc.sock", b->dir), *text = text_fmt("unix:%s health", path);
+	struct server s = { .fd = listen_at(path),
+		.answers = { "HTTP/1.1 503 No\r\n\r\n", "", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 204 Fine\r\n\r\n" } };
+	s.ev = event_new(b->base, s.fd, EV_READ | EV_PERSIST, serve, &s);
+	event_add(s.ev, NULL);
+	struct gate_watch *w = watch(b, text);
+
+	assert_true(open_within(b, 2000));
+	assert_int_equal(s.hits, 4);
+	gate_watch_free(w);
+	event_free(s.ev);
+	close(s.fd);
+}
+
+static void a_file_gate_follows_the_file(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/flag", b->dir);
+	auto_free char *is = text_fmt("file:%s", path), *no = text_fmt("!file:%s", path);
+	struct gate_watch *w = watch(b, is);
+
+	assert_false(open_within(b, 20));
+	fclose(fopen(path, "w"));
+	assert_true(open_within(b, 1000));
+	gate_watch_free(w);
+	b->opened = 0;
+	w = watch(b, no);
+	assert_false(open_within(b, 20));
+	unlink(path);
+	assert_true(open_within(b, 1000));
+	gate_watch_free(w);
+}
+
+struct many {
+	struct bed *b;
+	struct gate_watch *w;
+};
+
+static void free_itself(void *ctx)
+{
+	struct many *m = ctx;
+
+	m->b->opened++;
+	gate_watch_free(m->w);
+	m->w = NULL;
+}
+
+static void a_thousand_watches_on_one_name_may_free_themselves(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	static struct many all[1000];
+	struct error e;
+
+	for (size_t i = 0; i < countof(all); i++) {
+		all[i] = (struct many){ .b = b };
+		assert_int_equal(gate_watch_new(b->hub, text, free_itself, &all[i], &all[i].w, &e), ERR_OK);
+	}
+	assert_false(open_within(b, 20));
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	strcpy(un.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 4096), 0);
+	for (int i = 0; i < 2000 && b->opened < 1000; i++)
+		open_within(b, 100);
+	assert_int_equal(b->opened, 1000);
+	close(fd);
+}
+
+static void nonsense_is_refused(void **state)
+{
+	struct bed *b = *state;
+	struct gate_watch *w;
+	struct error e;
+	static const char *const bad[] = { "", "unix:", "unix:rel connect", "tcp:x", "tcp:h:0", "tcp:1.2.3:80", "ftp:/x" };
+
+	for (size_t i = 0; i < countof(bad); i++)
+		assert_int_equal(gate_watch_new(b->hub, bad[i], count, b, &w, &e), ERR_INVALID);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_listener_opens_it), TEST(a_file_without_a_listener_does_not),
+		TEST(a_folder_that_comes_later_is_seen), TEST(only_a_whole_2xx_is_health),
+		TEST(a_file_gate_follows_the_file), TEST(a_thousand_watches_on_one_name_may_free_themselves),
+		TEST(nonsense_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
