@@ -28,10 +28,17 @@ struct hp_action {
 	json_t *json; /* borrowed from the draft */
 };
 
-static void mistake(struct draft *d, const char *fmt, const char *what)
+static void mistake(struct draft *d, const char *fmt, ...) attr_fmt(2, 3);
+
+static void mistake(struct draft *d, const char *fmt, ...)
 {
-	if (!*d->mistake)
-		snprintf(d->mistake, sizeof(d->mistake), fmt, what);
+	va_list ap;
+
+	if (*d->mistake)
+		return; /* the first one is told */
+	va_start(ap, fmt);
+	vsnprintf(d->mistake, sizeof(d->mistake), fmt, ap);
+	va_end(ap);
 }
 
 static bool is_name(const char *s)
