@@ -55,7 +55,9 @@ add() {
 	[ "${sums#* }" -eq 0 ]
 }
 
-configure() { [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" >/dev/null; }
+configure() {
+	[ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" >"$results/setup" || { cat "$results/setup"; return 1; }
+}
 build() { configure && ninja -C "$BUILD" --quiet; }
 
 run_meson() {

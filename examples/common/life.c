@@ -47,7 +47,8 @@ static const char *asked(const struct life *l, const char *what)
 	int n = snprintf(key, sizeof(key), "HERO_%s_%s", what, l->name);
 
 	for (int i = 5; i < n && i < (int)sizeof(key) - 1; i++)
-		key[i] = (char)(isalnum((unsigned char)key[i]) ? toupper((unsigned char)key[i]) : '_');
+		key[i] =
+		    (char)(isalnum((unsigned char)key[i]) ? toupper((unsigned char)key[i]) : '_');
 	return getenv(key);
 }
 
@@ -117,7 +118,7 @@ bool life_wait(struct life *l, int ms)
 	for (;;) {
 		uint64_t now = now_ns();
 		int left = ms < 0 ? -1 : now >= end ? 0 : (int)((end - now + 999999u) / 1000000u);
-		struct pollfd p = { .fd = l->signals, .events = POLLIN };
+		struct pollfd p = {.fd = l->signals, .events = POLLIN};
 
 		if (poll(&p, 1, left) > 0 && take_request(l))
 			return true;
@@ -146,7 +147,7 @@ bool life_prepare(struct life *l)
 void life_end(struct life *l)
 {
 	int ms = asked_ms(l, "STOP");
-	struct timespec pause = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
 
 	if (ms > 0)
 		nanosleep(&pause, NULL);
@@ -169,7 +170,7 @@ const char *life_socket_path(const char *folder, const char *socket)
 /* Bound, but not listening: connect(2) is refused until life_answer listens. */
 static int bind_socket(const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (strlen(path) >= sizeof(a.sun_path)) {
@@ -188,7 +189,8 @@ static const char *answer_for(const char *request, bool sick)
 	if (strncmp(request, "GET /health ", 12) != 0)
 		return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	if (sick)
-		return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: "
+		       "close\r\n\r\n";
 	return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n"
 	       "Connection: close\r\n\r\n{\"status\":\"ok\"}";
 }
@@ -198,7 +200,7 @@ static void serve_one(int client, bool sick)
 {
 	char request[4096] = "";
 	size_t n = 0;
-	struct pollfd p = { .fd = client, .events = POLLIN };
+	struct pollfd p = {.fd = client, .events = POLLIN};
 
 	while (n < sizeof(request) - 1 && !strstr(request, "\r\n\r\n") && poll(&p, 1, 1000) > 0) {
 		ssize_t got = read(client, request + n, sizeof(request) - 1 - n);
@@ -235,7 +237,8 @@ int life_answer(struct life *l, const char *path)
 	}
 	printf("%s: listening on %s\n", l->name, path);
 	for (;;) {
-		struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = l->signals, .events = POLLIN } };
+		struct pollfd p[2] = {
+		    {.fd = fd, .events = POLLIN}, {.fd = l->signals, .events = POLLIN}};
 
 		poll(p, 2, -1);
 		if (p[1].revents && take_request(l))

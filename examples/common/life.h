@@ -14,9 +14,10 @@
  * with _ for every other character.
  *   HERO_DELAY_<NAME>, HERO_DELAY_MS    milliseconds of work before readiness
  *   HERO_HOLD_<NAME>                    path; not ready while that file exists
- *   HERO_SICK_<NAME>                    path; it listens, but /health says 503 while that file exists
- *   HERO_CRASH_<NAME>                   n; the first n starts end with status 3 before readiness
- *   HERO_STOP_<NAME>                    milliseconds between SIGTERM and the end; -1: SIGTERM is ignored
+ *   HERO_SICK_<NAME>                    path; it listens, but /health says 503 while that file
+ * exists HERO_CRASH_<NAME>                   n; the first n starts end with status 3 before
+ * readiness HERO_STOP_<NAME>                    milliseconds between SIGTERM and the end; -1:
+ * SIGTERM is ignored
  */
 #ifndef HERO_EXAMPLE_LIFE_H
 #define HERO_EXAMPLE_LIFE_H

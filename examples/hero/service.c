@@ -2,7 +2,8 @@
  * service.c - hero_db, hero_proxy, hero_collab_server and hero_collab_web.
  *
  * One source, four programs: each is built with its NAME, FOLDER and SOCKET and
- * with its own service.toml inside (MANIFEST, a header made by tools/embed.sh).  Without an option it serves; `--start`,
+ * with its own service.toml inside (MANIFEST, a header made by tools/embed.sh).  Without an option
+ * it serves; `--start`,
  * `--stop`, `--status` and `--info` come from hero_service_main, which asks the
  * supervisor and so takes the same way as everybody else.
  */
@@ -28,5 +29,5 @@ static int serve(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	return hero_service_main(argc, argv, service_toml, serve);
+	return hero_service_main(argc, argv, service_toml, sizeof(service_toml) - 1, serve);
 }

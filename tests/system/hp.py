@@ -167,6 +167,7 @@ class Supervisor:
     """A daemon of its own in a folder of its own; nothing outside that folder is touched."""
 
     def __init__(self, **env):
+        programs = {name: program(name) for name in OURS + HERO + LIVEKIT + ["pause"]}
         self.root = Path(tempfile.mkdtemp(prefix="hp-", dir="/tmp"))
         self.mark = f"HERO_TEST={uuid.uuid4().hex}"
         self.bin, self.var, self.sockets = self.root / "bin", self.root / "var", self.root / "s"
@@ -177,8 +178,8 @@ class Supervisor:
         self.process = None
         for folder in (self.bin, self.var, self.sockets):
             folder.mkdir()
-        for name in OURS + HERO + LIVEKIT + ["pause"]:
-            self.install(name)
+        for name, path in programs.items():
+            self.install(name, path)
         key, value = self.mark.split("=")
         self.env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.root), "LANG": "C.UTF-8",
                     "PATH_ROOT": str(self.root), "PATH_VAR": str(self.var),
