@@ -1,0 +1,189 @@
+/* follow.c - an operation while it happens: who waits for what, until its end. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define LOOK_MS 100
+
+struct view {
+	struct cli *c;
+	json_t *seen;  /* service -> line that was printed last */
+	size_t steps;  /* printed so far */
+	int live_lines; /* of the block that is redrawn */
+};
+
+static void nap(msec ms)
+{
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static char *line_of(const struct cli *c, const json_t *status)
+{
+	const char *state = text_of(status, "state");
+	json_t *waits = json_object_get(status, "waiting_on"), *w;
+	struct str line = { 0 };
+	size_t i;
+
+	str_fmt(&line, "%-24s %s%s%s", text_of(status, "name"), paint_state(c, state), state, plain(c));
+	json_array_foreach (waits, i, w)
+		str_fmt(&line, "%s%s", i ? "; " : "  waits: ", text_of(w, "text"));
+	return str_take(&line);
+}
+
+static void clear_block(struct view *v)
+{
+	for (int i = 0; i < v->live_lines; i++)
+		fputs("\033[A\033[2K", stdout);
+	v->live_lines = 0;
+}
+
+static void show_one(struct view *v, const char *name)
+{
+	struct hp_error e;
+	json_t *status = cli_try(v->c, "service.status", json_pack("{s:s}", "name", name), &e);
+
+	if (!status) {
+		hp_error_release(&e);
+		return;
+	}
+	auto_free char *line = line_of(v->c, status);
+	if (v->c->live) {
+		printf("%.*s\n", v->c->width + 12, line);
+		v->live_lines++;
+	} else if (strcmp(text_of(v->seen, name), line) != 0) {
+		puts(line);
+		json_object_set_new(v->seen, name, json_string(line));
+	}
+	json_decref(status);
+}
+
+/* What was asked for, and everything a step touched. */
+static json_t *involved(const json_t *op, const json_t *names)
+{
+	json_t *set = json_object(), *v;
+	size_t i;
+
+	json_array_foreach (names, i, v)
+		json_object_set_new(set, json_string_value(v), json_true());
+	json_array_foreach (json_object_get(op, "started"), i, v)
+		if (json_is_string(v))
+			json_object_set_new(set, json_string_value(v), json_true());
+	json_array_foreach (json_object_get(op, "steps"), i, v)
+		json_object_set_new(set, text_of(v, "service"), json_true());
+	return set;
+}
+
+static void show(struct view *v, const json_t *op, const json_t *names)
+{
+	json_t *set = involved(op, names), *ignored;
+	const char *name;
+	int shown = 0;
+
+	if (v->c->live)
+		clear_block(v);
+	json_object_foreach (set, name, ignored)
+		if (*name && shown++ < 40)
+			show_one(v, name);
+	fflush(stdout);
+	json_decref(set);
+}
+
+static int end_of(struct cli *c, json_t *op, const char *done_word)
+{
+	const char *state = text_of(op, "state");
+	json_t *note, *names = json_object_get(op, "names"), *v;
+	size_t i;
+
+	if (c->json)
+		cli_json(json_incref(op));
+	if (strcmp(state, "done") == 0) {
+		bool changed = json_is_true(json_object_get(op, "changed"));
+
+		json_array_foreach (json_object_get(op, "notes"), i, note)
+			if (!c->json)
+				printf("note: %s\n", json_string_value(note));
+		json_array_foreach (names, i, v)
+			if (!c->json && !c->quiet)
+				printf("%s: %s\n", json_string_value(v), changed ? done_word : "nothing to do");
+		return 0;
+	}
+	struct hp_error e = { .code = (int)json_integer_value(json_object_get(op, "code")) };
+	json_t *error = json_object_get(op, "error");
+	if (!e.code)
+		e.code = (int)json_integer_value(json_object_get(error, "code"));
+	if (!e.code)
+		e.code = err_rpc_code(ERR_START_FAILED);
+	const char *message = *text_of(op, "message") ? text_of(op, "message") : text_of(error, "message");
+	snprintf(e.message, sizeof(e.message), "%s", *message ? message : state);
+	json_t *chain = json_object_get(op, "chain");
+	json_t *data = json_pack("{s:O?}", "chain", chain ? chain : json_object_get(error, "chain"));
+	e.data = json_dumps(data, 0);
+	json_decref(data);
+	bool json = c->json;
+	c->json = false;
+	int status = cli_fail(c, &e);
+	c->json = json;
+	return status;
+}
+
+int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word)
+{
+	struct view v = { .c = c, .seen = json_object() };
+	msec waited = 0;
+	int status = 0;
+
+	for (;;) {
+		json_t *op = cli_call(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &status);
+
+		if (!op)
+			break;
+		bool active = strcmp(text_of(op, "state"), "active") == 0;
+		if (!c->quiet && !c->json && (waited >= LOOK_MS || !active))
+			show(&v, op, names);
+		if (!active) {
+			status = end_of(c, op, done_word);
+			json_decref(op);
+			break;
+		}
+		json_decref(op);
+		if (c->timeout && waited >= c->timeout) {
+			fprintf(stderr, "hero_proc: not within %lld ms; operation %lld goes on\n",
+			    (long long)c->timeout, (long long)operation);
+			status = err_exit_status(ERR_TIMEOUT);
+			break;
+		}
+		msec pause = waited < 50 ? 5 : LOOK_MS;
+		if (c->timeout && c->timeout - waited < pause)
+			pause = c->timeout - waited;
+		nap(pause);
+		waited += pause;
+	}
+	json_decref(v.seen);
+	return status;
+}
+
+int change_services(struct cli *c, const char *method, json_t *take_names, const char *done_word)
+{
+	int status;
+	json_t *params = json_pack("{s:O, s:b}", "name", take_names, "wait", 0);
+
+	if (c->replace)
+		json_object_set_new(params, "replace", json_true());
+	if (c->no_deps)
+		json_object_set_new(params, "no_deps", json_true());
+	if (c->with_deps)
+		json_object_set_new(params, "with_deps", json_true());
+	if (c->with_unneeded)
+		json_object_set_new(params, "with_unneeded", json_true());
+	json_t *answer = cli_call(c, method, params, &status);
+	if (answer && c->no_wait)
+		status = c->json ? cli_json(json_incref(answer)) : 0;
+	else if (answer)
+		status = follow_operation(c, json_integer_value(json_object_get(answer, "operation")), take_names, done_word);
+	json_decref(answer);
+	json_decref(take_names);
+	return status;
+}

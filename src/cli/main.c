@@ -1,0 +1,253 @@
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+const struct verb verbs[] = {
+	{ "up", "[DIR|FILE...]", "start the daemon if needed, register manifests, start what they define", 0, -1, verb_up },
+	{ "down", "[DIR|FILE...]", "stop what the manifests define, or everything of class user", 0, -1, verb_down },
+	{ "check", "FILE...", "read manifests and print every error", 1, -1, verb_check },
+	{ "service register", "FILE... | --from-binary BIN", "register manifests", 0, -1, verb_service_register },
+	{ "service list", "", "all services and their states", 0, 0, verb_service_list },
+	{ "service get", "NAME", "the definition, with every edge and where it came from", 1, 1, verb_service_get },
+	{ "service status", "NAME", "the state, the processes, and what is waited for", 1, 1, verb_service_status },
+	{ "service start", "NAME...", "start, with what it needs", 1, -1, verb_service_start },
+	{ "service stop", "NAME...", "stop, after what requires it", 1, -1, verb_service_stop },
+	{ "service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart },
+	{ "service delete", "NAME", "stop and forget", 1, 1, verb_service_delete },
+	{ "service why", "NAME", "the causes of its state", 1, 1, verb_why },
+	{ "service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1, verb_service_kill },
+	{ "service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready },
+	{ "service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2, verb_wanted },
+	{ "why", "NAME", "the causes of its state", 1, 1, verb_why },
+	{ "plan", "[start|stop|restart] NAME...", "what an operation would do", 1, -1, verb_plan },
+	{ "tree", "[NAME]", "what needs what", 0, 1, verb_tree },
+	{ "logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs },
+	{ "run submit", "FILE.json | ACTION...", "run actions once", 1, -1, verb_run_submit },
+	{ "run list", "", "runs, newest first", 0, 0, verb_run_list },
+	{ "run get", "RUN", "one run and its jobs", 1, 1, verb_run_get },
+	{ "run wait", "RUN", "wait for its end, and end with its exit code", 1, 1, verb_run_wait },
+	{ "run cancel", "RUN", "stop it", 1, 1, verb_run_cancel },
+	{ "health", "", "is the daemon well", 0, 0, verb_health },
+	{ "shutdown", "", "stop everything, end the daemon", 0, 0, verb_shutdown },
+	{ "completion", "bash|zsh|fish", "completion for a shell", 1, 1, verb_completion },
+};
+const size_t n_verbs = countof(verbs);
+
+enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
+	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_UNNEEDED, OPT_FORCE,
+	OPT_SIGNAL, OPT_ACTION, OPT_START };
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "no-color", no_argument, NULL, OPT_NO_COLOR },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "lines", required_argument, NULL, 'n' },
+	{ "follow", no_argument, NULL, 'f' },
+	{ "grep", required_argument, NULL, OPT_GREP },
+	{ "stream", required_argument, NULL, OPT_STREAM },
+	{ "since", required_argument, NULL, OPT_SINCE },
+	{ "from-binary", required_argument, NULL, OPT_FROM_BINARY },
+	{ "no-wait", no_argument, NULL, OPT_NO_WAIT },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "no-deps", no_argument, NULL, OPT_NO_DEPS },
+	{ "with-deps", no_argument, NULL, OPT_WITH_DEPS },
+	{ "with-unneeded", no_argument, NULL, OPT_WITH_UNNEEDED },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "signal", required_argument, NULL, OPT_SIGNAL },
+	{ "action", required_argument, NULL, OPT_ACTION },
+	{ "start", no_argument, NULL, OPT_START },
+	{ 0 },
+};
+
+static void usage(FILE *to)
+{
+	fputs("hero_proc - run services in the order they need\n\nusage: hero_proc [OPTION...] VERB ...\n\n", to);
+	for (size_t i = 0; i < n_verbs; i++) {
+		auto_free char *left = text_fmt("%s %s", verbs[i].name, verbs[i].usage);
+
+		fprintf(to, "  %-46s %s\n", left, verbs[i].summary);
+	}
+	fputs("\noptions: --json --socket PATH --timeout 10s --no-wait --no-color -q\n"
+	      "         --replace --no-deps --with-deps --with-unneeded --force\n"
+	      "exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 not ready, 6 timed out,\n"
+	      "             7 no daemon, 8 not allowed\n", to);
+}
+
+/* "500ms", "10s", "2m", or milliseconds */
+static bool parse_span(const char *s, msec *out)
+{
+	char *end;
+	double n = strtod(s, &end);
+	msec unit = !*end || strcmp(end, "ms") == 0 ? 1 : strcmp(end, "s") == 0 ? 1000 :
+		strcmp(end, "m") == 0			    ? 60000 :
+		strcmp(end, "h") == 0			    ? 3600000 :
+							      0;
+
+	*out = (msec)(n * (double)unit);
+	return end != s && unit && n >= 0;
+}
+
+static int bad_usage(const char *fmt, const char *word)
+{
+	fputs("hero_proc: ", stderr);
+	auto_free char *text = text_dup(fmt);
+	char *at = strstr(text, "%s");
+	if (at) {
+		*at = '\0';
+		fprintf(stderr, "%s%s%s\n", text, word, at + 2);
+	} else {
+		fprintf(stderr, "%s\n", text);
+	}
+	return 2;
+}
+
+static int unknown_verb(const char *word)
+{
+	const char *words[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_verbs; i++)
+		words[n++] = verbs[i].name;
+	words[n++] = "service";
+	words[n++] = "run";
+	const char *near = text_nearest(word, words, n);
+	fprintf(stderr, "hero_proc: no verb `%s`%s%s%s\n", word, near ? "; did you mean `" : "; see hero_proc --help",
+	    near ? near : "", near ? "`?" : "");
+	return 2;
+}
+
+/* "service start web": the longest name that the words begin with. */
+static const struct verb *find_verb(char **words, int n, int *used)
+{
+	for (int take = n < 2 ? n : 2; take > 0; take--) {
+		auto_free char *name = take == 2 ? text_fmt("%s %s", words[0], words[1]) : text_dup(words[0]);
+
+		for (size_t i = 0; i < n_verbs; i++)
+			if (strcmp(verbs[i].name, name) == 0) {
+				*used = take;
+				return &verbs[i];
+			}
+	}
+	return NULL;
+}
+
+static int take_option(struct cli *c, int opt)
+{
+	switch (opt) {
+	case OPT_JSON: c->json = true; break;
+	case OPT_SOCKET: c->socket = optarg; break;
+	case OPT_NO_COLOR: c->color = false; break;
+	case 'q': c->quiet = true; break;
+	case 'f': c->follow = true; break;
+	case 'n': c->lines = strtoll(optarg, NULL, 10); break;
+	case OPT_GREP: c->grep = optarg; break;
+	case OPT_STREAM: c->stream = optarg; break;
+	case OPT_SINCE: c->since = optarg; break;
+	case OPT_FROM_BINARY: c->from_binary = optarg; break;
+	case OPT_NO_WAIT: c->no_wait = true; break;
+	case OPT_REPLACE: c->replace = true; break;
+	case OPT_NO_DEPS: c->no_deps = true; break;
+	case OPT_WITH_DEPS: c->with_deps = true; break;
+	case OPT_WITH_UNNEEDED: c->with_unneeded = true; break;
+	case OPT_FORCE: c->force = true; break;
+	case OPT_SIGNAL: c->signal = optarg; break;
+	case OPT_ACTION: c->action = optarg; break;
+	case OPT_START: c->start = true; break;
+	case OPT_TIMEOUT:
+		if (!parse_span(optarg, &c->timeout))
+			return bad_usage("`%s` is not a duration: write 10s or 500ms", optarg);
+		break;
+	default: return 2; /* getopt said why */
+	}
+	return 0;
+}
+
+static int run_verb(struct cli *c)
+{
+	int used = 0;
+	const struct verb *v = find_verb(c->args, c->n, &used);
+
+	if (!v)
+		return unknown_verb(c->args[0]);
+	c->args += used;
+	c->n -= used;
+	if (c->n < v->min || (v->max >= 0 && c->n > v->max)) {
+		fprintf(stderr, "usage: hero_proc %s %s\n", v->name, v->usage);
+		return 2;
+	}
+	c->client = hp_client_new(c->socket);
+	int status = v->run(c);
+	hp_client_free(c->client);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *no_color = getenv("NO_COLOR");
+	struct winsize size = { 0 };
+	struct cli c = { .live = isatty(STDOUT_FILENO), .lines = -1 };
+	int opt;
+
+	c.color = c.live && !(no_color && *no_color);
+	c.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 100;
+	while ((opt = getopt_long(argc, argv, "qhfn:", options, NULL)) != -1) {
+		if (opt == 'h') {
+			usage(stdout);
+			return 0;
+		}
+		if (opt == OPT_VERSION) {
+			puts("hero_proc " HERO_PROC_VERSION);
+			return 0;
+		}
+		int bad = take_option(&c, opt);
+		if (bad)
+			return bad;
+	}
+	c.args = argv + optind;
+	c.n = argc - optind;
+	if (!c.n) {
+		usage(stderr);
+		return 2;
+	}
+	return run_verb(&c);
+}
+
+int verb_completion(struct cli *c)
+{
+	bool bash = strcmp(c->args[0], "bash") == 0, zsh = strcmp(c->args[0], "zsh") == 0;
+
+	if (!bash && !zsh && strcmp(c->args[0], "fish") != 0)
+		return bad_usage("no completion for `%s`: bash, zsh or fish", c->args[0]);
+	if (!bash && !zsh) {
+		for (size_t i = 0; i < n_verbs; i++)
+			printf("complete -c hero_proc -n __fish_use_subcommand -a '%.*s' -d '%s'\n",
+			    (int)strcspn(verbs[i].name, " "), verbs[i].name, verbs[i].summary);
+		return 0;
+	}
+	if (zsh)
+		puts("autoload -U +X bashcompinit && bashcompinit");
+	puts("_hero_proc() {\n\tlocal first=${COMP_WORDS[1]} cur=${COMP_WORDS[COMP_CWORD]} words=''");
+	puts("\tif [ \"$COMP_CWORD\" -eq 1 ]; then");
+	fputs("\t\twords='", stdout);
+	for (size_t i = 0; i < n_verbs; i++)
+		printf("%.*s ", (int)strcspn(verbs[i].name, " "), verbs[i].name);
+	puts("'\n\telif [ \"$COMP_CWORD\" -eq 2 ] && { [ \"$first\" = service ] || [ \"$first\" = run ]; }; then");
+	for (int g = 0; g < 2; g++) {
+		const char *group = g ? "run " : "service ";
+
+		printf("\t\t[ \"$first\" = %.*s ] && words='", (int)strlen(group) - 1, group);
+		for (size_t i = 0; i < n_verbs; i++)
+			if (strncmp(verbs[i].name, group, strlen(group)) == 0)
+				printf("%s ", verbs[i].name + strlen(group));
+		puts("'");
+	}
+	puts("\telse\n\t\twords=$(hero_proc service list --json 2>/dev/null | tr ',' '\\n' | sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p')");
+	puts("\tfi\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _hero_proc hero_proc");
+	return 0;
+}

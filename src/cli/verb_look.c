@@ -1,0 +1,172 @@
+/* verb_look.c - why, plan, tree, logs, health. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int verb_why(struct cli *c)
+{
+	int status;
+	json_t *v = cli_call(c, "service.why", json_pack("{s:s}", "name", c->args[0]), &status);
+
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	const char *text = text_of(v, "text");
+	printf("%s%s", text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+	json_decref(v);
+	return 0;
+}
+
+int verb_plan(struct cli *c)
+{
+	static const char *const kinds[] = { "start", "stop", "restart" };
+	const char *kind = "start";
+	json_t *names = json_array(), *s;
+	int first = 0, status;
+	size_t i;
+
+	for (size_t k = 0; k < countof(kinds); k++)
+		if (c->n > 1 && strcmp(c->args[0], kinds[k]) == 0) {
+			kind = kinds[k];
+			first = 1;
+		}
+	for (int k = first; k < c->n; k++)
+		json_array_append_new(names, json_string(c->args[k]));
+	auto_free char *method = text_fmt("service.%s", kind);
+	json_t *v = cli_call(c, method, json_pack("{s:o, s:b}", "name", names, "dry_run", 1), &status);
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	struct table t = { 0 };
+	json_array_foreach (json_object_get(v, "steps"), i, s) {
+		auto_free char *number = text_fmt("%zu.", i + 1);
+		const char *service = text_of(s, "service"), *action = text_of(s, "action");
+		auto_free char *what = *action && strcmp(action, service) != 0 ? text_fmt("%s/%s", service, action) : text_dup(service);
+
+		table_row(&t, (const char *const[]){ number, text_of(s, "step"), what, text_of(s, "reason"), NULL });
+	}
+	if (i)
+		table_print(&t, c);
+	else
+		puts("nothing to do");
+	json_decref(v);
+	return 0;
+}
+
+/* ---- tree -------------------------------------------------------------------------- */
+
+static void print_tree(struct cli *c, const json_t *node, const char *before, bool last, bool top)
+{
+	json_t *children = json_object_get(node, "children"), *child;
+	const char *state = text_of(node, "state"), *kind = text_of(node, "kind");
+	auto_free char *below = top ? text_dup("") : text_fmt("%s%s", before, last ? "   " : "│  ");
+	size_t i;
+
+	printf("%s%s%s%s%s %s%s%s\n", top ? "" : before, top ? "" : last ? "└─ " : "├─ ",
+	    text_of(node, "name"), *kind ? "  " : "", kind, paint_state(c, state), state, plain(c));
+	json_array_foreach (children, i, child)
+		print_tree(c, child, below, i + 1 == json_array_size(children), false);
+}
+
+int verb_tree(struct cli *c)
+{
+	int status;
+	json_t *v = cli_call(c, "service.tree", c->n ? json_pack("{s:s}", "name", c->args[0]) : NULL, &status), *root;
+	size_t i;
+
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	json_t *roots = json_object_get(v, "roots") ? json_object_get(v, "roots") : json_object_get(v, "tree");
+	if (json_is_array(roots))
+		json_array_foreach (roots, i, root)
+			print_tree(c, root, "", true, true);
+	else
+		print_tree(c, roots ? roots : v, "", true, true);
+	json_decref(v);
+	return 0;
+}
+
+/* ---- logs ----------------------------------------------------------------------------- */
+
+static void print_lines(struct cli *c, const json_t *answer)
+{
+	json_t *l;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "lines"), i, l) {
+		const char *time = text_of(l, "time");
+		bool err = strcmp(text_of(l, "stream"), "stderr") == 0;
+
+		printf("%s%.12s%s %s%s%s\n", paint(c, "\033[2m"), strlen(time) > 23 ? time + 11 : time, plain(c),
+		    err ? paint(c, "\033[31m") : "", text_of(l, "line"), err ? plain(c) : "");
+	}
+	fflush(stdout);
+}
+
+static json_t *log_params(struct cli *c, const char *cursor)
+{
+	json_t *p = json_pack("{s:s}", "service", c->args[0]);
+
+	if (c->grep)
+		json_object_set_new(p, "grep", json_string(c->grep));
+	if (c->stream)
+		json_object_set_new(p, "stream", json_string(c->stream));
+	if (c->since)
+		json_object_set_new(p, "since", json_string(c->since));
+	if (c->action)
+		json_object_set_new(p, "action", json_string(c->action));
+	if (cursor && *cursor)
+		json_object_set_new(p, "cursor", json_string(cursor));
+	else
+		json_object_set_new(p, "tail", json_integer(c->lines >= 0 ? c->lines : 1000));
+	return p;
+}
+
+int verb_logs(struct cli *c)
+{
+	const struct timespec pause = { 0, 200000000 };
+	auto_free char *cursor = NULL;
+	int status;
+
+	do {
+		json_t *v = cli_call(c, "logs.query", log_params(c, cursor), &status);
+
+		if (!v)
+			return status;
+		if (c->json)
+			return cli_json(v);
+		print_lines(c, v);
+		if (*text_of(v, "next"))
+			text_set(&cursor, text_of(v, "next"));
+		json_decref(v);
+		if (c->follow)
+			nanosleep(&pause, NULL);
+	} while (c->follow);
+	return 0;
+}
+
+int verb_health(struct cli *c)
+{
+	int status;
+	json_t *v = cli_call(c, "system.health", NULL, &status);
+
+	if (!v)
+		return status;
+	bool ok = !json_is_false(json_object_get(v, "ok"));
+	if (c->json)
+		cli_json(json_incref(v));
+	else
+		puts(ok ? "ok" : "degraded");
+	json_t *reasons = json_object_get(v, "degraded"), *r;
+	size_t i;
+	json_array_foreach (reasons, i, r)
+		if (!c->json && json_is_string(r))
+			printf("    %s\n", json_string_value(r));
+	json_decref(v);
+	return ok ? 0 : 1;
+}

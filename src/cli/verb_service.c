@@ -1,0 +1,241 @@
+/* verb_service.c - register, look at and change services. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static json_t *words(struct cli *c)
+{
+	json_t *names = json_array();
+
+	for (int i = 0; i < c->n; i++)
+		json_array_append_new(names, json_string(c->args[i]));
+	return names;
+}
+
+int verb_service_start(struct cli *c)
+{
+	return change_services(c, "service.start", words(c), "started");
+}
+
+int verb_service_stop(struct cli *c)
+{
+	return change_services(c, "service.stop", words(c), "stopped");
+}
+
+int verb_service_restart(struct cli *c)
+{
+	return change_services(c, "service.restart", words(c), "restarted");
+}
+
+static int simple(struct cli *c, const char *method, json_t *take_params, const char *done)
+{
+	int status;
+	json_t *v = cli_call(c, method, take_params, &status);
+
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	if (!c->quiet)
+		printf("%s: %s\n", c->args[0], done);
+	json_decref(v);
+	return 0;
+}
+
+int verb_service_delete(struct cli *c)
+{
+	return simple(c, "service.delete", json_pack("{s:s, s:b}", "name", c->args[0], "force", c->force), "deleted");
+}
+
+int verb_service_ready(struct cli *c)
+{
+	return simple(c, "service.ready", json_pack("{s:s}", "name", c->args[0]), "ready");
+}
+
+int verb_wanted(struct cli *c)
+{
+	return simple(c, "wanted.set", json_pack("{s:s, s:s}", "name", c->args[0], "wanted", c->args[1]), c->args[1]);
+}
+
+int verb_service_kill(struct cli *c)
+{
+	json_t *p = json_pack("{s:s}", "name", c->args[0]);
+	char *end;
+
+	if (c->signal && strtol(c->signal, &end, 10) > 0 && !*end)
+		json_object_set_new(p, "signal", json_integer(strtol(c->signal, NULL, 10)));
+	else if (c->signal)
+		json_object_set_new(p, "signal", json_string(c->signal));
+	if (c->action)
+		json_object_set_new(p, "action", json_string(c->action));
+	return simple(c, "service.kill", p, "signalled");
+}
+
+/* ---- registering ----------------------------------------------------------------- */
+
+static void print_warnings(const json_t *answer)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "warnings"), i, v) {
+		json_int_t line = json_integer_value(json_object_get(v, "line"));
+
+		fputs("warning: ", stderr);
+		if (*text_of(v, "file"))
+			fprintf(stderr, "%s:", text_of(v, "file"));
+		if (line)
+			fprintf(stderr, "%lld:%lld: ", (long long)line,
+			    (long long)json_integer_value(json_object_get(v, "column")));
+		fprintf(stderr, "%s\n", text_of(v, "message"));
+	}
+}
+
+static int print_registered(struct cli *c, json_t *take_answer)
+{
+	json_t *v;
+	size_t i;
+
+	if (c->json)
+		return cli_json(take_answer);
+	print_warnings(take_answer);
+	json_array_foreach (json_object_get(take_answer, "services"), i, v) {
+		const char *owner = text_of(v, "owner");
+
+		if (!c->quiet)
+			printf("%s: %s%s%s\n", text_of(v, "name"), text_of(v, "change"), *owner ? ", owner " : "", owner);
+	}
+	json_decref(take_answer);
+	return 0;
+}
+
+static int register_binary(struct cli *c)
+{
+	auto_free char *command = text_fmt("'%s' --info", c->from_binary);
+	char text[65536];
+	int status;
+
+	if (strchr(c->from_binary, '\''))
+		return fprintf(stderr, "hero_proc: a quote in the path of a binary\n"), 2;
+	FILE *f = popen(command, "re");
+	size_t n = f ? fread(text, 1, sizeof(text), f) : 0;
+	int ended = f ? pclose(f) : -1;
+	json_t *info = json_loadb(text, n, 0, NULL);
+	if (ended != 0 || !json_object_get(info, "manifest")) {
+		fprintf(stderr, "hero_proc: `%s` printed no manifest\n", command);
+		json_decref(info);
+		return 1;
+	}
+	auto_free char *path = text_fmt("%s:service.toml", text_of(info, "name"));
+	json_t *answer = cli_call(c, "service.register",
+	    json_pack("{s:s, s:s, s:s, s:s}", "manifest", text_of(info, "manifest"), "path", path, "for",
+		text_of(info, "name"), "exec", text_of(info, "exec")), &status);
+	json_decref(info);
+	return answer ? print_registered(c, answer) : status;
+}
+
+int verb_service_register(struct cli *c)
+{
+	int status = 0;
+
+	if (c->from_binary)
+		return register_binary(c);
+	if (!c->n)
+		return fprintf(stderr, "usage: hero_proc service register FILE... | --from-binary BIN\n"), 2;
+	json_t *manifests = manifests_below(c, &status);
+	if (!manifests)
+		return status;
+	json_t *answer = cli_call(c, "service.register",
+	    json_pack("{s:o, s:b}", "manifests", manifests, "start", c->start), &status);
+	return answer ? print_registered(c, answer) : status;
+}
+
+/* ---- looking ------------------------------------------------------------------------ */
+
+int verb_service_list(struct cli *c)
+{
+	struct table t = { 0 };
+	int status;
+	json_t *answer = cli_call(c, "service.list", NULL, &status), *s;
+	size_t i;
+
+	if (!answer)
+		return status;
+	if (c->json)
+		return cli_json(answer);
+	table_row(&t, (const char *const[]){ "SERVICE", "STATE", "WANTED", "SINCE", "REASON", NULL });
+	json_array_foreach (json_object_get(answer, "services"), i, s) {
+		auto_free char *age = age_of(text_of(s, "since"));
+		json_t *wait = json_array_get(json_object_get(s, "waiting_on"), 0);
+		const char *reason = wait ? text_of(wait, "text") : text_of(s, "reason");
+
+		table_row(&t, (const char *const[]){ text_of(s, "name"), text_of(s, "state"), text_of(s, "wanted"), age,
+			strcmp(reason, "none") == 0 ? "" : reason, NULL });
+	}
+	if (i)
+		table_print(&t, c);
+	else
+		puts("no services are registered");
+	strv_release(&t.cells);
+	json_decref(answer);
+	return 0;
+}
+
+int verb_service_get(struct cli *c)
+{
+	int status;
+	json_t *v = cli_call(c, "service.get", json_pack("{s:s}", "name", c->args[0]), &status);
+
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	auto_free char *text = json_dumps(v, JSON_INDENT(2));
+	puts(text);
+	json_decref(v);
+	return 0;
+}
+
+static void print_action(struct cli *c, const json_t *a)
+{
+	const char *state = text_of(a, "state");
+	auto_free char *age = age_of(text_of(a, "since"));
+	json_int_t pid = json_integer_value(json_object_get(a, "pid"));
+
+	printf("  %-24s %s%s%s", text_of(a, "name"), paint_state(c, state), state, plain(c));
+	if (pid)
+		printf("  pid %lld", (long long)pid);
+	printf("  since %s", age);
+	if (json_integer_value(json_object_get(a, "restarts")))
+		printf("  restarts %lld", (long long)json_integer_value(json_object_get(a, "restarts")));
+	if (json_is_integer(json_object_get(a, "exit_code")))
+		printf("  exit code %lld", (long long)json_integer_value(json_object_get(a, "exit_code")));
+	if (json_is_string(json_object_get(a, "signal")))
+		printf("  signal %s", text_of(a, "signal"));
+	putchar('\n');
+}
+
+int verb_service_status(struct cli *c)
+{
+	int status;
+	json_t *v = cli_call(c, "service.status", json_pack("{s:s}", "name", c->args[0]), &status), *e;
+	size_t i;
+
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	const char *state = text_of(v, "state"), *reason = text_of(v, "reason");
+	auto_free char *age = age_of(text_of(v, "since"));
+	printf("%s%s%s: %s%s%s since %s, wanted %s%s%s\n", paint(c, "\033[1m"), text_of(v, "name"), plain(c),
+	    paint_state(c, state), state, plain(c), age, text_of(v, "wanted"),
+	    *reason && strcmp(reason, "none") != 0 ? ", " : "", strcmp(reason, "none") == 0 ? "" : reason);
+	json_array_foreach (json_object_get(v, "actions"), i, e)
+		print_action(c, e);
+	json_array_foreach (json_object_get(v, "waiting_on"), i, e)
+		printf("  waits: %s%s%s%s\n", text_of(e, "text"), *text_of(e, "source") ? "  (" : "", text_of(e, "source"),
+		    *text_of(e, "source") ? ")" : "");
+	json_decref(v);
+	return 0;
+}

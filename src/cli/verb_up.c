@@ -1,0 +1,271 @@
+/* verb_up.c - a folder of manifests up and down; the daemon with it. */
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define DAEMON_MS 10000 /* until it must answer */
+
+/* ---- manifests below files and folders ------------------------------------------- */
+
+static char *slurp(const char *path, size_t *n)
+{
+	FILE *f = fopen(path, "re");
+	struct str text = { 0 };
+	char buf[8192];
+	size_t got;
+
+	if (!f)
+		return NULL;
+	while ((got = fread(buf, 1, sizeof(buf), f)) > 0 && text.n < (2u << 20))
+		str_add_n(&text, buf, got);
+	fclose(f);
+	*n = text.n;
+	return str_take(&text);
+}
+
+static bool add_file(json_t *list, const char *path, bool must)
+{
+	size_t n = 0;
+	auto_free char *text = slurp(path, &n);
+	json_t *value = text ? json_stringn(text, n) : NULL;
+	auto_free char *whole = realpath(path, NULL);
+
+	if (!value) {
+		if (must)
+			fprintf(stderr, "hero_proc: %s: %s\n", path, text ? "it is not UTF-8" : strerrordesc_np(errno));
+		return !must;
+	}
+	json_array_append_new(list, json_pack("{s:s, s:o}", "path", whole ? whole : path, "text", value));
+	return true;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* DIR/service.toml, DIR/NAME/service.toml, DIR/NAME.toml */
+static bool add_folder(json_t *list, const char *dir)
+{
+	struct dirent **names = NULL;
+	int n = scandir(dir, &names, NULL, by_name);
+	bool ok = true;
+
+	for (int i = 0; i < n; i++) {
+		const char *name = names[i]->d_name;
+		size_t length = strlen(name);
+		auto_free char *path = text_fmt("%s/%s", dir, name), *inner = text_fmt("%s/%s/service.toml", dir, name);
+
+		if (*name != '.' && length > 5 && strcmp(name + length - 5, ".toml") == 0)
+			ok = ok && add_file(list, path, true);
+		else if (*name != '.')
+			add_file(list, inner, false);
+		free(names[i]);
+	}
+	free(names);
+	return ok;
+}
+
+json_t *manifests_below(struct cli *c, int *status)
+{
+	json_t *list = json_array();
+	bool ok = true;
+
+	for (int i = 0; i < (c->n ? c->n : 1); i++) {
+		const char *path = c->n ? c->args[i] : ".";
+		struct stat st;
+
+		if (stat(path, &st) != 0) {
+			fprintf(stderr, "hero_proc: %s: %s\n", path, strerrordesc_np(errno));
+			ok = false;
+		} else {
+			ok = (S_ISDIR(st.st_mode) ? add_folder(list, path) : add_file(list, path, true)) && ok;
+		}
+	}
+	if (ok && !json_array_size(list)) {
+		fprintf(stderr, "hero_proc: no service.toml found\n");
+		ok = false;
+	}
+	if (ok)
+		return list;
+	json_decref(list);
+	*status = err_exit_status(ERR_NOT_FOUND);
+	return NULL;
+}
+
+/* ---- the daemon ------------------------------------------------------------------------ */
+
+static bool answers(struct cli *c)
+{
+	struct hp_error e;
+	json_t *v = cli_try(c, "system.ping", NULL, &e);
+
+	if (!v) {
+		bool there = err_from_rpc_code(e.code) != ERR_NO_DAEMON;
+
+		hp_error_release(&e);
+		return there;
+	}
+	json_decref(v);
+	return true;
+}
+
+/* Beside our own binary, in the build tree, or on PATH. */
+static char *find_server(void)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	static const char *const places[] = { "/hero_proc_server", "/../server/hero_proc_server" };
+
+	self[n > 0 ? n : 0] = '\0';
+	if (strrchr(self, '/'))
+		*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < countof(places); i++) {
+		char *path = text_fmt("%s%s", self, places[i]);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return text_dup("hero_proc_server");
+}
+
+static void become_daemon(struct cli *c, const char *server)
+{
+	auto_free char *log = text_fmt("%s.log", hp_client_socket(c->client));
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	auto_free char *dir = text_dup(log);
+	*strrchr(dir, '/') = '\0';
+	for (char *p = dir + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(dir, 0750);
+	}
+	mkdir(dir, 0750);
+	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	dup2(null, 0);
+	dup2(out >= 0 ? out : null, 1);
+	dup2(out >= 0 ? out : null, 2);
+	if (c->socket)
+		execlp(server, server, "--socket", c->socket, (char *)NULL);
+	else
+		execlp(server, server, (char *)NULL);
+	_exit(127);
+}
+
+static int ensure_daemon(struct cli *c)
+{
+	const struct timespec pause = { 0, 10000000 };
+	auto_free char *server = find_server();
+	int ended;
+
+	if (answers(c))
+		return 0;
+	pid_t pid = fork();
+	if (pid == 0)
+		become_daemon(c, server);
+	for (msec waited = 0; pid > 0 && waited < DAEMON_MS; waited += 10) {
+		if (answers(c))
+			return 0;
+		if (waitpid(pid, &ended, WNOHANG) == pid)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "hero_proc: %s did not come up; see %s.log\n", server, hp_client_socket(c->client));
+	return err_exit_status(ERR_NO_DAEMON);
+}
+
+/* ---- verbs ---------------------------------------------------------------------------------- */
+
+static json_t *names_of(const json_t *registered)
+{
+	json_t *names = json_array(), *v;
+	size_t i;
+
+	json_array_foreach (json_object_get(registered, "services"), i, v) {
+		json_t *owner = json_object_get(v, "owner");
+
+		if (strcmp(text_of(v, "change"), "removed") != 0)
+			json_array_append(names, json_is_string(owner) ? owner : json_object_get(v, "name"));
+	}
+	return names;
+}
+
+int verb_up(struct cli *c)
+{
+	int status = 0;
+	json_t *manifests = manifests_below(c, &status);
+
+	if (!manifests)
+		return status;
+	status = ensure_daemon(c);
+	if (status) {
+		json_decref(manifests);
+		return status;
+	}
+	json_t *answer = cli_call(c, "service.register", json_pack("{s:o}", "manifests", manifests), &status), *w;
+	size_t i;
+	if (!answer)
+		return status;
+	json_array_foreach (json_object_get(answer, "warnings"), i, w)
+		if (!c->quiet)
+			fprintf(stderr, "warning: %s:%lld: %s\n", text_of(w, "file"),
+			    (long long)json_integer_value(json_object_get(w, "line")), text_of(w, "message"));
+	json_t *names = names_of(answer);
+	json_decref(answer);
+	return change_services(c, "service.start", names, "up");
+}
+
+/* A dry registration tells the names without changing anything. */
+int verb_down(struct cli *c)
+{
+	int status = 0;
+
+	if (!c->n) {
+		json_t *v = cli_call(c, "service.stop_all", NULL, &status);
+
+		if (v && c->json)
+			return cli_json(v);
+		if (v && !c->quiet)
+			puts("everything of class user is stopped");
+		json_decref(v);
+		return status;
+	}
+	json_t *manifests = manifests_below(c, &status);
+	if (!manifests)
+		return status;
+	json_t *answer = cli_call(c, "service.register", json_pack("{s:o, s:b}", "manifests", manifests, "dry_run", 1), &status);
+	if (!answer)
+		return status;
+	json_t *names = names_of(answer);
+	json_decref(answer);
+	return change_services(c, "service.stop", names, "down");
+}
+
+int verb_shutdown(struct cli *c)
+{
+	const struct timespec pause = { 0, 20000000 };
+	int status;
+	json_t *v = cli_call(c, "system.shutdown", NULL, &status);
+
+	if (!v)
+		return status;
+	json_decref(v);
+	for (int i = 0; i < 3000; i++) {
+		if (access(hp_client_socket(c->client), F_OK) != 0) {
+			if (!c->quiet && !c->json)
+				puts("the supervisor is down");
+			return 0;
+		}
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "hero_proc: it still stops services after a minute\n");
+	return err_exit_status(ERR_TIMEOUT);
+}
