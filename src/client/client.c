@@ -1,102 +1,153 @@
-#include "client/client.h"
+#include "hero_proc.h"
 
+#include "client/wire.h"
+
+#include <jansson.h>
 #include <stdio.h>
 
-char *path_from_env(const char *name)
-{
-	const char *v = getenv(name), *home = getenv("HOME");
+struct hp_client {
+	char *socket;
+	struct wire wire;
+	int64_t next_id;
+};
 
-	if (!v || !*v)
-		return NULL;
-	if (v[0] == '~' && (v[1] == '/' || !v[1]))
-		return text_fmt("%s%s", home ? home : "", v + 1);
-	return text_dup(v);
+void hp_error_release(struct hp_error *e)
+{
+	free(e->data);
+	*e = (struct hp_error){ 0 };
 }
 
-char *hp_default_socket(void)
+int hp_error_exit_status(const struct hp_error *e)
 {
-	const char *home = getenv("HOME");
-	auto_free char *root = path_from_env("PATH_ROOT");
-	auto_free char *var = path_from_env("PATH_VAR");
-	auto_free char *sockets = path_from_env("HERO_SOCKET_DIR");
-
-	if (!root)
-		root = text_fmt("%s/hero", home ? home : "");
-	if (!var)
-		var = text_fmt("%s/var", root);
-	if (!sockets)
-		sockets = text_fmt("%s/sockets", var);
-	return text_fmt("%s/hero_proc/rpc.sock", sockets);
+	return e->code ? err_exit_status(err_from_rpc_code(e->code)) : 0;
 }
 
-struct hp_client *hp_client_new(const char *socket_path)
+hp_client *hp_client_new(const char *socket_path)
 {
-	struct hp_client *c = mem_new(sizeof(*c));
+	hp_client *c = mem_new(sizeof(*c));
 
-	c->socket = socket_path ? text_dup(socket_path) : hp_default_socket();
+	c->socket = socket_path ? text_dup(socket_path) : wire_default_socket();
+	wire_init(&c->wire);
 	return c;
 }
 
-void hp_client_free(struct hp_client *c)
+void hp_client_free(hp_client *c)
 {
 	if (!c)
 		return;
+	wire_release(&c->wire);
 	free(c->socket);
 	free(c);
 }
 
-const char *hp_client_socket(const struct hp_client *c)
+const char *hp_client_socket(const hp_client *c)
 {
 	return c->socket;
 }
 
-void hp_client_set_timeout(struct hp_client *c, long long timeout_ms)
+static int fail(struct hp_error *e, const struct error *why)
 {
-	c->timeout = timeout_ms > 0 ? timeout_ms : 0;
-}
-
-/* ---- calls --------------------------------------------------------------------- */
-
-static enum err exchange(struct http_conn *http, const char *body, msec deadline, struct str *out,
-    struct error *e)
-{
-	if (http_send(http, "POST", "/rpc", body, deadline, e) || http_receive_head(http, deadline, e) ||
-	    http_receive_all(http, deadline, out, e))
-		return e->code;
-	if (http->status == 401 || http->status == 403)
-		return error_set(e, ERR_DENIED, "the supervisor refuses this user (HTTP %d)", http->status);
-	if (http->status != 200)
-		return error_set(e, ERR_SYSTEM, "HTTP status %d: %.200s", http->status, str_text(out));
-	return ERR_OK;
-}
-
-struct hp_answer *client_call(struct hp_client *c, const char *method, json_t *take_params)
-{
-	struct error e = { 0 };
-	struct http_conn http;
-	auto_str answer = { 0 };
-	json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method", method,
-	    "params", take_params ? take_params : json_object());
-	auto_free char *body = request ? json_dumps(request, JSON_COMPACT) : NULL;
-
-	json_decref(request);
-	if (!body)
-		return answer_of_failure(err_rpc_code(ERR_INVALID), "the parameters are not UTF-8", NULL);
-	if (http_open(&http, c->socket, &e) == ERR_OK)
-		exchange(&http, body, http_deadline(c->timeout), &answer, &e);
-	http_close(&http);
-	return e.code ? answer_of_error(&e) : answer_of_response(str_text(&answer), answer.n);
-}
-
-struct hp_answer *hp_call(struct hp_client *c, const char *method, const char *params)
-{
-	json_error_t je;
-	json_t *p = params ? json_loads(params, JSON_REJECT_DUPLICATES, &je) : NULL;
-	struct error e = { 0 };
-
-	if (params && !p) {
-		error_set(&e, ERR_INVALID, "parameters: %s at column %d", je.text, je.column);
-		return answer_of_error(&e);
+	if (e) {
+		*e = (struct hp_error){ .code = err_rpc_code(why->code) };
+		snprintf(e->name, sizeof(e->name), "%s", err_str(why->code));
+		snprintf(e->message, sizeof(e->message), "%s", why->msg);
 	}
-	return client_call(c, method, p);
+	return err_rpc_code(why->code);
+}
+
+static int fail_answer(struct hp_error *e, const json_t *error)
+{
+	int code = (int)json_integer_value(json_object_get(error, "code"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *name = json_string_value(json_object_get(json_object_get(error, "data"), "name"));
+
+	if (!code)
+		code = err_rpc_code(ERR_BUG);
+	if (e) {
+		*e = (struct hp_error){ .code = code };
+		snprintf(e->name, sizeof(e->name), "%s", name ? name : err_str(err_from_rpc_code(code)));
+		snprintf(e->message, sizeof(e->message), "%s", message ? message : "no message");
+		e->data = json_dumps(json_object_get(error, "data"), JSON_COMPACT);
+	}
+	return code;
+}
+
+/* A kept connection may have been closed meanwhile: once more on a new one. */
+static enum err exchange(hp_client *c, const char *body, int *status, struct str *out, struct error *e)
+{
+	bool fresh = c->wire.fd < 0;
+
+	for (;;) {
+		if (c->wire.fd < 0 && wire_connect(&c->wire, c->socket, e))
+			return e->code;
+		str_clear(out);
+		if (wire_exchange(&c->wire, "/rpc", body, status, out, e) == ERR_OK)
+			return ERR_OK;
+		if (fresh || e->code != ERR_NO_DAEMON)
+			return e->code;
+		fresh = true;
+	}
+}
+
+static char *request_text(hp_client *c, const char *method, const char *params)
+{
+	json_t *p = params ? json_loads(params, 0, NULL) : json_object();
+	json_t *rq = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
+	    "method", method, "params", p ? p : json_null());
+	char *text = json_dumps(rq, JSON_COMPACT);
+
+	json_decref(rq);
+	return text;
+}
+
+int hp_call(hp_client *c, const char *method, const char *params, char **result, struct hp_error *e)
+{
+	auto_str answer = { 0 };
+	struct error why;
+	int status = 0, code = 0;
+	auto_free char *body = request_text(c, method, params);
+
+	if (e)
+		*e = (struct hp_error){ 0 };
+	if (!body) {
+		error_set(&why, ERR_INVALID, "%s: the parameters are not JSON", method);
+		return fail(e, &why);
+	}
+	if (exchange(c, body, &status, &answer, &why))
+		return fail(e, &why);
+	if (status == 403) {
+		error_set(&why, ERR_DENIED, "this user may not talk to the supervisor");
+		return fail(e, &why);
+	}
+	json_t *root = json_loadb(str_text(&answer), answer.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_t *error = json_object_get(root, "error");
+	if (!root || (!error && !json_object_get(root, "result"))) {
+		error_set(&why, ERR_BUG, "%s: HTTP %d is no JSON-RPC answer", method, status);
+		code = fail(e, &why);
+	} else if (error) {
+		code = fail_answer(e, error);
+	} else if (result) {
+		*result = json_dumps(json_object_get(root, "result"), JSON_COMPACT | JSON_ENCODE_ANY);
+	}
+	json_decref(root);
+	return code;
+}
+
+static int call_named(hp_client *c, const char *method, const char *name, char **result, struct hp_error *e)
+{
+	json_t *p = json_pack("{s:s}", "name", name);
+	auto_free char *text = json_dumps(p, JSON_COMPACT);
+
+	json_decref(p);
+	return hp_call(c, method, text, result, e);
+}
+
+int hp_service_start(hp_client *c, const char *name, char **result, struct hp_error *e)
+{
+	return call_named(c, "service.start", name, result, e);
+}
+
+int hp_service_stop(hp_client *c, const char *name, char **result, struct hp_error *e)
+{
+	return call_named(c, "service.stop", name, result, e);
 }
