@@ -29,5 +29,5 @@ static int serve(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	return hero_service_main(argc, argv, service_toml, sizeof(service_toml) - 1, serve);
+	return hero_service_main(argc, argv, service_toml, serve);
 }
