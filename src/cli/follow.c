@@ -93,7 +93,7 @@ static void show(struct view *v, const json_t *op, const json_t *names)
 
 static int end_of(struct cli *c, json_t *op, const char *done_word)
 {
-	const char *state = text_of(op, "state");
+	const char *state = text_of(op, "operation_state");
 	json_t *note, *names = json_object_get(op, "names"), *v;
 	size_t i;
 
@@ -140,7 +140,7 @@ int follow_operation(struct cli *c, int64_t operation, json_t *names, const char
 
 		if (!op)
 			break;
-		bool active = strcmp(text_of(op, "state"), "active") == 0;
+		bool active = strcmp(text_of(op, "operation_state"), "active") == 0;
 		if (!c->quiet && !c->json && (waited >= LOOK_MS || !active))
 			show(&v, op, names);
 		if (!active) {

@@ -60,7 +60,7 @@ int verb_plan(struct cli *c)
 
 static void print_tree(struct cli *c, const json_t *node, const char *before, bool last, bool top)
 {
-	json_t *children = json_object_get(node, "children"), *child;
+	json_t *children = json_object_get(node, "needs"), *child;
 	const char *state = text_of(node, "state"), *kind = text_of(node, "kind");
 	auto_free char *below = top ? text_dup("") : text_fmt("%s%s", before, last ? "   " : "│  ");
 	size_t i;

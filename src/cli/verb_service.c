@@ -129,8 +129,8 @@ static int register_binary(struct cli *c)
 	}
 	auto_free char *path = text_fmt("%s:service.toml", text_of(info, "name"));
 	json_t *answer = cli_call(c, "service.register",
-	    json_pack("{s:s, s:s, s:s, s:s}", "manifest", text_of(info, "manifest"), "path", path, "for",
-		text_of(info, "name"), "exec", text_of(info, "exec")), &status);
+	    json_pack("{s:s, s:s, s:s}", "manifest", text_of(info, "manifest"), "path", path, "for",
+		text_of(info, "name")), &status);
 	json_decref(info);
 	return answer ? print_registered(c, answer) : status;
 }

@@ -72,21 +72,15 @@ static int fail_answer(struct hp_error *e, const json_t *error)
 	return code;
 }
 
-/* A kept connection may have been closed meanwhile: once more on a new one. */
+/* A connection for each call: on a kept one nobody could tell whether a request that
+ * broke off was read, and to send it again might act twice. */
 static enum err exchange(hp_client *c, const char *body, int *status, struct str *out, struct error *e)
 {
-	bool fresh = c->wire.fd < 0;
-
-	for (;;) {
-		if (c->wire.fd < 0 && wire_connect(&c->wire, c->socket, e))
-			return e->code;
-		str_clear(out);
-		if (wire_exchange(&c->wire, "/rpc", body, status, out, e) == ERR_OK)
-			return ERR_OK;
-		if (fresh || e->code != ERR_NO_DAEMON)
-			return e->code;
-		fresh = true;
-	}
+	if (wire_connect(&c->wire, c->socket, e))
+		return e->code;
+	enum err code = wire_exchange(&c->wire, "/rpc", body, status, out, e);
+	wire_release(&c->wire);
+	return code;
 }
 
 static char *request_text(hp_client *c, const char *method, const char *params)

@@ -51,7 +51,7 @@ static int info(const struct self *s)
 	return 0;
 }
 
-/* The service to act on: an existing owner, else the one named like us, else the first. */
+/* The service to act on: the one named like us, else the first; its owner, where it has one. */
 static char *choose(const struct self *s, const char *answer)
 {
 	json_t *root = json_loads(answer, 0, NULL), *services = json_object_get(root, "services"), *v;
@@ -60,12 +60,12 @@ static char *choose(const struct self *s, const char *answer)
 
 	json_array_foreach (services, i, v) {
 		const char *name = json_string_value(json_object_get(v, "name"));
-		json_t *owner = json_object_get(v, "owner");
+		const char *owner = json_string_value(json_object_get(v, "owner"));
 
-		if (json_is_string(owner))
-			found = json_string_value(owner);
-		else if (name && (!found || strcmp(name, s->name) == 0))
-			found = name;
+		if (name && (!found || strcmp(name, s->name) == 0))
+			found = owner ? owner : name;
+		if (name && strcmp(name, s->name) == 0)
+			break;
 	}
 	char *copy = text_dup(found ? found : s->name);
 	json_decref(root);
@@ -75,8 +75,7 @@ static char *choose(const struct self *s, const char *answer)
 static int register_self(const struct self *s, hp_client *c, char **service, struct hp_error *e)
 {
 	auto_free char *path = text_fmt("%s:service.toml", s->name);
-	json_t *p = json_pack("{s:s, s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name,
-	    "exec", s->exec);
+	json_t *p = json_pack("{s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name);
 	auto_free char *params = json_dumps(p, JSON_COMPACT), *answer = NULL;
 
 	json_decref(p);
