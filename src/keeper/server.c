@@ -173,8 +173,10 @@ void server_flush(struct keeper *k)
 	if (done && k->notify_due)
 		events_due(k);
 	if (c->broken) {
-		/* Its exit, or our kill, starts the next one, which gets everything by LIST. */
-		syscall(SYS_pidfd_send_signal, k->server.exit.fd, SIGKILL, NULL, 0);
+		/* Its exit, or our kill, starts the next one, which gets everything by LIST.
+		 * One that said goodbye closes its end before it has ended. */
+		if (!k->server.shutdown_said)
+			syscall(SYS_pidfd_send_signal, k->server.exit.fd, SIGKILL, NULL, 0);
 		watch_change(k, &k->server.channel_watch, 0);
 		return;
 	}
