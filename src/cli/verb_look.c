@@ -71,22 +71,57 @@ static void print_tree(struct cli *c, const json_t *node, const char *before, bo
 		print_tree(c, child, below, i + 1 == json_array_size(children), false);
 }
 
-int verb_tree(struct cli *c)
+static void mark_below(const json_t *node, json_t *below)
 {
-	int status;
-	json_t *v = cli_call(c, "service.tree", c->n ? json_pack("{s:s}", "name", c->args[0]) : NULL, &status), *root;
+	json_t *child;
 	size_t i;
 
-	if (!v)
+	json_array_foreach (json_object_get(node, "needs"), i, child) {
+		json_object_set_new(below, text_of(child, "name"), json_true());
+		mark_below(child, below);
+	}
+}
+
+/* Every service that nothing else needs, with what it needs. */
+static json_t *all_trees(struct cli *c, int *status)
+{
+	json_t *list = cli_call(c, "service.list", NULL, status), *below = json_object(), *s;
+	json_t *trees = json_array(), *roots = json_array();
+	size_t i;
+
+	json_array_foreach (json_object_get(list, "services"), i, s) {
+		json_t *tree = cli_call(c, "service.tree", json_pack("{s:s}", "name", text_of(s, "name")), status);
+
+		mark_below(tree, below);
+		json_array_append_new(trees, tree ? tree : json_object());
+	}
+	json_array_foreach (trees, i, s)
+		if (!json_object_get(below, text_of(s, "name")))
+			json_array_append(roots, s);
+	json_decref(list);
+	json_decref(trees);
+	json_decref(below);
+	return roots;
+}
+
+int verb_tree(struct cli *c)
+{
+	int status = 0;
+	json_t *v = c->n ? cli_call(c, "service.tree", json_pack("{s:s}", "name", c->args[0]), &status) :
+			   all_trees(c, &status), *root;
+	size_t i;
+
+	if (!v || status) {
+		json_decref(v);
 		return status;
+	}
 	if (c->json)
 		return cli_json(v);
-	json_t *roots = json_object_get(v, "roots") ? json_object_get(v, "roots") : json_object_get(v, "tree");
-	if (json_is_array(roots))
-		json_array_foreach (roots, i, root)
+	if (json_is_array(v))
+		json_array_foreach (v, i, root)
 			print_tree(c, root, "", true, true);
 	else
-		print_tree(c, roots ? roots : v, "", true, true);
+		print_tree(c, v, "", true, true);
 	json_decref(v);
 	return 0;
 }
