@@ -172,7 +172,7 @@ class Supervisor:
         self.mark = f"HERO_TEST={uuid.uuid4().hex}"
         self.bin, self.var, self.sockets = self.root / "bin", self.root / "var", self.root / "s"
         self.socket = self.sockets / "hero_proc" / "rpc.sock"
-        self.state = self.var / "hero_proc"
+        self.state_dir = self.var / "hero_proc"
         self.diary = Diary(self.root / "diary")
         self.log = self.root / "daemon.log"
         self.process = None
