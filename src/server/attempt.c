@@ -1,0 +1,477 @@
+#include "server/attempt.h"
+
+#include "server/label.h"
+#include "server/launch.h"
+#include "server/occupy.h"
+#include "server/perform.h"
+#include "server/readiness.h"
+#include "server/records.h"
+#include "server/recover.h"
+#include "server/unit_spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const char *const held_words[HELD_COUNT] = { "stdout", "stderr", "ready" };
+
+char *held_name(uint64_t token, enum held what)
+{
+	return text_fmt("log:%016" PRIx64 ":%s", token, held_words[what]);
+}
+
+bool held_parse(const char *name, uint64_t *token, enum held *what)
+{
+	char word[16];
+
+	if (sscanf(name, "log:%16" SCNx64 ":%15s", token, word) != 2)
+		return false;
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		if (strcmp(word, held_words[i]) == 0)
+			return *what = (enum held)i, true;
+	return false;
+}
+
+struct attempt *attempt_find(const struct daemon *d, uint64_t token)
+{
+	job_id j = engine_job_by_token(d->engine, token);
+	struct attempt *at = j == ID_NONE || j >= d->slots.n ? NULL : d->slots.v[j].live;
+
+	return at && at->token == token ? at : NULL;
+}
+
+struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid)
+{
+	struct job_slot *s = daemon_slot(d, job);
+	struct attempt *at = mem_new(sizeof(*at));
+
+	if (s->live) {
+		readiness_end(s->live);
+		free(s->live);
+	}
+	*at = (struct attempt){ .d = d, .job = job, .token = token, .executed = pid > 0 };
+	s->live = at;
+	s->pid = pid;
+	return at;
+}
+
+static void drop(struct daemon *d, struct attempt *at)
+{
+	readiness_end(at);
+	if (at->stopper)
+		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
+	d->slots.v[at->job].live = NULL;
+	d->slots.v[at->job].pid = 0;
+	free(at);
+}
+
+/* ---- spawning -------------------------------------------------------------- */
+
+static enum log_policy policy_of(const struct action_def *a)
+{
+	for (size_t i = 0; i < a->log.n; i++)
+		if (text_eq(a->log.v[i].name, "overflow") && text_eq(a->log.v[i].value, "drop_oldest"))
+			return LOG_DROP;
+	return LOG_BLOCK;
+}
+
+void attempt_capture(struct daemon *d, job_id job, uint64_t token, enum log_stream stream,
+    int take_fd, bool resumed)
+{
+	struct error e = { 0 };
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+
+	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u)) {
+		close(take_fd);
+		return;
+	}
+	auto_free char *run = run_name(d, &u);
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	struct log_ident id = { .service = u.is_run ? NULL : u.name,
+		.action = j.name,
+		.run = run,
+		.job = daemon_slot(d, job)->row,
+		.token = token,
+		.attempt = j.attempt,
+		.stream = stream,
+		.policy = a ? policy_of(a) : LOG_BLOCK,
+		.resumed = resumed };
+
+	if (logs_attach(d->logs, &id, take_fd, &e))
+		report(REPORT_ERROR, "%s/%s: capture: %s", u.name, j.name, e.msg);
+}
+
+/* Both ends of what the child writes into; [0] is ours. */
+struct pipes {
+	int v[HELD_COUNT][2];
+};
+
+static void pipes_close(struct pipes *p)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (p->v[i][k] >= 0)
+				close(p->v[i][k]);
+}
+
+static enum err pipes_open(struct pipes *p, bool ready, struct error *e)
+{
+	memset(p, -1, sizeof(*p));
+	for (size_t i = 0; i < (ready ? HELD_COUNT : HELD_READY); i++)
+		if (pipe2(p->v[i], O_CLOEXEC) < 0)
+			return error_sys(e, errno, "pipe");
+	return ERR_OK;
+}
+
+static void hold(struct daemon *d, const struct pipes *p, uint64_t token)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++) {
+		if (p->v[i][0] < 0)
+			continue;
+		auto_free char *name = held_name(token, (enum held)i);
+
+		spawner_hold(d->spawner, name, p->v[i][0]);
+	}
+}
+
+static void write_label(struct daemon *d, const struct effect *fx, struct str *out)
+{
+	struct job_view j;
+	struct unit_view u;
+
+	engine_job(d->engine, fx->job, &j, NULL);
+	engine_unit(d->engine, fx->unit, &u);
+	struct job_slot *s = records_slot(d, fx->job);
+	struct label l = { .unit = (char *)(uintptr_t)u.name,
+		.action = (char *)(uintptr_t)j.name,
+		.run = u.run,
+		.row = s->row,
+		.attempt = j.attempt,
+		.restarts = j.restarts,
+		.created = s->created,
+		.is_run = u.is_run };
+
+	label_write(&l, out);
+}
+
+static void add_fds(struct launch *l, const struct action_def *a, const struct pipes *p)
+{
+	char number[16];
+
+	launch_add_fd(l, p->v[HELD_STDOUT][1], 1);
+	launch_add_fd(l, p->v[HELD_STDERR][1], 2);
+	if (p->v[HELD_READY][1] < 0)
+		return;
+	launch_add_fd(l, p->v[HELD_READY][1], (int)a->readiness.fd);
+	snprintf(number, sizeof(number), "%d", (int)a->readiness.fd);
+	launch_set_env(l, "HERO_READY_FD", number);
+}
+
+/* What stands in the way for good is an error that is not of the system. */
+static bool may_pass(const struct error *e)
+{
+	return (e->sys && spawn_is_transient(e->sys)) || e->code == ERR_LIMIT;
+}
+
+static enum err spawn(struct daemon *d, const struct effect *fx, const struct service_def *s,
+    const struct action_def *a, struct launch *l, struct pipes *p, struct error *e)
+{
+	enum readiness_kind kind = a->is_process ? readiness_of(a) : READY_EXECUTED;
+	auto_str label = { 0 };
+
+	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, e) ||
+	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e))
+		return e->code;
+	write_label(d, fx, &label);
+	add_fds(l, a, p);
+	launch_set_env(l, "HERO_SERVICE", s->name);
+	launch_set_env(l, "HERO_ACTION", a->name);
+	l->spec.token = fx->token;
+	l->spec.label = label.s;
+	l->spec.label_bytes = label.n;
+	l->spec.notify = kind == READY_NOTIFY;
+	hold(d, p, fx->token);
+	return spawner_spawn(d->spawner, launch_finish(l), e);
+}
+
+static void begin(struct daemon *d, const struct effect *fx, struct pipes *p)
+{
+	struct attempt *at = attempt_adopt(d, fx->job, fx->token, 0);
+
+	attempt_capture(d, fx->job, fx->token, LOG_STDOUT, fd_take(&p->v[HELD_STDOUT][0]), false);
+	attempt_capture(d, fx->job, fx->token, LOG_STDERR, fd_take(&p->v[HELD_STDERR][0]), false);
+	if (p->v[HELD_READY][0] >= 0)
+		readiness_take_fd(at, fd_take(&p->v[HELD_READY][0]));
+}
+
+static void release_held(struct daemon *d, uint64_t token)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++) {
+		auto_free char *name = held_name(token, (enum held)i);
+
+		spawner_release(d->spawner, name);
+	}
+}
+
+void attempt_spawn(struct daemon *d, const struct effect *fx)
+{
+	struct error e = { 0 };
+	struct launch l = { 0 };
+	struct pipes p;
+	struct job_view j;
+	const struct service_def *s = NULL;
+
+	memset(&p, -1, sizeof(p));
+	records_saw(d->records, COUNTER_TOKEN, fx->token);
+	if (!engine_job(d->engine, fx->job, &j, NULL))
+		return;
+	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
+	if (!a)
+		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
+	else if (spawn(d, fx, s, a, &l, &p, &e) == ERR_OK)
+		begin(d, fx, &p);
+	if (e.code != ERR_OK) {
+		if (p.v[HELD_STDOUT][0] >= 0)
+			release_held(d, fx->token);
+		engine_not_executed(d->engine, clock_mono(), fx->token, may_pass(&e), e.msg);
+	}
+	pipes_close(&p);
+	launch_release(&l);
+}
+
+/* ---- signals --------------------------------------------------------------- */
+
+static int stop_signal_of(const struct action_def *a)
+{
+	int signo = a && a->stop_signal ? signal_parse(a->stop_signal) : 0;
+
+	return signo ? signo : 15;
+}
+
+static const struct action_def *action_of(struct daemon *d, const struct effect *fx,
+    const struct service_def **s)
+{
+	struct job_view j;
+
+	return engine_job(d->engine, fx->job, &j, NULL) ? daemon_action(d, fx->unit, j.name, s) : NULL;
+}
+
+/* A command beside the job, in its surroundings, known by a token of its own. */
+static bool run_stopper(struct daemon *d, struct attempt *at, const struct action_def *a)
+{
+	struct error e = { 0 };
+	struct launch l = { 0 };
+	auto_str label = { 0 };
+	char pid[16];
+	uint64_t token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
+	struct label is = { .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true };
+
+	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
+	label_write(&is, &label);
+	if (launch_init_command(&l, a, a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
+		launch_set_env(&l, "MAINPID", pid);
+		l.spec.token = token;
+		l.spec.label = label.s;
+		l.spec.label_bytes = label.n;
+		if (spawner_spawn(d->spawner, launch_finish(&l), &e) == ERR_OK)
+			at->stopper = token;
+	}
+	if (e.code != ERR_OK)
+		report(REPORT_WARN, "%s: stop_exec: %s", a->name, e.msg);
+	launch_release(&l);
+	return at->stopper != 0;
+}
+
+void attempt_term(struct daemon *d, const struct effect *fx)
+{
+	const struct action_def *a = action_of(d, fx, NULL);
+	struct attempt *at = attempt_find(d, fx->token);
+
+	if (a && a->stop_exec && at && !at->exited && run_stopper(d, at, a))
+		return;
+	spawner_signal(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
+}
+
+void attempt_kill(struct daemon *d, const struct effect *fx)
+{
+	spawner_signal(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
+}
+
+void attempt_sweep(struct daemon *d, const struct effect *fx)
+{
+	spawner_signal(d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
+}
+
+/* ---- news ------------------------------------------------------------------ */
+
+void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, int take_pidfd)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	(void)ticks;
+
+	if (take_pidfd >= 0)
+		close(take_pidfd); /* the keeper watches; signals go through it */
+	if (!at) {
+		if (!(token & AUX_TOKEN_BIT))
+			spawner_signal(d->spawner, token, 9, KEEPER_SCOPE_KILL); /* nobody's */
+		return;
+	}
+	at->executed = true;
+	d->slots.v[at->job].pid = pid;
+	engine_executed(d->engine, clock_mono(), token);
+	perform_effects(d);
+	at = attempt_find(d, token);
+	if (at && !at->exited)
+		readiness_begin(at, false);
+}
+
+void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	struct error e = { 0 };
+	struct launch l = { 0 };
+	struct job_view j;
+	unit_id unit;
+
+	release_held(d, token);
+	if (!at || !engine_job(d->engine, at->job, &j, &unit))
+		return;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	struct error ignored = { 0 };
+	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
+		ignored.code = ERR_OK;
+	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, &e);
+	launch_release(&l);
+	drop(d, at);
+	engine_not_executed(d->engine, clock_mono(), token, spawn_is_transient(sys), e.msg);
+	perform_effects(d);
+}
+
+static bool exit_is_listed(const struct strv *codes, int code, int signo)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", code);
+	for (size_t i = 0; i < codes->n; i++)
+		if (signo ? signal_parse(codes->v[i]) == signo && strncmp(codes->v[i], "SIG", 3) == 0 :
+			    strcmp(codes->v[i], number) == 0)
+			return true;
+	return false;
+}
+
+struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exit_info *how)
+{
+	static const enum exit_rule verdicts[] = { EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL };
+	bool exited = how->code == CLD_EXITED;
+	struct job_exit x = { .code = exited ? how->status : -1, .signal = exited ? 0 : how->status };
+
+	if (!a || a->success_exit_codes.n == 0)
+		x.success = x.code == 0;
+	else
+		x.success = exit_is_listed(&a->success_exit_codes, x.code, x.signal);
+	for (size_t i = 0; a && i < a->retry.rules.n; i++) {
+		const struct retry_rule *r = &a->retry.rules.v[i];
+
+		if (r->signal ? x.signal && signal_parse(r->signal) == x.signal :
+				!x.signal && r->code == x.code) {
+			x.rule = verdicts[r->verdict];
+			break;
+		}
+	}
+	return x;
+}
+
+struct pending_ack {
+	struct daemon *d;
+	uint64_t token;
+};
+
+static void committed(bool durable, void *ctx)
+{
+	struct pending_ack *p = ctx;
+
+	if (durable || !store_degraded(p->d->store, NULL)) {
+		spawner_ack(p->d->spawner, p->token);
+		free(p);
+	} else {
+		daemon_retry_ack(p->d, p->token);
+		free(p);
+	}
+}
+
+void attempt_acknowledge(struct daemon *d, uint64_t token)
+{
+	struct pending_ack *p = mem_new(sizeof(*p));
+
+	*p = (struct pending_ack){ d, token };
+	store_barrier(d->store, committed, p);
+}
+
+void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	struct job_view j;
+	unit_id unit;
+
+	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
+		spawner_ack(d->spawner, token);
+		return;
+	}
+	job_id job = at->job;
+	at->exited = true;
+	readiness_end(at);
+	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
+	d->slots.v[job].pid = 0;
+	engine_exited(d->engine, clock_mono(), token, &x);
+	perform_effects(d);
+	records_put_job(d, job);
+	attempt_acknowledge(d, token);
+}
+
+void attempt_on_empty(void *ctx, uint64_t token)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+
+	if (!at)
+		return;
+	drop(d, at);
+	engine_set_empty(d->engine, clock_mono(), token);
+	perform_effects(d);
+}
+
+bool attempt_is_ready_text(const char *text)
+{
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, "READY=1", 7) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* READY=1 counts only where it was declared; a library may say it unasked. */
+void attempt_on_notified(void *ctx, uint64_t token, const char *text)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	struct job_view j;
+	unit_id unit;
+
+	if (d->recovery && !at)
+		recover_on_notified(d, token, text);
+	if (!at || !attempt_is_ready_text(text) || !engine_job(d->engine, at->job, &j, &unit))
+		return;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	if (!a || readiness_of(a) != READY_NOTIFY)
+		return;
+	engine_ready(d->engine, clock_mono(), token);
+	perform_effects(d);
+}

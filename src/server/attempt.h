@@ -1,0 +1,64 @@
+/*
+ * attempt.h - one execution of a job: from the request to the empty process set.
+ *
+ * Asks the keeper, hands pipes to the logs, watches the declared readiness, and
+ * tells the engine what became of it.  An attempt is known by its token; news
+ * about a token that is no job's present one is acknowledged and forgotten.
+ *
+ * Depends on: server/daemon.h.
+ */
+#ifndef HP_SERVER_ATTEMPT_H
+#define HP_SERVER_ATTEMPT_H
+
+#include "server/daemon.h"
+
+struct readiness;
+
+struct attempt {
+	struct daemon *d;
+	job_id job;
+	uint64_t token;
+	bool executed, exited;
+	uint64_t stopper;	    /* token of its running stop_exec, or 0 */
+	struct readiness *readiness; /* NULL: not watched */
+};
+
+/* A token of ours beside the engine's: never a job's. */
+#define AUX_TOKEN_BIT (UINT64_C(1) << 63)
+
+/* Effects of the engine.  A failure comes back as engine_not_executed(), at once. */
+void attempt_spawn(struct daemon *d, const struct effect *fx);
+void attempt_term(struct daemon *d, const struct effect *fx);
+void attempt_kill(struct daemon *d, const struct effect *fx);
+void attempt_sweep(struct daemon *d, const struct effect *fx);
+
+/* What the keeper tells (spawner.h); each performs the effects it causes. */
+void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, int take_pidfd);
+void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys);
+void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how);
+void attempt_on_empty(void *ctx, uint64_t token);
+void attempt_on_notified(void *ctx, uint64_t token, const char *text);
+bool attempt_is_ready_text(const char *text); /* READY=1 among the lines of sd_notify(3) */
+
+/* What a former server left: the job was restored under this token before. */
+struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid);
+
+/* The attempt of a token, NULL: not the present one of any job. */
+struct attempt *attempt_find(const struct daemon *d, uint64_t token);
+
+/* How it ended, held against success_exit_codes and the rules of the retry policy. */
+struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exit_info *how);
+
+/* Names of what the keeper holds for a token: "log:<token>:stdout" ... */
+enum held { HELD_STDOUT, HELD_STDERR, HELD_READY, HELD_COUNT };
+char *held_name(uint64_t token, enum held what);
+bool held_parse(const char *name, uint64_t *token, enum held *what);
+
+/* Give a pipe to the logs; it is closed by them.  `resumed`: it was captured before. */
+void attempt_capture(struct daemon *d, job_id job, uint64_t token, enum log_stream stream,
+    int take_fd, bool resumed);
+
+/* For system.health and tests: acknowledge what was committed once the disk works again. */
+void attempt_acknowledge(struct daemon *d, uint64_t token);
+
+#endif

@@ -1,0 +1,73 @@
+#include "server/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t usec_of(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+msec clock_mono(void)
+{
+	return usec_of(CLOCK_MONOTONIC) / 1000;
+}
+
+usec_wall clock_wall(void)
+{
+	return usec_of(CLOCK_REALTIME);
+}
+
+usec_wall clock_wall_of(msec mono)
+{
+	return clock_wall() - (clock_mono() - mono) * 1000;
+}
+
+msec clock_mono_of(usec_wall wall)
+{
+	return clock_mono() - (clock_wall() - wall) / 1000;
+}
+
+const char *clock_iso(usec_wall t, char *buf)
+{
+	time_t s = (time_t)(t / 1000000);
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	size_t n = strftime(buf, ISO_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, ISO_TIME_BYTES - n, ".%06dZ", (int)(t % 1000000));
+	return buf;
+}
+
+static int64_t fraction(const char **p)
+{
+	int64_t us = 0, unit = 100000;
+
+	if (**p != '.')
+		return 0;
+	for (++*p; **p >= '0' && **p <= '9'; ++*p, unit /= 10)
+		us += (**p - '0') * unit;
+	return us;
+}
+
+bool clock_parse(const char *text, usec_wall *out)
+{
+	struct tm tm = { 0 };
+	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	char *end;
+
+	if (!p) {
+		long long us = strtoll(text, &end, 10);
+
+		*out = us;
+		return end != text && !*end;
+	}
+	int64_t us = fraction(&p);
+	if (*p == 'Z')
+		p++;
+	*out = (usec_wall)timegm(&tm) * 1000000 + us;
+	return !*p;
+}

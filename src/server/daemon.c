@@ -1,0 +1,323 @@
+#include "server/daemon.h"
+
+#include "server/api.h"
+#include "server/attempt.h"
+#include "server/background.h"
+#include "server/gates.h"
+#include "server/hub.h"
+#include "server/operations.h"
+#include "server/perform.h"
+#include "server/records.h"
+#include "server/recover.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+extern char **environ;
+
+#define SHUTDOWN_WITHIN_MS 60000
+#define ACK_RETRY_S 2
+
+/* ---- definitions ------------------------------------------------------------ */
+
+struct job_slot *daemon_slot(struct daemon *d, job_id job)
+{
+	while (d->slots.n <= job)
+		vec_push(&d->slots);
+	return &d->slots.v[job];
+}
+
+const struct service_def *daemon_definition(struct daemon *d, const char *unit)
+{
+	const struct run_entry *r = map_get(&d->runs, unit);
+
+	return r ? &r->def : registry_find(d->registry, unit);
+}
+
+const struct action_def *daemon_action(
+    struct daemon *d, unit_id unit, const char *action, const struct service_def **service)
+{
+	struct unit_view u;
+	const struct service_def *s =
+	    engine_unit(d->engine, unit, &u) ? daemon_definition(d, u.name) : NULL;
+
+	if (s && service)
+		*service = s;
+	return s ? service_find_action(s, action) : NULL;
+}
+
+char *daemon_socket_path(
+    const struct daemon *d, const struct service_def *s, const struct socket_def *k)
+{
+	const char *path = k->path ? k->path : k->name;
+
+	if (*path == '/')
+		return text_dup(path);
+	return text_fmt("%s/%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name, path);
+}
+
+/* ---- events of the loop -------------------------------------------------------- */
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	(void)fd, (void)what;
+
+	engine_tick(d->engine, clock_mono());
+	perform_effects(d);
+}
+
+static void on_store(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	(void)fd, (void)what;
+
+	store_dispatch(d->store);
+}
+
+static void on_logs(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	(void)fd, (void)what;
+
+	logs_dispatch(d->logs);
+}
+
+static void on_pipe_closed(uint64_t token, enum log_stream stream, void *ctx)
+{
+	struct daemon *d = ctx;
+	auto_free char *name = held_name(token, stream == LOG_STDERR ? HELD_STDERR : HELD_STDOUT);
+
+	spawner_release(d->spawner, name);
+}
+
+static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct strv due = d->acks_due;
+	(void)fd, (void)what;
+
+	d->acks_due = (struct strv){ 0 };
+	for (size_t i = 0; i < due.n; i++)
+		attempt_acknowledge(d, strtoull(due.v[i], NULL, 16));
+	strv_release(&due);
+}
+
+void daemon_retry_ack(struct daemon *d, uint64_t token)
+{
+	strv_take(&d->acks_due, text_fmt("%llx", (unsigned long long)token));
+	if (!evtimer_pending(d->ack_retry, NULL))
+		event_add(d->ack_retry, &(struct timeval){ .tv_sec = ACK_RETRY_S });
+}
+
+/* ---- the keeper ------------------------------------------------------------------ */
+
+static uint64_t start_ticks(pid_t pid)
+{
+	char path[64], text[1024];
+	unsigned long long ticks = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	text[n] = 0;
+	const char *end = strrchr(text, ')');
+	if (end)
+		sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		    &ticks);
+	return ticks;
+}
+
+static void on_hello(void *ctx, pid_t keeper, bool has_cgroups)
+{
+	struct daemon *d = ctx;
+
+	d->keeper = keeper;
+	d->keeper_ticks = start_ticks(keeper);
+	d->has_cgroups = has_cgroups;
+}
+
+static void on_shutdown_asked(void *ctx, int times)
+{
+	struct daemon *d = ctx;
+
+	d->shutdown_asked = times;
+	if (!d->recovering)
+		daemon_shutdown(d, "signal");
+}
+
+static void on_lost_keeper(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	report(REPORT_ERROR, "the keeper is gone");
+	d->exit_status = KEEPER_EXIT_FAILED;
+	event_base_loopbreak(d->base);
+}
+
+static const struct spawner_events keeper_events = {
+	.spawned = attempt_on_spawned,
+	.failed = attempt_on_failed,
+	.exited = attempt_on_exited,
+	.set_empty = attempt_on_empty,
+	.notified = attempt_on_notified,
+	.listed = recover_on_listed,
+	.held = recover_on_held,
+	.listed_all = recover_on_listed_all,
+	.shutdown_asked = on_shutdown_asked,
+	.hello = on_hello,
+	.lost_keeper = on_lost_keeper,
+};
+
+/* ---- shutdown -------------------------------------------------------------------- */
+
+static void on_drained(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	(void)fd, (void)what;
+
+	if (spawner_is_idle(d->spawner))
+		event_base_loopbreak(d->base);
+	else
+		event_add(d->ack_retry, &(struct timeval){ .tv_usec = 1000 });
+}
+
+static void leave(bool durable, void *ctx)
+{
+	struct daemon *d = ctx;
+	(void)durable;
+
+	report(REPORT_INFO, "everything has ended");
+	api_close(d);
+	spawner_shutdown(d->spawner);
+	event_free(d->ack_retry);
+	d->ack_retry = evtimer_new(d->base, on_drained, d);
+	event_active(d->ack_retry, EV_TIMEOUT, 0);
+}
+
+static void on_all_stopped(void *ctx, const struct error *e, json_t *take_answer)
+{
+	struct daemon *d = ctx;
+	(void)e;
+
+	json_decref(take_answer);
+	store_barrier(d->store, leave, d);
+}
+
+void daemon_shutdown(struct daemon *d, const char *who)
+{
+	if (d->shutting_down)
+		return;
+	d->shutting_down = true;
+	report(REPORT_INFO, "shutdown, asked for by %s", who);
+	d->shutdown_op = engine_shutdown(d->engine, clock_mono(), SHUTDOWN_WITHIN_MS);
+	operations_begin(d, d->shutdown_op, who);
+	operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
+	perform_effects(d);
+}
+
+void daemon_ready(struct daemon *d)
+{
+	struct error e = { 0 };
+
+	if (api_open(d, &e)) {
+		report(REPORT_ERROR, "%s", e.msg);
+		d->exit_status = KEEPER_EXIT_FAILED;
+		event_base_loopbreak(d->base);
+	} else {
+		report(REPORT_INFO, "ready on %s", d->paths.socket);
+	}
+	if (d->shutdown_asked)
+		daemon_shutdown(d, "signal");
+}
+
+/* ---- life ------------------------------------------------------------------------ */
+
+static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
+{
+	struct event *ev = event_new(d->base, fd, EV_READ | EV_PERSIST, fn, d);
+
+	event_add(ev, NULL);
+	return ev;
+}
+
+static enum err open_stores(struct daemon *d, struct error *e)
+{
+	const struct registry_config cfg = { .hero_socket_dir = d->paths.sockets };
+	uint64_t seed = 1;
+
+	if (path_make(d->paths.state, 0700, e) || path_make(d->paths.sockets, 0755, e) ||
+	    store_open(d->paths.state, NULL, &d->store, e) ||
+	    logs_open(d->paths.logs, NULL, &d->logs, e))
+		return e->code;
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = (uint64_t)clock_wall();
+	d->engine = engine_new(seed);
+	d->registry = registry_new(&cfg);
+	d->records = records_new(d);
+	d->operations = operations_new(d);
+	d->gates = gates_new(d);
+	d->hub = hub_new(d);
+	d->background = background_new(d->base);
+	return ERR_OK;
+}
+
+enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
+{
+	*d = (struct daemon){ .options = o, .env = environ, .safe = o->safe, .started = clock_wall() };
+	paths_init(&d->paths, o);
+	d->base = event_base_new();
+	if (open_stores(d, e))
+		return e->code;
+	d->timer = evtimer_new(d->base, on_timer, d);
+	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
+	d->store_news = watch(d, store_event_fd(d->store), on_store);
+	d->logs_news = watch(d, logs_event_fd(d->logs), on_logs);
+	logs_on_closed(d->logs, on_pipe_closed, d);
+	d->spawner = spawner_new(d->base, keeper_fd, &keeper_events, d);
+	if (recover_begin(d, e))
+		return e->code;
+	spawner_list(d->spawner);
+	return ERR_OK;
+}
+
+int daemon_run(struct daemon *d)
+{
+	event_base_dispatch(d->base);
+	return d->exit_status;
+}
+
+static void free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+void daemon_release(struct daemon *d)
+{
+	if (d->api)
+		api_close(d);
+	free_event(d->timer);
+	free_event(d->ack_retry);
+	free_event(d->store_news);
+	free_event(d->logs_news);
+	gates_free(d->gates);
+	spawner_free(d->spawner);
+	if (d->logs)
+		logs_close(d->logs);
+	if (d->store)
+		store_close(d->store);
+	hub_free(d->hub);
+	background_free(d->background);
+	operations_free(d->operations);
+	records_free(d->records);
+	registry_free(d->registry);
+	engine_free(d->engine);
+	if (d->base)
+		event_base_free(d->base);
+	paths_release(&d->paths);
+}

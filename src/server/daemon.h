@@ -1,0 +1,130 @@
+/*
+ * daemon.h - everything that lives in the server, and the one loop it lives in.
+ *
+ * The engine decides and the edges act; this struct is where they meet.  Every
+ * call that changes the engine is followed by perform_effects() (perform.h) in
+ * the same pass of the loop.  Processes are asked for first, rows, events and
+ * answers come afterwards, so that a dependent never waits for bookkeeping.
+ *
+ * One thread.  Nothing here may block.
+ *
+ * Depends on: everything below server/ in src/LAYERS.
+ */
+#ifndef HP_SERVER_DAEMON_H
+#define HP_SERVER_DAEMON_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "logs/logs.h"
+#include "model/definition.h"
+#include "registry/registry.h"
+#include "server/clock.h"
+#include "server/paths.h"
+#include "server/report.h"
+#include "spawn/spawner.h"
+#include "store/store.h"
+
+struct event;
+struct event_base;
+struct attempt;
+struct gates;
+struct records;
+struct recovery;
+struct operations;
+struct hub;
+struct background;
+struct api;
+
+/* What the server knows of a job beside the engine; by job_id. */
+struct job_slot {
+	int64_t row;  /* id of its row in the store; 0: none in this run */
+	uint64_t run; /* number of the run that the row belongs to */
+	uint64_t action; /* text_hash() of its action: ids of jobs are used again */
+	pid_t pid;    /* of the present attempt, 0: none */
+	usec_wall created, started, ready_at, ended;
+	struct attempt *live; /* a process, or what is left of its set; NULL: none */
+};
+
+/* What the server knows of a unit beside the engine; by unit_id. */
+struct unit_slot {
+	uint64_t run; /* number of the run that the rest speaks of */
+	char *who;    /* asked for it */
+	usec_wall started, ended;
+};
+
+/* An ad-hoc run's definition; by its name, until the run ended. */
+struct run_entry {
+	char *name;
+	char *json; /* for the store */
+	struct service_def def;
+};
+
+struct daemon {
+	struct paths paths;
+	struct options *options;
+	char **env; /* the keeper's, as it was when it started; owned by libc */
+	struct event_base *base;
+	struct engine *engine;
+	struct registry *registry;
+	struct store *store;
+	struct logs *logs;
+	struct spawner *spawner;
+	struct gates *gates;
+	struct records *records;
+	struct operations *operations;
+	struct hub *hub;
+	struct background *background;
+	struct api *api; /* NULL until recovery is over */
+	struct recovery *recovery; /* NULL when it is over */
+	struct event *timer, *store_news, *logs_news, *ack_retry;
+
+	struct {
+		struct job_slot *v;
+		size_t n, cap;
+	} slots;
+	struct {
+		struct unit_slot *v;
+		size_t n, cap;
+	} units;
+	struct map runs; /* struct run_entry */
+
+	struct strv acks_due;	/* tokens, in hex: exits whose rows were not committed */
+	struct strv ended_runs; /* to be removed from the engine */
+	struct strv leaving; /* removed services that are still active */
+
+	pid_t keeper;
+	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
+	bool has_cgroups;
+	bool safe;
+	bool is_boot;	    /* this keeper has had no server before */
+	bool recovering;
+	bool performing; /* in perform_effects() */
+	bool shutting_down;
+	int shutdown_asked; /* how many times */
+	op_id shutdown_op;
+	int exit_status;
+	usec_wall started;
+	uint64_t aux_tokens; /* of processes beside jobs: stop_exec */
+};
+
+enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e) attr_must_use;
+int daemon_run(struct daemon *d); /* until shutdown; the exit status */
+void daemon_release(struct daemon *d);
+
+struct job_slot *daemon_slot(struct daemon *d, job_id job); /* made when absent */
+
+/* The definition that a unit's present or next attempt is made from; NULL: gone. */
+const struct service_def *daemon_definition(struct daemon *d, const char *unit);
+const struct action_def *daemon_action(struct daemon *d, unit_id unit, const char *action,
+    const struct service_def **service);
+
+/* Stop everything in reverse order, then end server and keeper. */
+void daemon_shutdown(struct daemon *d, const char *who);
+/* Recovery is over: open the API. */
+void daemon_ready(struct daemon *d);
+/* Acknowledge an exit to the keeper later: its row could not be committed now. */
+void daemon_retry_ack(struct daemon *d, uint64_t token);
+/* The folder name below HERO_SOCKET_DIR, and the absolute path of a declared socket. */
+char *daemon_socket_path(const struct daemon *d, const struct service_def *s, const struct socket_def *k);
+
+#endif

@@ -1,0 +1,43 @@
+#include "server/label.h"
+
+#include <stdio.h>
+
+#define MAGIC "hp1"
+
+void label_write(const struct label *l, struct str *out)
+{
+	str_fmt(out, MAGIC " %s %s %llu %lld %u %u %lld %d %d", l->unit, l->action,
+	    (unsigned long long)l->run, (long long)l->row, l->attempt, l->restarts,
+	    (long long)l->created, l->is_run, l->aux);
+}
+
+bool label_read(struct label *l, const void *bytes, size_t n)
+{
+	auto_free char *text = text_dup_n(bytes, n);
+	char unit[512], action[512];
+	unsigned long long run;
+	long long row, created;
+	unsigned attempt, restarts;
+	int is_run, aux;
+
+	if (sscanf(text, MAGIC " %511s %511s %llu %lld %u %u %lld %d %d", unit, action, &run, &row,
+		&attempt, &restarts, &created, &is_run, &aux) != 9)
+		return false;
+	*l = (struct label){ .unit = text_dup(unit),
+		.action = text_dup(action),
+		.run = run,
+		.row = row,
+		.attempt = attempt,
+		.restarts = restarts,
+		.created = created,
+		.is_run = is_run,
+		.aux = aux };
+	return true;
+}
+
+void label_release(struct label *l)
+{
+	free(l->unit);
+	free(l->action);
+	*l = (struct label){ 0 };
+}

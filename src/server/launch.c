@@ -1,0 +1,253 @@
+#include "server/launch.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const struct {
+	const char *name;
+	int resource;
+} limit_names[] = { { "as", RLIMIT_AS }, { "core", RLIMIT_CORE }, { "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA }, { "fsize", RLIMIT_FSIZE }, { "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE }, { "nproc", RLIMIT_NPROC }, { "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO }, { "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING }, { "stack", RLIMIT_STACK } };
+
+int signal_parse(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end != text && !*end)
+		return n > 0 && n < NSIG ? (int)n : 0;
+	if (strncmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (int i = 1; i < NSIG; i++) {
+		const char *known = sigabbrev_np(i);
+
+		if (known && strcmp(known, text) == 0)
+			return i;
+	}
+	return 0;
+}
+
+const char *signal_name(int signo, char *buf, size_t n)
+{
+	const char *known = sigabbrev_np(signo);
+
+	if (known)
+		snprintf(buf, n, "SIG%s", known);
+	else
+		snprintf(buf, n, "%d", signo);
+	return buf;
+}
+
+/* Words as a shell splits them, quotes honoured, nothing expanded. */
+static void split_words(const char *s, struct strv *out)
+{
+	while (*s) {
+		auto_str word = { 0 };
+		char quote = 0;
+
+		while (isspace((unsigned char)*s))
+			s++;
+		if (!*s)
+			return;
+		for (; *s && (quote || !isspace((unsigned char)*s)); s++) {
+			if (quote ? *s == quote : *s == '"' || *s == '\'')
+				quote = quote ? 0 : *s;
+			else
+				str_add_char(&word, *s == '\\' && s[1] && quote != '\'' ? *++s : *s);
+		}
+		strv_take(out, str_take(&word));
+	}
+}
+
+static void choose_command(struct launch *l, const struct action_def *a, const struct paths *paths)
+{
+	if (a->argv.n) {
+		for (size_t i = 0; i < a->argv.n; i++)
+			strv_take(&l->argv, path_expand(paths, a->argv.v[i]));
+	} else if (!a->script) {
+		strv_take(&l->argv, text_fmt("%s/bin/%s", paths->root, a->name));
+	} else if (text_eq(a->interpreter, "exec")) {
+		split_words(a->script, &l->argv);
+	} else {
+		strv_add(&l->argv, a->interpreter ? a->interpreter : "sh");
+		strv_add(&l->argv, SPAWN_SCRIPT_PATH);
+		l->spec.script = a->script;
+	}
+	strv_copy(&l->argv, &a->args);
+}
+
+static enum err take_group(struct launch *l, const struct action_def *a, struct error *e)
+{
+	char *end;
+	long gid = strtol(a->group, &end, 10);
+
+	if (end == a->group || *end) {
+		errno = 0;
+		struct group *gr = getgrnam(a->group);
+
+		if (!gr)
+			return error_set(e, ERR_INVALID, "group `%s` is not known", a->group);
+		gid = gr->gr_gid;
+	}
+	l->spec.gid = (gid_t)gid;
+	return ERR_OK;
+}
+
+static enum err take_user(struct launch *l, const struct action_def *a, struct error *e)
+{
+	char *end;
+	long uid = a->user ? strtol(a->user, &end, 10) : 0;
+	bool number = a->user && end != a->user && !*end;
+
+	if (!a->user && !a->group)
+		return ERR_OK;
+	struct passwd *pw = !a->user ? getpwuid(geteuid()) :
+			    number   ? getpwuid((uid_t)uid) :
+				       getpwnam(a->user);
+	if (!pw && a->user && !number)
+		return error_set(e, ERR_INVALID, "user `%s` is not known", a->user);
+	l->spec.uid = pw ? pw->pw_uid : a->user ? (uid_t)uid : geteuid();
+	l->spec.gid = pw ? pw->pw_gid : getegid();
+	if (a->group && take_group(l, a, e))
+		return e->code;
+	/* A supervisor that is not root can run things as itself only; leave its groups alone. */
+	if (geteuid() != 0 && l->spec.uid == geteuid() && l->spec.gid == getegid())
+		return ERR_OK;
+	int n = 64;
+	l->groups = mem_grow(NULL, (size_t)n, sizeof(gid_t));
+	if (!pw || getgrouplist(pw->pw_name, l->spec.gid, l->groups, &n) < 0)
+		n = 0;
+	l->spec.groups = l->groups;
+	l->spec.n_groups = (size_t)n;
+	l->spec.has_user = true;
+	if (pw && a->user) {
+		environment_set(&l->env, "USER", pw->pw_name);
+		environment_set(&l->env, "LOGNAME", pw->pw_name);
+		environment_set(&l->env, "HOME", pw->pw_dir);
+	}
+	return ERR_OK;
+}
+
+static bool limit_value(const char *s, const char **end, rlim_t *out)
+{
+	if (strncmp(s, "unlimited", 9) == 0) {
+		*out = RLIM_INFINITY;
+		*end = s + 9;
+		return true;
+	}
+	char *stop;
+	*out = strtoull(s, &stop, 10);
+	*end = stop;
+	return stop != s;
+}
+
+static enum err take_limit(struct launch *l, const struct env_var *v, struct error *e)
+{
+	struct spawn_limit *lim = &l->limits[l->spec.n_limits];
+	const char *end = NULL;
+
+	for (size_t i = 0; i < countof(limit_names); i++) {
+		if (strcmp(limit_names[i].name, v->name) != 0)
+			continue;
+		lim->resource = limit_names[i].resource;
+		if (!v->value || !limit_value(v->value, &end, &lim->soft))
+			break;
+		lim->hard = lim->soft;
+		if (*end == ':' && !limit_value(end + 1, &end, &lim->hard))
+			break;
+		if (*end)
+			break;
+		l->spec.n_limits++;
+		return ERR_OK;
+	}
+	return error_set(e, ERR_INVALID, "limits: `%s = %s` is not understood", v->name,
+	    v->value ? v->value : "");
+}
+
+static enum err take_limits(struct launch *l, const struct action_def *a, struct error *e)
+{
+	l->spec.limits = l->limits;
+	for (size_t i = 0; i < a->limits.n; i++) {
+		if (l->spec.n_limits == LAUNCH_LIMITS_MAX)
+			return error_set(e, ERR_LIMIT, "limits: more than %d", LAUNCH_LIMITS_MAX);
+		if (take_limit(l, &a->limits.v[i], e))
+			return e->code;
+	}
+	return ERR_OK;
+}
+
+static enum err surround(struct launch *l, const struct action_def *a, char *const *frozen_env,
+    const struct paths *paths, struct error *e)
+{
+	if (environment_init(&l->env, frozen_env, paths, a, e) || take_user(l, a, e) ||
+	    take_limits(l, a, e))
+		return e->code;
+	if (a->cwd)
+		l->spec.cwd = l->cwd = path_expand(paths, a->cwd);
+	if (a->umask) {
+		l->spec.has_umask = true;
+		l->spec.umask = (mode_t)strtoul(a->umask, NULL, 8);
+	}
+	l->spec.has_nice = a->nice_given;
+	l->spec.nice = (int)a->nice;
+	l->spec.has_oom = a->oom_given;
+	l->spec.oom_score_adj = (int)a->oom_score_adj;
+	return ERR_OK;
+}
+
+enum err launch_init(struct launch *l, const struct action_def *a, char *const *frozen_env,
+    const struct paths *paths, struct error *e)
+{
+	*l = (struct launch){ 0 };
+	choose_command(l, a, paths);
+	if (!l->argv.n)
+		return error_set(e, ERR_INVALID, "there is no command");
+	return surround(l, a, frozen_env, paths, e);
+}
+
+enum err launch_init_command(struct launch *l, const struct action_def *a, const char *command,
+    char *const *frozen_env, const struct paths *paths, struct error *e)
+{
+	*l = (struct launch){ 0 };
+	strv_add(&l->argv, "sh");
+	strv_add(&l->argv, "-c");
+	strv_add(&l->argv, command);
+	return surround(l, a, frozen_env, paths, e);
+}
+
+void launch_release(struct launch *l)
+{
+	environment_release(&l->env);
+	strv_release(&l->argv);
+	free(l->cwd);
+	free(l->groups);
+	*l = (struct launch){ 0 };
+}
+
+void launch_add_fd(struct launch *l, int fd, int number)
+{
+	l->fds[l->spec.n_fds++] = (struct spawn_fd){ fd, number };
+	l->spec.fds = l->fds;
+}
+
+void launch_set_env(struct launch *l, const char *name, const char *value)
+{
+	environment_set(&l->env, name, value);
+}
+
+const struct spawn_spec *launch_finish(struct launch *l)
+{
+	*vec_push(&l->argv) = NULL;
+	l->argv.n--;
+	l->spec.argv = (const char *const *)l->argv.v;
+	l->spec.envp = environment_list(&l->env);
+	return &l->spec;
+}

@@ -1,0 +1,106 @@
+/* main.c - the server, or, started by hand, the way to the keeper that starts it. */
+#include "server/daemon.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define VERSION "0.1.0"
+
+static char *own_path(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	return n > 0 ? text_dup_n(path, (size_t)n) : NULL;
+}
+
+/* Beside us, in the build tree, in libexec, or in the PATH. */
+static char *find_keeper(const char *self)
+{
+	static const char *const places[] = { "hero_proc_keeper", "../keeper/hero_proc_keeper",
+		"../libexec/hero_proc/hero_proc_keeper", "../libexec/hero_proc_keeper" };
+	auto_free char *copy = text_dup(self);
+	const char *dir = dirname(copy);
+
+	for (size_t i = 0; i < countof(places); i++) {
+		char *path = text_fmt("%s/%s", dir, places[i]);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return text_dup("hero_proc_keeper");
+}
+
+/* Does not return when it works: this process becomes the keeper. */
+static int become_keeper(const struct options *o, int argc, char **argv)
+{
+	struct paths paths;
+	struct error e = { 0 };
+	auto_free char *self = own_path();
+	auto_free char *keeper = find_keeper(self ? self : argv[0]);
+	char **args = mem_new(((size_t)argc + 8) * sizeof(*args));
+	size_t n = 0;
+	static char word_state[] = "--state", word_server[] = "--server", word_end[] = "--";
+
+	paths_init(&paths, o);
+	if (path_make(paths.state, 0700, &e)) {
+		fprintf(stderr, "hero_proc_server: %s\n", e.msg);
+		return KEEPER_EXIT_FAILED;
+	}
+	args[n++] = keeper;
+	args[n++] = word_state;
+	args[n++] = paths.state;
+	args[n++] = word_server;
+	args[n++] = self;
+	args[n++] = word_end;
+	for (int i = 1; i < argc; i++)
+		args[n++] = argv[i];
+	execvp(keeper, args);
+	fprintf(stderr, "hero_proc_server: %s: %s\n", keeper, strerror(errno));
+	free(args);
+	paths_release(&paths);
+	return KEEPER_EXIT_FAILED;
+}
+
+static int serve(struct options *o, int keeper_fd)
+{
+	struct daemon d;
+	struct error e = { 0 };
+	int status = KEEPER_EXIT_FAILED;
+
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	signal(SIGPIPE, SIG_IGN);
+	if (daemon_init(&d, o, keeper_fd, &e))
+		report(REPORT_ERROR, "%s", e.msg);
+	else
+		status = daemon_run(&d);
+	daemon_release(&d);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct error e = { 0 };
+
+	if (options_parse(&o, argc, argv, &e)) {
+		fprintf(stderr, "hero_proc_server: %s\n%s", e.msg, options_usage);
+		return KEEPER_EXIT_USAGE;
+	}
+	if (o.version || o.help) {
+		printf("%s", o.help ? options_usage : "hero_proc_server " VERSION "\n");
+		return KEEPER_EXIT_DONE;
+	}
+	report_set_level(o.level);
+	int fd = spawner_fd_from_env();
+	int status = fd < 0 ? become_keeper(&o, argc, argv) : serve(&o, fd);
+	options_release(&o);
+	return status;
+}

@@ -1,0 +1,22 @@
+/*
+ * occupy.h - before an attempt: the places it declares are made ready, or it is
+ * refused.
+ *
+ * The socket folder is made.  A socket file that nobody listens on is removed,
+ * before the spawn and never after, and only if it is still the same file.  A
+ * foreign holder is named.
+ *
+ * Depends on: server/daemon.h.
+ */
+#ifndef HP_SERVER_OCCUPY_H
+#define HP_SERVER_OCCUPY_H
+
+#include "server/daemon.h"
+
+enum err occupy_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
+    struct error *e) attr_must_use;
+
+/* Who listens on a Unix socket: 1 and its pid, 0 nobody, -1 there is no such file. */
+int occupy_listener(const char *path, pid_t *out);
+
+#endif

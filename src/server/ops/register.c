@@ -1,0 +1,325 @@
+/* register.c - definitions in and out: register, define, set, delete. */
+#include "server/ops/ops.h"
+
+#include "manifest/manifest.h"
+#include "server/operations.h"
+#include "server/perform.h"
+#include "server/registration.h"
+#include "server/submission.h"
+
+#define P_START { "start", RPC_BOOL, false, "start what it defines, as one operation" }
+#define P_WAIT { "wait", RPC_BOOL, false, "with start: answer at the end (default)" }
+#define P_TIMEOUT { "timeout_ms", RPC_INT, false, "bounds the wait only" }
+#define P_DRY { "dry_run", RPC_BOOL, false, "check only" }
+
+static const struct rpc_param register_params[] = {
+	{ "manifest", RPC_STRING, false, "the text of a service.toml" },
+	{ "path", RPC_STRING, false, "where it is from: its source, and for messages" },
+	{ "manifests", RPC_ARRAY, false, "several, [{path, text}], as one transaction" },
+	{ "for", RPC_STRING, false, "the binary that the caller speaks for" },
+	{ "exec", RPC_STRING, false, "the executable of that binary" },
+	{ "shape", RPC_STRING, false, "auto, composite or per_binary" }, P_START, P_WAIT, P_TIMEOUT, P_DRY };
+static const struct rpc_param define_params[] = { { "service", RPC_OBJECT, true, "the definition" },
+	P_START, P_WAIT, P_TIMEOUT, P_DRY };
+static const struct rpc_param delete_params[] = { { "name", RPC_STRING, true, "a service" },
+	{ "force", RPC_BOOL, false, "although others need it" },
+	{ "with_dependents", RPC_BOOL, false, "and everything that needs it" } };
+
+/* Everything that one call contributes. */
+struct intake {
+	struct rpc_call *call;
+	struct daemon *d;
+	char *who;
+	struct manifest *manifests;
+	size_t n_manifests;
+	struct strv sources;
+	struct {
+		struct contribution *v;
+		size_t n, cap;
+	} in;
+	struct diags diags;
+	struct registry_outcome out;
+	struct error e;
+};
+
+static void intake_init(struct intake *t, struct rpc_call *call)
+{
+	*t = (struct intake){ .call = call, .d = ops_daemon(call), .who = ops_who(call) };
+}
+
+static void intake_release(struct intake *t)
+{
+	for (size_t i = 0; i < t->n_manifests; i++)
+		manifest_release(&t->manifests[i]);
+	free(t->manifests);
+	free(t->who);
+	free(t->in.v);
+	strv_release(&t->sources);
+	diags_release(&t->diags);
+	registry_outcome_release(&t->out);
+}
+
+static const char *source_of(struct intake *t, const char *path, const struct manifest *m)
+{
+	strv_take(&t->sources, path ? text_dup(path) : text_fmt("inline:%s", m->n ? m->v[0].name : ""));
+	return t->sources.v[t->sources.n - 1];
+}
+
+static enum err read_one(struct intake *t, const char *text, const char *path, const json_t *params)
+{
+	struct manifest *m = &t->manifests[t->n_manifests++];
+	struct manifest_options o = { .path = path,
+		.binary = param_text(params, "for"),
+		.exec = param_text(params, "exec") };
+	const char *shape = param_text(params, "shape");
+
+	if (shape && !manifest_shape_parse(shape, &o.shape))
+		return error_set(&t->e, ERR_INVALID, "shape: `%s` is none of auto, composite, per_binary", shape);
+	if (manifest_read(text, strlen(text), &o, m, &t->diags, &t->e))
+		return t->e.code;
+	const char *source = source_of(t, path, m);
+	for (size_t i = 0; i < m->n; i++)
+		*vec_push(&t->in) = (struct contribution){ &m->v[i], source, CONTRIBUTE_REGISTER };
+	return ERR_OK;
+}
+
+/* All are read, so that all errors are told at once. */
+static enum err read_all(struct intake *t, const json_t *params)
+{
+	const json_t *list = json_object_get(params, "manifests");
+	const char *text = param_text(params, "manifest");
+	enum err code = ERR_OK;
+	size_t i;
+	json_t *m;
+
+	t->manifests = mem_new((json_array_size(list) + 1) * sizeof(*t->manifests));
+	if (!text && !json_array_size(list))
+		return error_set(&t->e, ERR_INVALID, "either `manifest` or `manifests` is needed");
+	if (text)
+		code = read_one(t, text, param_text(params, "path"), params);
+	json_array_foreach (list, i, m) {
+		const char *body = param_text(m, "text");
+
+		if (!body)
+			return error_set(&t->e, ERR_INVALID, "manifests: each needs `path` and `text`");
+		if (read_one(t, body, param_text(m, "path"), params))
+			code = t->e.code;
+	}
+	return code;
+}
+
+static json_t *change_json(const struct registry_change *c)
+{
+	json_t *o = json_pack("{s:s, s:s}", "name", c->name, "change", change_kind_str(c->kind));
+
+	if (c->owners.n == 1)
+		json_object_set_new(o, "owner", json_string(c->owners.v[0]));
+	if (c->owners.n)
+		json_object_set_new(o, "owners", strv_json(&c->owners));
+	return o;
+}
+
+static json_t *outcome_json(const struct intake *t)
+{
+	json_t *services = json_array();
+
+	for (size_t i = 0; i < t->out.n; i++)
+		if (t->out.v[i].kind != CHANGE_RESOLVED)
+			json_array_append_new(services, change_json(&t->out.v[i]));
+	return json_pack("{s:o, s:o}", "services", services, "warnings", diags_json(&t->diags, DIAG_WARNING));
+}
+
+/* What a start acts on: the owners, where somebody runs these binaries already. */
+static void names_to_start(const struct intake *t, struct strv *out)
+{
+	for (size_t i = 0; i < t->in.n; i++) {
+		const char *name = t->in.v[i].def->name;
+		const struct registry_change *c = name ? registry_outcome_find(&t->out, name) : NULL;
+
+		if (c && c->owners.n) {
+			for (size_t k = 0; k < c->owners.n; k++)
+				if (!strv_has(out, c->owners.v[k]))
+					strv_add(out, c->owners.v[k]);
+		} else if (name && registry_find(t->d->registry, name) && !strv_has(out, name)) {
+			strv_add(out, name);
+		}
+	}
+}
+
+static void finish(struct intake *t, const json_t *params)
+{
+	struct strv names = { 0 };
+	json_t *answer = outcome_json(t);
+
+	if (param_bool(params, "dry_run", false)) {
+		rpc_answer(t->call, answer);
+	} else if (param_bool(params, "start", false)) {
+		names_to_start(t, &names);
+		perform_effects(t->d);
+		ops_request(t->call, params, OP_START, &names, answer);
+	} else {
+		perform_effects(t->d);
+		ops_answer_committed(t->call, answer);
+	}
+	strv_release(&names);
+}
+
+static void apply(struct intake *t, const json_t *params)
+{
+	unsigned flags = param_bool(params, "dry_run", false) ? REGISTRY_DRY_RUN : 0;
+
+	if (registration_apply(t->d, t->in.v, t->in.n, flags, &t->out, &t->diags, &t->e)) {
+		diags_sort(&t->diags);
+		ops_fail_diags(t->call, &t->e, &t->diags, &t->out.chain);
+		return;
+	}
+	diags_sort(&t->diags);
+	submission_resolve_again(t->d);
+	finish(t, params);
+}
+
+static void register_it(struct rpc_call *call, json_t *params)
+{
+	struct intake t;
+
+	intake_init(&t, call);
+	if (read_all(&t, params))
+		ops_fail_diags(call, &t.e, &t.diags, NULL);
+	else
+		apply(&t, params);
+	intake_release(&t);
+}
+
+/* `service.manifest`: TOML in place of JSON; else the JSON reader. */
+static enum err read_service(struct intake *t, const json_t *params, struct service_def *def,
+    enum contribution_mode mode)
+{
+	const json_t *service = json_object_get(params, "service");
+	const char *text = param_text(service, "manifest");
+	auto_free char *who = text_fmt("rpc %s (%s)", rpc_call_method(t->call), t->who);
+
+	t->manifests = mem_new(sizeof(*t->manifests));
+	if (text) {
+		if (read_one(t, text, param_text(service, "path"), service))
+			return t->e.code;
+		for (size_t i = 0; i < t->in.n; i++)
+			t->in.v[i].mode = mode;
+		return ERR_OK;
+	}
+	if (!service_def_read_json(service, who, false, &t->diags, def))
+		return error_set(&t->e, ERR_INVALID, "%s", t->diags.n ? t->diags.v[0].message : "service");
+	strv_take(&t->sources, text_fmt("rpc:%s", def->name ? def->name : ""));
+	*vec_push(&t->in) = (struct contribution){ def, t->sources.v[0], mode };
+	return ERR_OK;
+}
+
+static void take_service(struct rpc_call *call, json_t *params, enum contribution_mode mode)
+{
+	struct intake t;
+	struct service_def def = { 0 };
+
+	intake_init(&t, call);
+	if (read_service(&t, params, &def, mode))
+		ops_fail_diags(call, &t.e, &t.diags, NULL);
+	else
+		apply(&t, params);
+	service_def_release(&def);
+	intake_release(&t);
+}
+
+static void define(struct rpc_call *call, json_t *params)
+{
+	take_service(call, params, CONTRIBUTE_DEFINE);
+}
+
+static void set(struct rpc_call *call, json_t *params)
+{
+	take_service(call, params, CONTRIBUTE_SET);
+}
+
+/* ---- delete --------------------------------------------------------------------- */
+
+static void refuse_delete(struct rpc_call *call, const char *name, const struct strv *dependents)
+{
+	struct error e = { 0 };
+	auto_str list = { 0 };
+
+	for (size_t i = 0; i < dependents->n; i++)
+		str_fmt(&list, "%s%s", i ? ", " : "", dependents->v[i]);
+	error_set(&e, ERR_CONFLICT, "%s is needed by %s", name, str_text(&list));
+	rpc_fail(call, &e, json_pack("{s:o, s:s}", "dependents", strv_json(dependents), "hint",
+			       "with_dependents deletes them too, force leaves them blocked"));
+}
+
+/* What needs it, and what needs that: dependents first. */
+static void closure_of(struct daemon *d, const char *name, struct strv *out)
+{
+	strv_add(out, name);
+	for (size_t i = 0; i < out->n; i++) {
+		struct strv more = { 0 };
+
+		registry_dependents(d->registry, out->v[i], &more);
+		for (size_t k = 0; k < more.n; k++)
+			if (!strv_has(out, more.v[k]))
+				strv_add(out, more.v[k]);
+		strv_release(&more);
+	}
+}
+
+static void delete_all(struct rpc_call *call, const struct strv *names)
+{
+	struct daemon *d = ops_daemon(call);
+	auto_free char *who = ops_who(call);
+	struct error e = { 0 };
+	json_t *deleted = json_array(), *operations = json_array();
+
+	for (size_t i = names->n; i-- > 0;) {
+		op_id op = 0;
+
+		if (registration_delete(d, names->v[i], who, &op, &e))
+			break;
+		json_array_append_new(deleted, json_string(names->v[i]));
+		if (op)
+			json_array_append_new(operations, json_integer((json_int_t)op));
+	}
+	perform_effects(d);
+	if (e.code != ERR_OK) {
+		json_decref(operations);
+		rpc_fail(call, &e, json_pack("{s:o}", "deleted", deleted));
+		return;
+	}
+	ops_answer_committed(call, json_pack("{s:o, s:o}", "deleted", deleted, "operations", operations));
+}
+
+static void delete_it(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	const char *name = param_text(params, "name");
+	bool with = param_bool(params, "with_dependents", false);
+	struct strv dependents = { 0 }, names = { 0 };
+
+	if (!registry_find(d->registry, name)) {
+		ops_fail_unknown(call, name);
+		return;
+	}
+	registry_dependents(d->registry, name, &dependents);
+	if (dependents.n && !with && !param_bool(params, "force", false)) {
+		refuse_delete(call, name, &dependents);
+	} else {
+		if (with)
+			closure_of(d, name, &names);
+		else
+			strv_add(&names, name);
+		delete_all(call, &names);
+	}
+	strv_release(&dependents);
+	strv_release(&names);
+}
+
+static const struct rpc_method methods[] = {
+	OPS_METHOD("service.register", "Take in manifests, as one transaction", register_params, register_it, true),
+	OPS_METHOD("service.define", "Create a service; refused if it exists otherwise", define_params, define, true),
+	OPS_METHOD("service.set", "Create or replace a service", define_params, set, true),
+	OPS_METHOD("service.delete", "Forget a service", delete_params, delete_it, true),
+};
+const struct rpc_group ops_register = OPS_GROUP(methods);

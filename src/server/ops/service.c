@@ -1,0 +1,325 @@
+/* service.c - questions about services, and words to one of them. */
+#include "server/ops/ops.h"
+
+#include "manifest/definition_read.h"
+#include "server/attempt.h"
+#include "server/background.h"
+#include "server/launch.h"
+#include "server/operations.h"
+#include "server/perform.h"
+#include "server/status.h"
+#include "server/unit_spec.h"
+#include "server/why.h"
+
+#include "logs/query.h"
+
+#define LIST_MAX 1000
+
+static const struct rpc_param name_params[] = { { "name", RPC_STRING, true, "a service" } };
+static const struct rpc_param list_params[] = { { "limit", RPC_INT, false, "at most so many (1000)" },
+	{ "cursor", RPC_STRING, false, "`next` of the last answer" },
+	{ "state", RPC_STRING, false, "only in that state" },
+	{ "class", RPC_STRING, false, "user or system" }, { "tag", RPC_STRING, false, "with that tag" } };
+static const struct rpc_param why_params[] = { { "name", RPC_STRING, true, "a service or a run" } };
+static const struct rpc_param ready_params[] = { { "name", RPC_STRING, true, "a service" },
+	{ "action", RPC_STRING, false, "one of its actions" } };
+static const struct rpc_param kill_params[] = { { "name", RPC_STRING, true, "a service" },
+	{ "action", RPC_STRING, false, "one of its actions" },
+	{ "signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)" } };
+static const struct rpc_param tree_params[] = { { "name", RPC_STRING, true, "a service" },
+	{ "reverse", RPC_BOOL, false, "what needs it instead of what it needs" } };
+
+static void get(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	const struct service_def *s = registry_find(d->registry, param_text(params, "name"));
+
+	if (!s) {
+		ops_fail_unknown(call, param_text(params, "name"));
+		return;
+	}
+	json_t *o = service_def_shown(s);
+	struct unit_view u;
+	if (engine_unit(d->engine, engine_find(d->engine, s->name), &u)) {
+		json_object_set_new(o, "wanted", json_string(wanted_str(u.wanted)));
+		json_object_set_new(o, "state", json_string(service_state_str(u.state)));
+	}
+	json_object_set_new(o, "sources", strv_json(&s->sources));
+	rpc_answer(call, o);
+}
+
+static void status(struct rpc_call *call, json_t *params)
+{
+	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
+
+	if (id != ID_NONE)
+		rpc_answer(call, status_of_unit(ops_daemon(call), id));
+}
+
+static bool passes(struct daemon *d, const struct service_def *s, unit_id id, const json_t *params)
+{
+	const char *state = param_text(params, "state"), *class = param_text(params, "class"),
+		   *tag = param_text(params, "tag");
+	struct unit_view u;
+
+	return engine_unit(d->engine, id, &u) &&
+	       (!state || strcmp(state, service_state_str(u.state)) == 0) &&
+	       (!class || strcmp(class, service_class_str(s->class)) == 0) &&
+	       (!tag || strv_has(&s->tags, tag));
+}
+
+static void list(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	int64_t limit = param_int(params, "limit", LIST_MAX);
+	json_t *services = json_array();
+	const struct service_def *s = registry_next(d->registry, param_text(params, "cursor"));
+	const char *last = NULL;
+
+	limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
+	for (; s && (int64_t)json_array_size(services) < limit; s = registry_next(d->registry, last)) {
+		unit_id id = engine_find(d->engine, s->name);
+
+		last = s->name;
+		if (passes(d, s, id, params))
+			json_array_append_new(services, status_of_unit(d, id));
+	}
+	json_t *o = json_pack("{s:o, s:I}", "services", services, "total", (json_int_t)registry_count(d->registry));
+	json_object_set_new(o, "next", s && last ? json_string(last) : json_null());
+	rpc_answer(call, o);
+}
+
+/* ---- why ------------------------------------------------------------------------- */
+
+/* The last line on stderr of what failed at the root; read beside the loop. */
+struct last_words {
+	struct rpc_call *call;
+	json_t *answer;
+	char *dir, *service, *action, *text, *line;
+};
+
+static bool take_line(const struct log_line *line, void *ctx)
+{
+	struct last_words *w = ctx;
+
+	free(w->line);
+	w->line = text_dup_n(line->bytes, line->n < 200 ? line->n : 200);
+	return true;
+}
+
+static void read_last(void *ctx)
+{
+	struct last_words *w = ctx;
+	const char *services[] = { w->service };
+	struct log_filter f = { .services = services,
+		.n_services = 1,
+		.action = w->action,
+		.stream = LOG_STDERR,
+		.tail = 1 };
+	struct error e = { 0 };
+
+	logs_query(w->dir, &f, take_line, w, NULL, &e);
+}
+
+static void answer_why(void *ctx)
+{
+	struct last_words *w = ctx;
+	auto_str text = { 0 };
+
+	str_add(&text, w->text);
+	if (w->line && *w->line)
+		str_fmt(&text, "\n  its last words: %s", w->line);
+	json_t *shown = json_stringn(str_text(&text), text.n);
+	json_object_set_new(w->answer, "text", shown ? shown : json_string(w->text));
+	rpc_answer(w->call, w->answer);
+	free(w->dir);
+	free(w->service);
+	free(w->action);
+	free(w->text);
+	free(w->line);
+	free(w);
+}
+
+static void why(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
+	const char *service = NULL, *action = NULL;
+	struct unit_view u;
+
+	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
+		return;
+	struct last_words *w = mem_new(sizeof(*w));
+	*w = (struct last_words){ .call = call,
+		.text = why_text(d, id, &service, &action),
+		.answer = json_pack("{s:s, s:s, s:o, s:o}", "name", u.name, "state", service_state_str(u.state),
+		    "waiting_on", status_waiting_on(d, id), "chain", why_chain(d, id)) };
+	w->dir = text_dup(d->paths.logs);
+	w->service = text_dup(service);
+	w->action = text_dup(action);
+	if (service)
+		background_run(d->background, read_last, answer_why, w);
+	else
+		answer_why(w);
+}
+
+/* ---- words to a process ------------------------------------------------------------- */
+
+static bool is_meant(const struct job_view *j, const char *action)
+{
+	return !j->virtual && (!action || strcmp(action, j->name) == 0);
+}
+
+static void ready(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	const char *name = param_text(params, "name"), *action = param_text(params, "action");
+	unit_id id = ops_find_unit(call, name, false);
+	json_t *done = json_array();
+	struct job_view j;
+
+	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
+		const struct action_def *a = daemon_action(d, id, j.name, NULL);
+
+		if (!is_meant(&j, action) || j.core.state != JOB_RUNNING || !a ||
+		    readiness_of(a) != READY_MANUAL)
+			continue;
+		engine_ready(d->engine, clock_mono(), j.token);
+		json_array_append_new(done, json_string(j.name));
+	}
+	perform_effects(d);
+	if (id == ID_NONE) {
+		json_decref(done);
+	} else if (json_array_size(done) == 0) {
+		json_decref(done);
+		ops_fail(call, ERR_INVALID_STATE,
+		    "%s: no attempt that is declared ready by hand is starting", name);
+	} else {
+		ops_answer_committed(call, json_pack("{s:o}", "ready", done));
+	}
+}
+
+static int signal_of(const json_t *params)
+{
+	const json_t *v = json_object_get(params, "signal");
+
+	if (json_is_integer(v))
+		return json_integer_value(v) > 0 && json_integer_value(v) < 65 ? (int)json_integer_value(v) : 0;
+	return json_is_string(v) ? signal_parse(json_string_value(v)) : 15;
+}
+
+static void kill_it(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	const char *name = param_text(params, "name"), *action = param_text(params, "action");
+	int signo = signal_of(params);
+	json_t *pids = json_array();
+	struct job_view j;
+
+	if (!signo) {
+		json_decref(pids);
+		ops_fail(call, ERR_INVALID, "signal: no such signal");
+		return;
+	}
+	unit_id id = ops_find_unit(call, name, true);
+	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
+		pid_t pid = is_meant(&j, action) && j.id < d->slots.n ? d->slots.v[j.id].pid : 0;
+
+		if (!pid)
+			continue;
+		spawner_signal(d->spawner, j.token, signo, KEEPER_SCOPE_LEADER);
+		json_array_append_new(pids, json_integer(pid));
+	}
+	if (id == ID_NONE) {
+		json_decref(pids);
+	} else if (json_array_size(pids) == 0) {
+		json_decref(pids);
+		ops_fail(call, ERR_INVALID_STATE, "%s has no process", name);
+	} else {
+		rpc_answer(call, json_pack("{s:o, s:i}", "signalled", pids, "signal", signo));
+	}
+}
+
+/* ---- tree --------------------------------------------------------------------------- */
+
+#define TREE_DEPTH 64
+
+static json_t *tree_of(struct daemon *d, unit_id id, bool reverse, json_t *seen, int depth);
+
+static void add_needs(struct daemon *d, unit_id id, json_t *seen, int depth, json_t *into)
+{
+	struct job_view j;
+	struct edge_view e;
+
+	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
+		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++) {
+			json_t *o = e.to_unit != ID_NONE && e.to_unit != id ?
+					tree_of(d, e.to_unit, false, seen, depth + 1) :
+					json_pack("{s:s}", "name", e.target);
+
+			json_object_set_new(o, "kind", status_kinds(e.kinds));
+			json_object_set_new(o, "condition", json_string(condition_str(e.condition)));
+			json_object_set_new(o, "gate", e.gate_text ? json_string(e.gate_text) : json_null());
+			json_object_set_new(o, "status", json_string(edge_status_str(e.status)));
+			json_array_append_new(into, o);
+		}
+}
+
+static void add_needed_by(struct daemon *d, unit_id id, json_t *seen, int depth, json_t *into)
+{
+	struct strv names = { 0 };
+
+	engine_dependents(d->engine, id, false, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		unit_id from = engine_find(d->engine, names.v[i]);
+
+		if (from != ID_NONE && from != id)
+			json_array_append_new(into, tree_of(d, from, true, seen, depth + 1));
+	}
+	strv_release(&names);
+}
+
+static json_t *tree_of(struct daemon *d, unit_id id, bool reverse, json_t *seen, int depth)
+{
+	struct unit_view u;
+
+	if (!engine_unit(d->engine, id, &u))
+		return json_object();
+	json_t *below = json_array();
+	json_t *o = json_pack("{s:s, s:s}", "name", u.name, "state",
+	    u.registered || u.is_run ? service_state_str(u.state) : "missing");
+
+	if (json_object_get(seen, u.name)) {
+		json_object_set_new(o, "repeated", json_true()); /* its branch is shown elsewhere */
+	} else if (depth < TREE_DEPTH) {
+		json_object_set_new_nocheck(seen, u.name, json_true());
+		if (reverse)
+			add_needed_by(d, id, seen, depth, below);
+		else
+			add_needs(d, id, seen, depth, below);
+	}
+	json_object_set_new(o, reverse ? "needed_by" : "needs", below);
+	return o;
+}
+
+static void tree(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	unit_id id = ops_find_unit(call, param_text(params, "name"), false);
+	json_t *seen = json_object();
+
+	if (id != ID_NONE)
+		rpc_answer(call, tree_of(d, id, param_bool(params, "reverse", false), seen, 0));
+	json_decref(seen);
+}
+
+static const struct rpc_method methods[] = {
+	OPS_METHOD("service.get", "Its definition, every edge resolved", name_params, get, false),
+	OPS_METHOD("service.list", "The status of services, by name", list_params, list, false),
+	OPS_METHOD("service.status", "What it does and what it waits for", name_params, status, false),
+	OPS_METHOD("service.why", "Why it is where it is, down to the root", why_params, why, false),
+	OPS_METHOD("service.ready", "Declare it ready by hand", ready_params, ready, true),
+	OPS_METHOD("service.kill", "Send a signal, change nothing else", kill_params, kill_it, true),
+	OPS_METHOD("service.tree", "What it needs, or what needs it", tree_params, tree, false),
+};
+const struct rpc_group ops_service = OPS_GROUP(methods);

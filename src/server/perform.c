@@ -1,0 +1,115 @@
+#include "server/perform.h"
+
+#include "server/attempt.h"
+#include "server/gates.h"
+#include "server/operations.h"
+#include "server/records.h"
+#include "server/registration.h"
+#include "server/submission.h"
+
+#include <event2/event.h>
+
+struct effects {
+	struct effect *v;
+	size_t n, cap;
+};
+
+static bool acts(const struct effect *fx)
+{
+	switch (fx->kind) {
+	case EFFECT_SPAWN:
+	case EFFECT_TERM:
+	case EFFECT_KILL:
+	case EFFECT_SWEEP:
+	case EFFECT_GATE_WATCH:
+	case EFFECT_GATE_DROP: return true;
+	case EFFECT_JOB:
+	case EFFECT_UNIT:
+	case EFFECT_WANTED:
+	case EFFECT_OP:
+	case EFFECT_RUN_ENDED:
+	case EFFECT_COUNT: break;
+	}
+	return false;
+}
+
+static void carry_out(struct daemon *d, const struct effect *fx)
+{
+	switch (fx->kind) {
+	case EFFECT_SPAWN: attempt_spawn(d, fx); break;
+	case EFFECT_TERM: attempt_term(d, fx); break;
+	case EFFECT_KILL: attempt_kill(d, fx); break;
+	case EFFECT_SWEEP: attempt_sweep(d, fx); break;
+	case EFFECT_GATE_WATCH: gates_watch(d, fx->gate); break;
+	case EFFECT_GATE_DROP: gates_drop(d, fx->gate); break;
+	case EFFECT_JOB: records_job_changed(d, fx); break;
+	case EFFECT_UNIT:
+		records_unit_changed(d, fx);
+		registration_unit_changed(d, fx->unit);
+		break;
+	case EFFECT_WANTED: records_wanted_changed(d, fx); break;
+	case EFFECT_OP: operations_changed(d, fx); break;
+	case EFFECT_RUN_ENDED:
+		records_run_ended(d, fx);
+		submission_run_ended(d, fx->unit);
+		break;
+	case EFFECT_COUNT: break;
+	}
+}
+
+/* Acts now, keeps the rest: a failing spawn adds effects of its own. */
+static void act(struct daemon *d, struct effects *books)
+{
+	struct effects now = { 0 };
+	size_t n;
+
+	for (;;) {
+		const struct effect *fx = engine_effects(d->engine, &n);
+
+		if (n == 0)
+			break;
+		for (size_t i = 0; i < n; i++)
+			*vec_push(acts(&fx[i]) ? &now : books) = fx[i];
+		engine_effects_clear(d->engine);
+		for (size_t i = 0; i < now.n; i++)
+			carry_out(d, &now.v[i]);
+		now.n = 0;
+	}
+	free(now.v);
+}
+
+static void arm(struct daemon *d)
+{
+	msec at = engine_deadline(d->engine), now = clock_mono();
+
+	if (at == MSEC_NEVER) {
+		evtimer_del(d->timer);
+		return;
+	}
+	msec left = at > now ? at - now : 0;
+	event_add(d->timer,
+	    &(struct timeval){ .tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 });
+}
+
+void perform_effects(struct daemon *d)
+{
+	struct effects books = { 0 };
+
+	if (d->performing)
+		return; /* the loop below takes them */
+	d->performing = true;
+	for (;;) {
+		act(d, &books);
+		if (books.n == 0)
+			break;
+		struct effects these = books;
+
+		books = (struct effects){ 0 };
+		for (size_t i = 0; i < these.n; i++)
+			carry_out(d, &these.v[i]);
+		free(these.v);
+		submission_sweep(d);
+	}
+	d->performing = false;
+	arm(d);
+}

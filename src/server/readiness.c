@@ -1,0 +1,273 @@
+#include "server/readiness.h"
+
+#include "probe/gate.h"
+#include "server/gates.h"
+#include "server/perform.h"
+#include "server/unit_spec.h"
+
+#include "logs/query.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+
+struct readiness {
+	struct attempt *at;
+	enum readiness_kind kind;
+	size_t n, open; /* gates: how many, how many answered */
+	struct gate_watch **gates;
+	struct event *event; /* the descriptor, or the time */
+	int fd;
+	bool told;
+};
+
+static struct readiness *readiness_of_attempt(struct attempt *at)
+{
+	if (!at->readiness) {
+		at->readiness = mem_new(sizeof(*at->readiness));
+		*at->readiness = (struct readiness){ .at = at, .fd = -1 };
+	}
+	return at->readiness;
+}
+
+static void release(struct readiness *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		gate_watch_free(r->gates[i]);
+	free(r->gates);
+	if (r->event)
+		event_free(r->event);
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r);
+}
+
+void readiness_end(struct attempt *at)
+{
+	struct readiness *r = take(at->readiness);
+
+	if (r)
+		release(r);
+	logs_unwatch(at->d->logs, at->token);
+}
+
+/* The watch is gone when this returns. */
+static void ready(struct attempt *at)
+{
+	struct daemon *d = at->d;
+	uint64_t token = at->token;
+
+	readiness_end(at);
+	engine_ready(d->engine, clock_mono(), token);
+	perform_effects(d);
+}
+
+/* ---- sockets and ports ---------------------------------------------------------- */
+
+static void on_gate(void *ctx)
+{
+	struct readiness *r = ctx;
+
+	if (++r->open == r->n)
+		ready(r->at);
+}
+
+static void watch_gate(struct readiness *r, char *take_text)
+{
+	auto_free char *text = take_text;
+	struct error e = { 0 };
+
+	if (gate_watch_new(gates_hub(r->at->d), text, on_gate, r, &r->gates[r->n], &e))
+		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
+	else
+		r->n++;
+}
+
+static bool wants_health(const struct socket_def *s)
+{
+	if (s->probe != GATE_PROBE_AUTO)
+		return s->probe == GATE_PROBE_HEALTH;
+	return text_eq(s->name, "rpc.sock") || text_eq(s->name, "admin.sock");
+}
+
+static void watch_sockets(struct attempt *at, const struct service_def *s, const struct action_def *a)
+{
+	struct readiness *r = readiness_of_attempt(at);
+
+	r->gates = mem_new((a->sockets.n + a->tcp.n + 1) * sizeof(struct gate_watch *));
+	for (size_t i = 0; i < a->sockets.n; i++) {
+		auto_free char *path = daemon_socket_path(at->d, s, &a->sockets.v[i]);
+
+		watch_gate(r, text_fmt("unix:%s %s", path, wants_health(&a->sockets.v[i]) ? "health" : "connect"));
+	}
+	for (size_t i = 0; i < a->tcp.n; i++)
+		watch_gate(r, text_fmt("tcp:%s:%lld", a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1",
+				  (long long)a->tcp.v[i].port));
+	if (r->n == 0)
+		ready(at); /* nothing was declared that could answer */
+}
+
+/* A probe of a kind that is a gate; the others are no readiness by themselves. */
+static char *gate_of_probe(struct daemon *d, const struct service_def *s, const struct action_def *a)
+{
+	const struct probe_def *p = &a->readiness_probe;
+
+	if (text_eq(p->kind, "tcp"))
+		return text_fmt("tcp:%s", p->target);
+	if (text_eq(p->kind, "unix") || (text_eq(p->kind, "http") && p->socket)) {
+		struct socket_def named = { .name = p->socket ? p->socket : p->target };
+		auto_free char *path = daemon_socket_path(d, s, &named);
+
+		return text_fmt("unix:%s %s", path, text_eq(p->kind, "http") ? "health" : "connect");
+	}
+	return NULL;
+}
+
+static void watch_probe(struct attempt *at, const struct service_def *s, const struct action_def *a)
+{
+	struct readiness *r = readiness_of_attempt(at);
+	char *gate = gate_of_probe(at->d, s, a);
+
+	if (!gate) {
+		report(REPORT_WARN, "%s: a readiness probe of kind %s is not carried out; executed means ready",
+		    a->name, a->readiness_probe.kind ? a->readiness_probe.kind : "?");
+		ready(at);
+		return;
+	}
+	r->gates = mem_new(sizeof(struct gate_watch *));
+	watch_gate(r, gate);
+}
+
+/* ---- a descriptor, a time -------------------------------------------------------- */
+
+void readiness_take_fd(struct attempt *at, int take_fd)
+{
+	struct readiness *r = readiness_of_attempt(at);
+
+	fcntl(take_fd, F_SETFL, O_NONBLOCK);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = take_fd;
+}
+
+static void on_fd(evutil_socket_t fd, short what, void *ctx)
+{
+	struct readiness *r = ctx;
+	char buf[256];
+	ssize_t n = read(fd, buf, sizeof(buf));
+	(void)what;
+
+	if (n > 0 && memchr(buf, '\n', (size_t)n))
+		ready(r->at);
+	else if (n == 0)
+		event_del(r->event); /* closed without a word: its exit or time-out will tell */
+}
+
+static void watch_fd(struct attempt *at)
+{
+	struct readiness *r = readiness_of_attempt(at);
+
+	if (r->fd < 0)
+		return;
+	r->event = event_new(at->d->base, r->fd, EV_READ | EV_PERSIST, on_fd, r);
+	event_add(r->event, NULL);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *ctx)
+{
+	struct readiness *r = ctx;
+	(void)fd, (void)what;
+
+	ready(r->at);
+}
+
+static void watch_time(struct attempt *at, msec after)
+{
+	struct readiness *r = readiness_of_attempt(at);
+
+	r->event = evtimer_new(at->d->base, on_time, r);
+	event_add(r->event, &(struct timeval){ .tv_sec = after / 1000, .tv_usec = after % 1000 * 1000 });
+}
+
+/* ---- a line of output ------------------------------------------------------------- */
+
+static void on_line(uint64_t token, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+
+	logs_unwatch(d->logs, token);
+	if (at && at->executed && !at->exited)
+		ready(at);
+	else if (at)
+		readiness_of_attempt(at)->told = true; /* faster than the word that it was executed */
+}
+
+enum err readiness_prepare(struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
+{
+	if (!a->is_process || readiness_of(a) != READY_LOG)
+		return ERR_OK;
+	return logs_watch_ready(d->logs, token, a->readiness.log, on_line, d, e);
+}
+
+static bool found(const struct log_line *line, void *ctx)
+{
+	(void)line;
+	*(bool *)ctx = true;
+	return false;
+}
+
+/* After a restart of the server: was it said before? */
+static bool was_said(struct attempt *at, const struct action_def *a)
+{
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+	bool said = false;
+	struct error e = { 0 };
+
+	if (!engine_job(at->d->engine, at->job, &j, &unit) || !engine_unit(at->d->engine, unit, &u))
+		return false;
+	const char *services[] = { u.name };
+	struct log_filter f = { .services = services,
+		.n_services = 1,
+		.action = j.name,
+		.job = at->d->slots.v[at->job].row,
+		.attempt = j.attempt,
+		.regex = a->readiness.log,
+		.limit = 1 };
+
+	logs_query(at->d->paths.logs, &f, found, &said, NULL, &e);
+	return said;
+}
+
+static void watch_log(struct attempt *at, const struct action_def *a, bool resumed)
+{
+	if ((at->readiness && at->readiness->told) || (resumed && was_said(at, a)))
+		ready(at);
+}
+
+/* ---- the declaration --------------------------------------------------------------- */
+
+void readiness_begin(struct attempt *at, bool resumed)
+{
+	const struct service_def *s = NULL;
+	struct job_view j;
+	unit_id unit;
+
+	if (!engine_job(at->d->engine, at->job, &j, &unit) || j.core.state != JOB_RUNNING)
+		return;
+	const struct action_def *a = daemon_action(at->d, unit, j.name, &s);
+	if (!a || !a->is_process)
+		return;
+	switch (readiness_of(a)) {
+	case READY_SOCKETS: watch_sockets(at, s, a); break;
+	case READY_PROBE: watch_probe(at, s, a); break;
+	case READY_FD: watch_fd(at); break;
+	case READY_AFTER: watch_time(at, a->readiness.after); break;
+	case READY_LOG: watch_log(at, a, resumed); break;
+	case READY_EXECUTED:
+	case READY_NOTIFY:
+	case READY_MANUAL:
+	case READINESS_KIND_COUNT: break;
+	}
+}

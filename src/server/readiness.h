@@ -1,0 +1,24 @@
+/*
+ * readiness.h - watch for what an action declared as its readiness (SPEC 2.4).
+ *
+ * Begins when the attempt was executed and tells the engine once, by
+ * engine_ready().  Late news dies with the watch.  notify and manual are not
+ * watched: the keeper and the caller speak for them.
+ *
+ * Depends on: server/attempt.h, probe.
+ */
+#ifndef HP_SERVER_READINESS_H
+#define HP_SERVER_READINESS_H
+
+#include "server/attempt.h"
+
+/* Before the spawn: what must exist by then (the expression over the output). */
+enum err readiness_prepare(struct daemon *d, const struct action_def *a, uint64_t token,
+    struct error *e) attr_must_use;
+/* `resumed`: what was told before a restart of the server may count, too. */
+void readiness_begin(struct attempt *at, bool resumed);
+void readiness_end(struct attempt *at);
+/* The reading end of the declared descriptor; kept until the newline came. */
+void readiness_take_fd(struct attempt *at, int take_fd);
+
+#endif

@@ -1,0 +1,371 @@
+#include "server/records.h"
+
+#include "server/hub.h"
+
+#define BLOCK 1024 /* values reserved at once */
+
+ENUM_DEFINE(counter, COUNTER_LIST, COUNTER_COUNT)
+
+struct records {
+	struct daemon *d;
+	struct {
+		uint64_t next, reserved, stored;
+	} counters[COUNTER_COUNT];
+};
+
+struct records *records_new(struct daemon *d)
+{
+	struct records *r = mem_new(sizeof(*r));
+
+	r->d = d;
+	for (size_t i = 0; i < COUNTER_COUNT; i++)
+		r->counters[i].next = 1;
+	return r;
+}
+
+void records_free(struct records *r)
+{
+	free(r);
+}
+
+/* ---- counters -------------------------------------------------------------- */
+
+static bool take_counter(const struct store_counter *row, void *ctx)
+{
+	struct records *r = ctx;
+	enum counter c;
+
+	if (counter_parse(row->name, &c)) {
+		r->counters[c].stored = r->counters[c].reserved = (uint64_t)row->value;
+		r->counters[c].next = (uint64_t)row->value + 1;
+	}
+	return true;
+}
+
+enum err records_load(struct records *r, struct error *e)
+{
+	return store_load_counters(r->d->store, take_counter, r, e);
+}
+
+static void reserve(struct records *r, enum counter c, uint64_t value)
+{
+	if (value <= r->counters[c].reserved)
+		return;
+	r->counters[c].reserved = value + BLOCK;
+	store_put_counter(r->d->store, &(struct store_counter){ .name = counter_str(c),
+	    .value = (int64_t)r->counters[c].reserved });
+}
+
+uint64_t records_counter(const struct records *r, enum counter c)
+{
+	return r->counters[c].next;
+}
+
+void records_saw(struct records *r, enum counter c, uint64_t value)
+{
+	if (value >= r->counters[c].next)
+		r->counters[c].next = value + 1;
+	reserve(r, c, value);
+}
+
+uint64_t records_take(struct records *r, enum counter c)
+{
+	uint64_t value = r->counters[c].next;
+
+	records_saw(r, c, value);
+	return value;
+}
+
+void records_set(struct records *r, enum counter c, uint64_t value)
+{
+	r->counters[c].stored = value;
+	store_put_counter(r->d->store,
+	    &(struct store_counter){ .name = counter_str(c), .value = (int64_t)value });
+}
+
+uint64_t records_stored(const struct records *r, enum counter c)
+{
+	return r->counters[c].stored;
+}
+
+/* ---- rows ------------------------------------------------------------------ */
+
+char *run_name(const struct daemon *d, const struct unit_view *u)
+{
+	(void)d;
+	return u->is_run ? text_dup(u->name) :
+			   text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
+}
+
+static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
+{
+	while (d->units.n <= u)
+		vec_push(&d->units);
+	return &d->units.v[u];
+}
+
+/* A run that has not been seen yet begins now. */
+static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u)
+{
+	struct unit_slot *us = unit_slot(d, u->id);
+
+	if (us->run != u->run) {
+		free(us->who);
+		*us = (struct unit_slot){ .run = u->run, .started = clock_wall() };
+		records_saw(d->records, COUNTER_RUN, u->run);
+	}
+	return us;
+}
+
+void records_put_run(struct daemon *d, unit_id unit)
+{
+	struct unit_view u;
+
+	if (!engine_unit(d->engine, unit, &u) || !u.run)
+		return;
+	struct unit_slot *us = unit_in_run(d, &u);
+	struct run_entry *entry = u.is_run ? map_get(&d->runs, u.name) : NULL;
+	auto_free char *name = run_name(d, &u);
+	bool over = u.run_state == RUN_SUCCEEDED || u.run_state == RUN_FAILED ||
+		    u.run_state == RUN_CANCELLED;
+
+	if (over && !us->ended)
+		us->ended = clock_wall();
+	if (!over)
+		us->ended = 0;
+	store_put_run(d->store, &(struct store_run){ .id = (int64_t)u.run,
+	    .name = name,
+	    .service = u.is_run ? NULL : u.name,
+	    .state = u.run_state,
+	    .reason = u.reason,
+	    .who = us->who ? us->who : "supervisor",
+	    .started = us->started,
+	    .ended = us->ended,
+	    .definition = entry ? entry->json : NULL });
+}
+
+/* The slot of a job in its unit's present run. */
+static struct job_slot *slot_in_run(struct daemon *d, const struct job_view *j,
+    const struct unit_view *u)
+{
+	struct job_slot *s = daemon_slot(d, j->id);
+	uint64_t action = text_hash(j->name);
+
+	if (s->row && s->run == u->run && s->action == action)
+		return s;
+	struct attempt *live = s->live;
+	*s = (struct job_slot){ .row = (int64_t)records_take(d->records, COUNTER_JOB),
+		.run = u->run,
+		.action = action,
+		.pid = live ? s->pid : 0,
+		.created = clock_wall(),
+		.live = live };
+	return s;
+}
+
+struct job_slot *records_slot(struct daemon *d, job_id job)
+{
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+
+	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u))
+		return daemon_slot(d, job);
+	return slot_in_run(d, &j, &u);
+}
+
+void records_put_job(struct daemon *d, job_id job)
+{
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+
+	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u) || !u.run ||
+	    j.virtual)
+		return;
+	struct job_slot *s = slot_in_run(d, &j, &u);
+	auto_free char *name = text_fmt("%s/%s", u.name, j.name);
+
+	store_put_job(d->store, &(struct store_job){ .id = s->row,
+	    .run = (int64_t)u.run,
+	    .name = name,
+	    .service = u.is_run ? NULL : u.name,
+	    .action = j.name,
+	    .token = j.token,
+	    .attempt = j.attempt,
+	    .state = j.core.state,
+	    .reason = j.core.reason,
+	    .exit_code = j.core.completed || j.core.failures || j.core.exited ||
+				 job_state_is_end(j.core.state) ?
+			     j.core.last.code :
+			     -1,
+	    .signal = j.core.last.signal,
+	    .pid = s->pid,
+	    .restarts = j.restarts,
+	    .created = s->created,
+	    .started = s->started,
+	    .ready_at = s->ready_at,
+	    .ended = s->ended,
+	    .ready = j.core.was_ready,
+	    .stop_cause = j.core.stop ? "stop" : NULL });
+}
+
+/* ---- events ---------------------------------------------------------------- */
+
+static const char *valid_run(const char *s, size_t *n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t len = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 :
+		     *p >= 0xf0 && *p < 0xf5			? 4 : 0;
+
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			len = 0;
+	if (len == 3 && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f)))
+		len = 0;
+	if (len == 4 && ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f)))
+		len = 0;
+	*n = len ? len : 1;
+	return len ? s : NULL;
+}
+
+void json_add_text(struct str *out, const char *s)
+{
+	size_t n;
+
+	if (!s) {
+		str_add(out, "null");
+		return;
+	}
+	str_add_char(out, '"');
+	for (; *s; s += n) {
+		bool valid = valid_run(s, &n);
+
+		if (*s == '"' || *s == '\\')
+			str_fmt(out, "\\%c", *s);
+		else if ((unsigned char)*s < 0x20)
+			str_fmt(out, "\\u%04x", *s);
+		else if (valid)
+			str_add_n(out, s, n);
+		else
+			str_add(out, "\\ufffd");
+	}
+	str_add_char(out, '"');
+}
+
+void records_event(struct daemon *d, const char *kind, const char *subject, const char *fact)
+{
+	int64_t id = (int64_t)records_take(d->records, COUNTER_EVENT);
+	usec_wall now = clock_wall();
+
+	store_put_event(d->store, &(struct store_event){ .id = id,
+	    .time = now,
+	    .subject = subject,
+	    .fact = fact });
+	hub_publish(d->hub, id, now, kind, fact);
+}
+
+static void begin_fact(struct str *out, const char *kind, const struct unit_view *u)
+{
+	str_add(out, "{\"event\":");
+	json_add_text(out, kind);
+	str_add(out, u->is_run ? ",\"run_name\":" : ",\"service\":");
+	json_add_text(out, u->name);
+	if (u->run)
+		str_fmt(out, ",\"run\":%llu", (unsigned long long)u->run);
+	if (u->op)
+		str_fmt(out, ",\"operation\":%llu", (unsigned long long)u->op);
+}
+
+static void tell_job(struct daemon *d, const struct effect *fx, const struct unit_view *u,
+    const struct job_view *j)
+{
+	struct job_slot *s = daemon_slot(d, fx->job);
+	auto_str fact = { 0 };
+
+	begin_fact(&fact, "job", u);
+	str_add(&fact, ",\"action\":");
+	json_add_text(&fact, j->name);
+	str_fmt(&fact, ",\"job\":%lld,\"from\":\"%s\",\"to\":\"%s\",\"attempt\":%u", (long long)s->row,
+	    job_state_str((enum job_state)fx->from), job_state_str((enum job_state)fx->to), j->attempt);
+	if (fx->reason != REASON_NONE)
+		str_fmt(&fact, ",\"reason\":\"%s\"", reason_str(fx->reason));
+	if (s->pid)
+		str_fmt(&fact, ",\"pid\":%d", s->pid);
+	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_SUCCEEDED ||
+	    fx->to == JOB_CANCELLED)
+		str_fmt(&fact, ",\"exit_code\":%d,\"signal\":%d", j->core.last.code,
+		    j->core.last.signal);
+	if (j->why && (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING)) {
+		str_add(&fact, ",\"why\":");
+		json_add_text(&fact, j->why);
+	}
+	str_add_char(&fact, '}');
+	records_event(d, "job", u->name, str_text(&fact));
+}
+
+static void stamp(struct job_slot *s, int to)
+{
+	usec_wall now = clock_wall();
+
+	if (to == JOB_STARTING)
+		s->ended = s->ready_at = 0;
+	if (to == JOB_RUNNING || (to == JOB_READY && !s->started))
+		s->started = now;
+	if (to == JOB_READY)
+		s->ready_at = now;
+	if (job_state_is_end((enum job_state)to))
+		s->ended = now;
+}
+
+void records_job_changed(struct daemon *d, const struct effect *fx)
+{
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+
+	if (!engine_job(d->engine, fx->job, &j, &unit) || !engine_unit(d->engine, unit, &u) ||
+	    j.virtual || !u.run)
+		return;
+	unit_in_run(d, &u);
+	stamp(slot_in_run(d, &j, &u), fx->to);
+	records_put_job(d, fx->job);
+	tell_job(d, fx, &u, &j);
+}
+
+void records_unit_changed(struct daemon *d, const struct effect *fx)
+{
+	struct unit_view u;
+	auto_str fact = { 0 };
+
+	if (!engine_unit(d->engine, fx->unit, &u))
+		return;
+	records_put_run(d, fx->unit);
+	begin_fact(&fact, "unit", &u);
+	str_fmt(&fact, ",\"from\":\"%s\",\"to\":\"%s\",\"wanted\":\"%s\"",
+	    service_state_str((enum service_state)fx->from),
+	    service_state_str((enum service_state)fx->to), wanted_str(u.wanted));
+	if (u.reason != REASON_NONE)
+		str_fmt(&fact, ",\"reason\":\"%s\"", reason_str(u.reason));
+	str_add_char(&fact, '}');
+	records_event(d, "unit", u.name, str_text(&fact));
+}
+
+void records_wanted_changed(struct daemon *d, const struct effect *fx)
+{
+	struct unit_view u;
+	auto_str fact = { 0 };
+
+	if (!engine_unit(d->engine, fx->unit, &u) || u.is_run)
+		return;
+	store_put_wanted(d->store,
+	    &(struct store_wanted){ .service = u.name, .wanted = (enum wanted)fx->to });
+	begin_fact(&fact, "wanted", &u);
+	str_fmt(&fact, ",\"to\":\"%s\"}", wanted_str((enum wanted)fx->to));
+	records_event(d, "wanted", u.name, str_text(&fact));
+}
+
+void records_run_ended(struct daemon *d, const struct effect *fx)
+{
+	records_put_run(d, fx->unit);
+}

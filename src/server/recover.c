@@ -1,0 +1,583 @@
+#include "server/recover.h"
+
+#include "server/api.h"
+#include "server/attempt.h"
+#include "server/gates.h"
+#include "server/label.h"
+#include "server/operations.h"
+#include "server/perform.h"
+#include "server/readiness.h"
+#include "server/records.h"
+#include "server/registration.h"
+#include "server/submission.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* A process, or the end of one, that the keeper knows. */
+struct survivor {
+	struct label label;
+	uint64_t token;
+	pid_t pid;
+	bool exited, acked, empty, lost, placed;
+	bool notified; /* READY=1 was said */
+	struct keeper_exit_info exit;
+	int held[HELD_COUNT];
+	char key[24];
+};
+
+struct job_row {
+	char *unit, *action;
+	uint64_t run, token;
+	int64_t row, attempt, restarts, exit_code, signal, pid;
+	enum job_state state;
+	enum reason reason;
+	usec_wall created, started, ready_at, ended;
+	bool ready, stop;
+};
+
+/* A pipe that was held for an attempt that is over: what it wrote last is in it. */
+struct orphan {
+	uint64_t token;
+	enum held what;
+	int fd;
+};
+
+struct recovery {
+	struct daemon *d;
+	struct {
+		struct orphan *v;
+		size_t n, cap;
+	} orphans;
+	struct {
+		struct survivor **v;
+		size_t n, cap;
+	} survivors;
+	struct map by_token; /* struct survivor */
+	struct {
+		struct job_row *v;
+		size_t n, cap;
+	} rows;
+};
+
+/* ---- the store's part ------------------------------------------------------------ */
+
+static bool take_wanted(const struct store_wanted *row, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	engine_restore_unit(d->engine, row->service, row->wanted, 0, false, REASON_NONE, NULL);
+	return true;
+}
+
+static enum wanted wanted_of(struct daemon *d, const char *unit)
+{
+	struct unit_view u;
+	unit_id id = engine_find(d->engine, unit);
+
+	return id != ID_NONE && engine_unit(d->engine, id, &u) ? u.wanted : WANTED_IGNORE;
+}
+
+static bool is_over(enum run_state s)
+{
+	return s == RUN_SUCCEEDED || s == RUN_FAILED || s == RUN_CANCELLED;
+}
+
+static void remember_run(struct daemon *d, const struct store_run *row, unit_id id)
+{
+	while (d->units.n <= id)
+		vec_push(&d->units);
+	d->units.v[id] = (struct unit_slot){ .run = (uint64_t)row->id,
+		.who = text_dup(row->who),
+		.started = row->started,
+		.ended = row->ended };
+}
+
+/* A run of a former boot is history: nothing of it is left. */
+static void close_run(struct daemon *d, const struct store_run *row)
+{
+	struct store_run over = *row;
+
+	if (row->ended)
+		return;
+	over.state = RUN_FAILED;
+	over.reason = REASON_LOST;
+	over.ended = clock_wall();
+	store_put_run(d->store, &over);
+}
+
+static bool take_run(const struct store_run *row, void *ctx)
+{
+	struct daemon *d = ctx;
+	const char *unit = row->service ? row->service : row->name;
+	bool stopped = row->state == RUN_CANCELLED;
+
+	if (d->is_boot || (!row->service && is_over(row->state))) {
+		close_run(d, row);
+		return true;
+	}
+	if (!row->service && !submission_restore(d, row->name, row->definition))
+		return true;
+	unit_id id = engine_find(d->engine, unit);
+	if (id == ID_NONE)
+		return true;
+	engine_restore_unit(d->engine, unit, wanted_of(d, unit), (uint64_t)row->id, !stopped, row->reason, NULL);
+	remember_run(d, row, id);
+	return true;
+}
+
+static bool take_job(const struct store_job *row, void *ctx)
+{
+	struct recovery *r = ctx;
+	const char *slash = row->name ? strrchr(row->name, '/') : NULL;
+
+	if (!slash || !row->action)
+		return true;
+	struct job_row *j = vec_push(&r->rows);
+	*j = (struct job_row){ .unit = text_dup_n(row->name, (size_t)(slash - row->name)),
+		.action = text_dup(row->action),
+		.run = (uint64_t)row->run,
+		.token = row->token,
+		.row = row->id,
+		.attempt = row->attempt,
+		.restarts = row->restarts,
+		.exit_code = row->exit_code,
+		.signal = row->signal,
+		.pid = row->pid,
+		.state = row->state,
+		.reason = row->reason,
+		.created = row->created,
+		.started = row->started,
+		.ready_at = row->ready_at,
+		.ended = row->ended,
+		.ready = row->ready,
+		.stop = row->stop_cause != NULL };
+	return true;
+}
+
+/* An operation dies with its server; what it asked for goes on. */
+static bool close_operation(const struct store_operation *row, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct store_operation over = *row;
+
+	over.state = op_state_str(OP_CANCELLED);
+	over.error = "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was restarted; "
+		     "the services go on\"}";
+	over.ended = clock_wall();
+	store_put_operation(d->store, &over);
+	return true;
+}
+
+enum err recover_begin(struct daemon *d, struct error *e)
+{
+	d->recovery = mem_new(sizeof(*d->recovery));
+	d->recovery->d = d;
+	d->recovering = true;
+	if (records_load(d->records, e))
+		return e->code;
+	engine_set_counters(d->engine, records_counter(d->records, COUNTER_TOKEN),
+	    records_counter(d->records, COUNTER_OP), records_counter(d->records, COUNTER_RUN));
+	engine_restore_begin(d->engine);
+	if (gates_load_flags(d, e) || registration_load(d, e) ||
+	    store_load_wanted(d->store, take_wanted, d, e) ||
+	    store_load_operations(d->store, close_operation, d, e))
+		return e->code;
+	return ERR_OK;
+}
+
+/* ---- the keeper's part ------------------------------------------------------------- */
+
+static struct survivor *survivor_of(struct recovery *r, uint64_t token)
+{
+	char key[24];
+
+	snprintf(key, sizeof(key), "%llx", (unsigned long long)token);
+	return map_get(&r->by_token, key);
+}
+
+void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd)
+{
+	struct daemon *d = ctx;
+	struct survivor *s = mem_new(sizeof(*s));
+
+	if (take_pidfd >= 0)
+		close(take_pidfd);
+	*s = (struct survivor){ .token = job->token,
+		.pid = job->pid,
+		.exited = job->exited,
+		.acked = job->acked,
+		.empty = job->empty,
+		.lost = job->lost };
+	if (job->exit)
+		s->exit = *job->exit;
+	memset(s->held, -1, sizeof(s->held));
+	label_read(&s->label, job->label, job->label_bytes);
+	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
+	*vec_push(&d->recovery->survivors) = s;
+	map_put(&d->recovery->by_token, s->key, s);
+}
+
+void recover_on_held(void *ctx, const char *name, int take_fd)
+{
+	struct daemon *d = ctx;
+	uint64_t token;
+	enum held what;
+	struct survivor *s = held_parse(name, &token, &what) ? survivor_of(d->recovery, token) : NULL;
+
+	if (s && s->held[what] < 0)
+		s->held[what] = take_fd;
+	else if (held_parse(name, &token, &what))
+		*vec_push(&d->recovery->orphans) = (struct orphan){ token, what, take_fd };
+	else
+		close(take_fd);
+}
+
+void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
+{
+	struct survivor *s = survivor_of(d->recovery, token);
+
+	if (s)
+		s->notified = s->notified || attempt_is_ready_text(text);
+}
+
+/* ---- both together ------------------------------------------------------------------ */
+
+static struct job_core core_of(const struct job_row *row, const struct survivor *s)
+{
+	bool lives = s && !s->empty;
+	struct job_core c = { .state = row->state,
+		.stop = row->stop,
+		.was_ready = row->ready,
+		.attempts = (uint32_t)row->attempt,
+		.failures = (uint32_t)row->restarts,
+		.reason = row->reason,
+		.last = { .code = (int)row->exit_code, .signal = (int)row->signal } };
+
+	c.was_executed = row->started != 0 || lives;
+	c.executed = lives || row->state == JOB_RUNNING || row->state == JOB_READY;
+	c.exited = s && s->exited && s->acked;
+	c.completed = job_state_is_end(row->state) && c.was_executed;
+	c.last.success = row->state == JOB_SUCCEEDED;
+	if (lives && !job_state_has_process(row->state))
+		c.state = c.exited ? JOB_STOPPING : JOB_RUNNING; /* the row is older than the process */
+	if (lives && row->state == JOB_STARTING)
+		c.state = JOB_RUNNING;
+	return c;
+}
+
+static void remember_slot(struct daemon *d, const struct job_row *row, job_id job)
+{
+	struct job_slot *slot = daemon_slot(d, job);
+
+	*slot = (struct job_slot){ .row = row->row,
+		.run = row->run,
+		.action = text_hash(row->action),
+		.created = row->created,
+		.started = row->started,
+		.ready_at = row->ready_at,
+		.ended = row->ended };
+}
+
+/* The row that would have been written, had there been time. */
+static struct job_row row_of_label(const struct survivor *s)
+{
+	const struct label *l = &s->label;
+
+	return (struct job_row){ .unit = l->unit,
+		.action = l->action,
+		.run = l->run,
+		.token = s->token,
+		.row = l->row,
+		.attempt = l->attempt,
+		.restarts = l->restarts,
+		.exit_code = -1,
+		.state = JOB_RUNNING,
+		.created = l->created,
+		.started = l->created };
+}
+
+static job_id place(struct daemon *d, const struct job_row *row, const struct survivor *s)
+{
+	usec_wall since = row->ended ? row->ended : row->ready_at ? row->ready_at : row->started;
+	struct engine_job_memory m = { .core = core_of(row, s),
+		.token = row->token,
+		.attempt = (uint32_t)row->attempt,
+		.restarts = (uint32_t)row->restarts,
+		.since = clock_mono_of(since ? since : clock_wall()) };
+	unit_id id = engine_find(d->engine, row->unit);
+	struct unit_view u;
+	struct job_view j;
+
+	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
+		return ID_NONE;
+	if (u.run != row->run) { /* the run is younger than its row */
+		if (u.run > row->run)
+			return ID_NONE;
+		engine_restore_unit(d->engine, row->unit, u.wanted, row->run, true, REASON_NONE, NULL);
+	}
+	if (!engine_restore_job(d->engine, row->unit, row->action, &m))
+		return ID_NONE;
+	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
+		if (strcmp(j.name, row->action) == 0) {
+			remember_slot(d, row, j.id);
+			return j.id;
+		}
+	return ID_NONE;
+}
+
+static void adopt(struct daemon *d, struct survivor *s, job_id job)
+{
+	struct attempt *at = attempt_adopt(d, job, s->token, s->exited ? 0 : s->pid);
+
+	s->placed = true;
+	at->executed = true;
+	at->exited = s->exited && s->acked;
+	for (size_t i = 0; i < HELD_READY; i++)
+		if (s->held[i] >= 0)
+			attempt_capture(d, job, s->token, i == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
+			    fd_take(&s->held[i]), true);
+	if (s->held[HELD_READY] >= 0)
+		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
+}
+
+static void place_rows(struct recovery *r)
+{
+	for (size_t i = 0; i < r->rows.n; i++) {
+		struct job_row *row = &r->rows.v[i];
+		struct survivor *s = row->token ? survivor_of(r, row->token) : NULL;
+
+		/* a younger attempt of the same job wrote no row yet: its label speaks */
+		for (size_t k = 0; !s && k < r->survivors.n; k++) {
+			const struct label *l = &r->survivors.v[k]->label;
+
+			if (l->row == row->row && r->survivors.v[k]->token > row->token)
+				s = r->survivors.v[k];
+		}
+		if (s && s->token != row->token) {
+			struct job_row fresh = row_of_label(s);
+
+			fresh.ready = row->ready;
+			job_id job = place(r->d, &fresh, s);
+			if (job != ID_NONE)
+				adopt(r->d, s, job);
+			continue;
+		}
+		job_id job = place(r->d, row, s);
+		if (s && job != ID_NONE)
+			adopt(r->d, s, job);
+	}
+}
+
+static void place_survivors(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+
+		if (s->placed || !s->label.unit || s->label.aux || s->empty)
+			continue;
+		struct job_row row = row_of_label(s);
+		job_id job = place(r->d, &row, s);
+		if (job != ID_NONE)
+			adopt(r->d, s, job);
+	}
+}
+
+/* What belongs to nothing any more is ended: nobody would ever stop it. */
+static void end_strays(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+
+		if (s->placed)
+			continue;
+		if (s->label.unit && !s->label.aux)
+			report(REPORT_WARN, "%s/%s: process %d belongs to no known run; it is ended",
+			    s->label.unit, s->label.action, s->pid);
+		if (!s->empty)
+			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
+		if (s->exited && !s->acked)
+			spawner_ack(r->d->spawner, s->token);
+	}
+}
+
+/* ---- news that nobody could hear ------------------------------------------------------ */
+
+static void tell_ends(struct recovery *r)
+{
+	struct daemon *d = r->d;
+
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+
+		if (!s->placed)
+			continue;
+		if (s->exited && s->lost && !s->acked) {
+			struct job_exit x = { .code = -1, .lost = true };
+
+			engine_exited(d->engine, clock_mono(), s->token, &x);
+			attempt_acknowledge(d, s->token);
+			perform_effects(d);
+		} else if (s->exited && !s->acked) {
+			attempt_on_exited(d, s->token, &s->exit);
+		}
+		if (s->empty)
+			attempt_on_empty(d, s->token);
+	}
+}
+
+/* Rows that say alive, of tokens that the keeper does not know. */
+static void tell_lost(struct recovery *r)
+{
+	struct daemon *d = r->d;
+	const struct job_exit gone = { .code = -1, .lost = true, .empty = true };
+
+	for (size_t i = 0; i < r->rows.n; i++) {
+		const struct job_row *row = &r->rows.v[i];
+		job_id j = row->token ? engine_job_by_token(d->engine, row->token) : ID_NONE;
+		struct job_view v;
+
+		if (j == ID_NONE || attempt_find(d, row->token) || !engine_job(d->engine, j, &v, NULL) ||
+		    !job_state_has_process(v.core.state))
+			continue;
+		if (row->state == JOB_STARTING)
+			engine_not_executed(d->engine, clock_mono(), row->token, true,
+			    "the supervisor was killed before it was executed");
+		else if (v.core.exited)
+			engine_set_empty(d->engine, clock_mono(), row->token);
+		else
+			engine_exited(d->engine, clock_mono(), row->token, &gone);
+		perform_effects(d);
+	}
+}
+
+static void watch_readiness(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct attempt *at = attempt_find(r->d, r->survivors.v[i]->token);
+		struct job_view v;
+
+		if (!at || at->exited || !engine_job(r->d->engine, at->job, &v, NULL) ||
+		    v.core.state != JOB_RUNNING)
+			continue;
+		if (r->survivors.v[i]->notified)
+			attempt_on_notified(r->d, at->token, "READY=1");
+		else
+			readiness_begin(at, true);
+	}
+}
+
+static void capture_orphan(struct daemon *d, const struct job_row *row, struct orphan *o)
+{
+	auto_free char *run = strchr(row->unit, '#') ?
+				      text_dup(row->unit) :
+				      text_fmt("%s#%llu", row->unit, (unsigned long long)row->run);
+	struct log_ident id = { .service = strchr(row->unit, '#') ? NULL : row->unit,
+		.action = row->action,
+		.run = run,
+		.job = row->row,
+		.token = o->token,
+		.attempt = (uint32_t)row->attempt,
+		.stream = o->what == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
+		.resumed = true };
+	struct error e = { 0 };
+
+	if (logs_attach(d->logs, &id, fd_take(&o->fd), &e))
+		report(REPORT_ERROR, "%s: capture: %s", row->unit, e.msg);
+}
+
+static void capture_orphans(struct recovery *r)
+{
+	for (size_t i = 0; i < r->orphans.n; i++) {
+		struct orphan *o = &r->orphans.v[i];
+		auto_free char *name = held_name(o->token, o->what);
+
+		for (size_t k = 0; k < r->rows.n && o->fd >= 0 && o->what != HELD_READY; k++)
+			if (r->rows.v[k].token == o->token)
+				capture_orphan(r->d, &r->rows.v[k], o);
+		if (o->fd < 0)
+			continue; /* the logs tell when it may be let go */
+		close(o->fd);
+		spawner_release(r->d->spawner, name);
+	}
+}
+
+static void begin_boot(struct daemon *d)
+{
+	const struct engine_request rq = { .kind = OP_BOOT, .keep_wanted = true, .who = "boot" };
+	struct strv chain = { 0 };
+	struct error e = { 0 };
+	op_id op;
+
+	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
+		report(REPORT_ERROR, "boot: %s", e.msg);
+	else
+		operations_begin(d, op, "boot");
+	strv_release(&chain);
+	perform_effects(d);
+}
+
+static void recovery_free(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+
+		for (size_t k = 0; k < HELD_COUNT; k++)
+			if (s->held[k] >= 0)
+				close(s->held[k]);
+		label_release(&s->label);
+		free(s);
+	}
+	for (size_t i = 0; i < r->rows.n; i++) {
+		free(r->rows.v[i].unit);
+		free(r->rows.v[i].action);
+	}
+	free(r->rows.v);
+	free(r->orphans.v);
+	free(r->survivors.v);
+	map_release(&r->by_token);
+	free(r);
+}
+
+/* The keeper is the same as that of the last server, or this is a boot. */
+static void decide_boot(struct daemon *d)
+{
+	uint64_t now = d->keeper_ticks << 22 ^ (uint64_t)d->keeper;
+
+	now &= INT64_MAX;
+	d->is_boot = records_stored(d->records, COUNTER_KEEPER) != now;
+	records_set(d->records, COUNTER_KEEPER, now);
+}
+
+void recover_on_listed_all(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct recovery *r = d->recovery;
+	struct error e = { 0 };
+
+	if (!r)
+		return;
+	decide_boot(d);
+	if (store_load_runs(d->store, take_run, d, &e) ||
+	    (!d->is_boot && store_load_jobs(d->store, take_job, r, &e)))
+		report(REPORT_ERROR, "history: %s", e.msg);
+	place_rows(r);
+	place_survivors(r);
+	end_strays(r);
+	capture_orphans(r);
+	engine_restored(d->engine, clock_mono());
+	perform_effects(d);
+	tell_ends(r);
+	tell_lost(r);
+	watch_readiness(r);
+	report(REPORT_INFO, "%s: %zu services, %zu attempts found", d->is_boot ? "boot" : "restart",
+	    registry_count(d->registry), r->survivors.n);
+	recovery_free(take(d->recovery));
+	d->recovering = false;
+	store_relax(d->store);
+	malloc_trim(0);
+	daemon_ready(d);
+	if (d->is_boot && !d->safe && !d->shutting_down)
+		begin_boot(d);
+}

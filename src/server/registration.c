@@ -1,0 +1,282 @@
+#include "server/registration.h"
+
+#include "manifest/definition_read.h"
+#include "server/operations.h"
+#include "server/unit_spec.h"
+
+#include <jansson.h>
+
+/* ---- the engine's side ------------------------------------------------------- */
+
+static void tell_engine(struct daemon *d, const struct service_def *def)
+{
+	struct unit_spec u;
+	auto_free char *meaning = service_def_meaning(def);
+
+	unit_spec_init(&u, def, text_hash(meaning));
+	engine_define(d->engine, clock_mono(), &u.is);
+	unit_spec_release(&u);
+}
+
+/* False: it is active, and will be removed once it is not. */
+static bool forget(struct daemon *d, const char *name)
+{
+	if (engine_find(d->engine, name) == ID_NONE || engine_remove(d->engine, clock_mono(), name))
+		return true;
+	if (!strv_has(&d->leaving, name))
+		strv_add(&d->leaving, name);
+	return false;
+}
+
+static op_id stop_and_forget(struct daemon *d, const char *name, const char *who)
+{
+	struct error e = { 0 };
+	struct strv chain = { 0 };
+	op_id op = 0;
+	const struct engine_request rq = { .kind = OP_STOP,
+		.names = &name,
+		.n_names = 1,
+		.keep_wanted = true,
+		.who = who };
+
+	if (forget(d, name))
+		return 0;
+	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
+		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
+	else
+		operations_begin(d, op, who);
+	strv_release(&chain);
+	return op;
+}
+
+static void leave(struct daemon *d, size_t i)
+{
+	free(d->leaving.v[i]);
+	d->leaving.v[i] = d->leaving.v[--d->leaving.n];
+}
+
+void registration_unit_changed(struct daemon *d, unit_id unit)
+{
+	struct unit_view u;
+
+	if (d->leaving.n == 0 || !engine_unit(d->engine, unit, &u))
+		return;
+	for (size_t i = 0; i < d->leaving.n; i++) {
+		if (strcmp(d->leaving.v[i], u.name) != 0)
+			continue;
+		if (registry_find(d->registry, u.name) ||
+		    engine_remove(d->engine, clock_mono(), d->leaving.v[i]))
+			leave(d, i);
+		return;
+	}
+}
+
+/* ---- the store's side -------------------------------------------------------- */
+
+static void store_one(struct daemon *d, const char *name, const struct contribution *c)
+{
+	json_t *o = json_pack("{s:s, s:o}", "mode", contribution_mode_str(c->mode), "definition",
+	    service_def_stored(c->def));
+	auto_free char *text = json_dumps(o, JSON_COMPACT);
+
+	json_decref(o);
+	store_put_contribution(d->store,
+	    &(struct store_contribution){ .source = c->source, .service = name, .json = text });
+}
+
+static bool contributes(struct daemon *d, const char *name, const char *source)
+{
+	struct contribution c;
+
+	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
+		if (strcmp(c.source, source) == 0)
+			return true;
+	return false;
+}
+
+/* Sources that spoke of a service before a transaction. */
+struct before {
+	char *name;
+	struct strv sources;
+};
+struct befores {
+	struct before *v;
+	size_t n, cap;
+};
+
+static void remember(struct daemon *d, const char *name, struct befores *out)
+{
+	struct contribution c;
+	struct before *b = vec_push(out);
+
+	b->name = text_dup(name);
+	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
+		strv_add(&b->sources, c.source);
+}
+
+static void store_change(struct daemon *d, const struct befores *before, const char *name)
+{
+	struct contribution c;
+
+	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
+		store_one(d, name, &c);
+	for (size_t i = 0; i < before->n; i++)
+		for (size_t k = 0; strcmp(before->v[i].name, name) == 0 && k < before->v[i].sources.n; k++)
+			if (!contributes(d, name, before->v[i].sources.v[k]))
+				store_remove_contribution(
+				    d->store, before->v[i].sources.v[k], name);
+}
+
+static void befores_release(struct befores *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].name);
+		strv_release(&l->v[i].sources);
+	}
+	free(l->v);
+}
+
+/* ---- both ---------------------------------------------------------------------- */
+
+static void settle(struct daemon *d, const struct befores *before, const struct registry_outcome *out)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		const struct registry_change *c = &out->v[i];
+
+		if (c->kind != CHANGE_RESOLVED)
+			store_change(d, before, c->name);
+		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
+			continue; /* an action of no service is no unit */
+		if (c->kind == CHANGE_REMOVED) {
+			store_remove_wanted(d->store, c->name);
+			stop_and_forget(d, c->name, "registry");
+		} else {
+			tell_engine(d, registry_find(d->registry, c->name));
+		}
+	}
+}
+
+/* What the transaction would touch, to know afterwards whose rows are to go. */
+static enum err rehearse(struct daemon *d, const struct contribution *in, size_t n, unsigned flags,
+    struct registry_outcome *out, struct befores *before, struct diags *diags, struct error *e)
+{
+	if (registry_apply(d->registry, in, n, flags | REGISTRY_DRY_RUN, out, diags, e))
+		return e->code;
+	for (size_t i = 0; i < out->n; i++)
+		if (out->v[i].kind != CHANGE_RESOLVED)
+			remember(d, out->v[i].name, before);
+	return ERR_OK;
+}
+
+enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
+    unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e)
+{
+	struct befores before = { 0 };
+	enum err code = rehearse(d, in, n, flags, out, &before, diags, e);
+
+	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN)) {
+		struct diags again = { 0 }; /* the same warnings */
+
+		registry_outcome_release(out);
+		code = registry_apply(d->registry, in, n, flags, out, &again, e);
+		diags_release(&again);
+		if (code == ERR_OK)
+			settle(d, &before, out);
+	}
+	befores_release(&before);
+	return code;
+}
+
+enum err registration_delete(
+    struct daemon *d, const char *name, const char *who, op_id *operation, struct error *e)
+{
+	struct registry_outcome out = { 0 };
+	struct befores before = { 0 };
+
+	remember(d, name, &before);
+	enum err code = registry_delete(d->registry, name, &out, e);
+	if (code == ERR_OK) {
+		store_change(d, &before, name);
+		store_remove_wanted(d->store, name);
+		*operation = stop_and_forget(d, name, who);
+		settle(d, &before, &out);
+	}
+	befores_release(&before);
+	registry_outcome_release(&out);
+	return code;
+}
+
+enum err registration_delete_action(struct daemon *d, const char *service, const char *context,
+    const char *action, struct registry_outcome *out, struct error *e)
+{
+	struct befores before = { 0 };
+	auto_free char *free_name = text_fmt("/%s/%s", context ? context : "default", action);
+
+	remember(d, service ? service : free_name, &before);
+	enum err code = registry_delete_action(d->registry, service, context, action, out, e);
+	if (code == ERR_OK)
+		settle(d, &before, out);
+	befores_release(&before);
+	return code;
+}
+
+/* ---- at the start ---------------------------------------------------------------- */
+
+struct loading {
+	struct contribution *v;
+	size_t n, cap;
+};
+
+static bool load_one(const struct store_contribution *row, void *ctx)
+{
+	struct loading *l = ctx;
+	struct diags diags = { 0 };
+	json_t *o = json_loads(row->json, 0, NULL);
+	struct service_def *def = mem_new(sizeof(*def));
+	struct contribution c = { .def = def, .mode = CONTRIBUTE_SET };
+
+	const char *mode = json_string_value(json_object_get(o, "mode"));
+	if (mode)
+		contribution_mode_parse(mode, &c.mode);
+	if (o && service_def_read_json(json_object_get(o, "definition"), row->source, true, &diags, def)) {
+		c.source = text_dup(row->source);
+		*vec_push(l) = c;
+	} else {
+		report(REPORT_ERROR, "stored definition of %s from %s can not be read%s%s", row->service,
+		    row->source, diags.n ? ": " : "", diags.n ? diags.v[0].message : "");
+		free(def);
+	}
+	diags_release(&diags);
+	json_decref(o);
+	return true;
+}
+
+static void loading_release(struct loading *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct service_def *def = (struct service_def *)(uintptr_t)l->v[i].def;
+
+		service_def_release(def);
+		free(def);
+		free((char *)(uintptr_t)l->v[i].source);
+	}
+	free(l->v);
+}
+
+enum err registration_load(struct daemon *d, struct error *e)
+{
+	struct loading l = { 0 };
+	struct registry_outcome out = { 0 };
+	struct diags diags = { 0 };
+
+	if (store_load_contributions(d->store, load_one, &l, e) == ERR_OK &&
+	    registry_apply(d->registry, l.v, l.n, REGISTRY_LOAD, &out, &diags, e) == ERR_OK)
+		for (const struct service_def *s = NULL; (s = registry_next(d->registry, s ? s->name : NULL));)
+			tell_engine(d, s);
+	for (size_t i = 0; i < diags.n; i++)
+		report(REPORT_WARN, "%s", diags.v[i].message);
+	loading_release(&l);
+	registry_outcome_release(&out);
+	diags_release(&diags);
+	return e->code;
+}

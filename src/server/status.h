@@ -1,0 +1,26 @@
+/*
+ * status.h - what is, as JSON: the shapes of SPEC 10.
+ *
+ * Read from the engine at the moment of the question; nothing is cached.
+ *
+ * Depends on: server/daemon.h, jansson.
+ */
+#ifndef HP_SERVER_STATUS_H
+#define HP_SERVER_STATUS_H
+
+#include "server/daemon.h"
+
+#include <jansson.h>
+
+/* name state wanted since reason waiting_on[] cause[] run actions[]; NULL: no such unit. */
+json_t *status_of_unit(struct daemon *d, unit_id unit);
+
+/* The edges that a unit's waiting jobs wait for. */
+json_t *status_waiting_on(struct daemon *d, unit_id unit);
+
+json_t *status_time(usec_wall t); /* JSON null for 0 */
+
+/* Kinds of an edge as people write them: "requires", or ["wants", "after"]. */
+json_t *status_kinds(unsigned kinds);
+
+#endif
