@@ -43,7 +43,7 @@ def test_a_program_is_ready_only_when_it_is_not_held_and_answers_only_then(alone
     wait_until(lambda: healthy(socket), what="it answers")
     assert len(alone.diary.times("hero_db", "ready")) == 1
     assert http_request(socket, "GET", "/other")[0] == 404
-    assert http_request(socket, "POST", "/health", "{}")[0] == 404
+    assert http_request(socket, "DELETE", "/health")[0] == 404
 
 
 def test_a_sick_program_listens_and_says_503_and_is_ready_with_its_first_200(alone):

@@ -99,7 +99,7 @@ def test_every_line_is_captured_over_kills_of_the_server(hp):
         found, following = [], None
         while True:
             page = hp.rpc("logs.query", service="talker", limit=5000,
-                          **({"since": following} if following else {}))
+                          **({"cursor": following} if following else {}))
             found += [row["line"] for row in page["lines"]]
             following = page.get("next")
             if not following or not page["lines"]:
@@ -139,4 +139,4 @@ def test_a_signal_to_the_daemon_in_the_foreground_stops_everything(hp):
     wait_until(lambda: hp.process.poll() is not None, 20, "the daemon ends")
     wait_until(lambda: not hp.left(), what="every process is gone")
     hp.diary.assert_stopped_before("hero_collab_server", "hero_db")
-    assert os.path.exists(hp.state / "state.db")
+    assert os.path.exists(hp.state_dir / "state.db")

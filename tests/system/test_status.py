@@ -187,7 +187,8 @@ def test_a_stop_of_the_base_takes_its_dependents_along_and_a_start_brings_them_b
     hp.rpc("service.stop", name="hero_db")
     assert hp.state("hero_collab_web") == "inactive"
     assert hp.status("hero_collab_web")["wanted"] == "start"
-    assert "hero_db" in str(hp.status("hero_collab_web")["reason"])
+    assert hp.status("hero_collab_server")["reason"] == "dependency_stopped(hero_db)"
+    assert "dependency_stopped" in hp.status("hero_collab_web")["reason"]
     assert hp.state("hero_proxy") == "running"
     hp.rpc("service.start", name="hero_db")
     hp.wait_state("hero_collab_web", "running")
