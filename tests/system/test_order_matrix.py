@@ -71,23 +71,16 @@ def collab_json(hp, facet, shape):
             else:
                 service["manifest"] = "".join(block(n) for n in names)
         return services
-    service = {"name": "hero_collab"}
-    web_keys = {"depends_on": ["hero_collab_server"]} if facet == "requires" else {}
-    service["actions"] = [act("hero_collab_server", "rpc.sock", "hero_collab"),
-                          act("hero_collab_web", "web.sock", "hero_collab", **web_keys)]
-    if facet == "requires":
-        service["dependencies"] = {"requires": ["hero_db", "hero_proxy"]}
-    else:
-        service["manifest"] = (block("hero_collab_server", "hero_collab", for_="hero_collab_web")
-                               + block("hero_db", for_="hero_collab_server")
-                               + block("hero_proxy", for_="hero_collab_web"))
-    return [service]
+    if facet == "dependencies":
+        return [{"name": "hero_collab", "manifest": COLLAB[facet, shape][0].read_text()}]
+    return [{"name": "hero_collab", "dependencies": {"requires": ["hero_db", "hero_proxy"]},
+             "actions": [act("hero_collab_server", "rpc.sock", "hero_collab"),
+                         act("hero_collab_web", "web.sock", "hero_collab", depends_on=["hero_collab_server"])]}]
 
 
-def block(name, repo=None, for_=None):
-    text = (f'[[dependencies]]\nrepo = "lhumina_code/{repo or name}"\ncrate_name = "{name}"\n'
+def block(name):
+    return (f'[[dependencies]]\nrepo = "lhumina_code/{name}"\ncrate_name = "{name}"\n'
             f'bin_name = "{name}"\nsocket_name = "rpc.sock"\n')
-    return text + (f'for = ["{for_}"]\n' if for_ else "")
 
 
 # ---- the ways in --------------------------------------------------------------------
