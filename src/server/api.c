@@ -17,7 +17,8 @@ struct api {
 
 static void add_reason(json_t *into, const char *part, const struct str *what)
 {
-	json_array_append_new(into, json_pack("{s:s, s:s}", "part", part, "reason", str_text(what)));
+	json_array_append_new(
+	    into, json_pack("{s:s, s:s}", "part", part, "reason", str_text(what)));
 }
 
 /* `ok` speaks of the supervisor, which goes on from memory when a disk refuses. */
@@ -25,30 +26,33 @@ json_t *api_health(void *daemon)
 {
 	struct daemon *d = daemon;
 	json_t *degraded = json_array();
-	auto_str store = { 0 }, logs = { 0 };
+	auto_str store = {0}, logs = {0};
 
 	if (store_degraded(d->store, &store))
 		add_reason(degraded, "store", &store);
 	if (logs_degraded(d->logs, &logs))
 		add_reason(degraded, "logs", &logs);
 	if (d->safe) {
-		auto_str safe = { 0 };
+		auto_str safe = {0};
 
 		str_add(&safe, "started with --safe: nothing is started by itself");
 		add_reason(degraded, "safe", &safe);
 	}
-	const char *word = d->shutting_down ? "shutting_down" : json_array_size(degraded) ? "degraded" : "ok";
-	return json_pack("{s:b, s:s, s:o, s:i}", "ok", 1, "status", word, "degraded", degraded, "pid",
-	    (int)getpid());
+	const char *word = d->shutting_down	       ? "shutting_down"
+			   : json_array_size(degraded) ? "degraded"
+						       : "ok";
+	return json_pack("{s:b, s:s, s:o, s:i}", "ok", 1, "status", word, "degraded", degraded,
+	    "pid", (int)getpid());
 }
 
 static json_t *wellknown(void *daemon)
 {
 	struct daemon *d = daemon;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s}], s:s}", "name", "hero_proc", "version", "0.1.0",
-	    "description", "the process supervisor of this machine", "socket", d->paths.socket, "sockets",
-	    "name", "rpc.sock", "protocol", "openrpc", "openrpc", "/openrpc.json");
+	return json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s}], s:s}", "name", "hero_proc",
+	    "version", "0.1.0", "description", "the process supervisor of this machine", "socket",
+	    d->paths.socket, "sockets", "name", "rpc.sock", "protocol", "openrpc", "openrpc",
+	    "/openrpc.json");
 }
 
 static void metric(struct str *out, const char *name, const char *type, const char *help)
@@ -59,10 +63,10 @@ static void metric(struct str *out, const char *name, const char *type, const ch
 char *api_metrics(void *daemon)
 {
 	struct daemon *d = daemon;
-	size_t states[SERVICE_STATE_COUNT] = { 0 }, processes = 0;
+	size_t states[SERVICE_STATE_COUNT] = {0}, processes = 0;
 	struct logs_stats logs = logs_stats(d->logs);
 	struct unit_view u;
-	auto_str out = { 0 };
+	auto_str out = {0};
 
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run)
@@ -71,19 +75,22 @@ char *api_metrics(void *daemon)
 		processes += d->slots.v[i].pid != 0;
 	metric(&out, "hero_proc_services", "gauge", "Services by state.");
 	for (size_t i = 0; i < SERVICE_STATE_COUNT; i++)
-		str_fmt(&out, "hero_proc_services{state=\"%s\"} %zu\n", service_state_str((enum service_state)i),
-		    states[i]);
+		str_fmt(&out, "hero_proc_services{state=\"%s\"} %zu\n",
+		    service_state_str((enum service_state)i), states[i]);
 	metric(&out, "hero_proc_processes", "gauge", "Living leaders of jobs.");
 	str_fmt(&out, "hero_proc_processes %zu\n", processes);
 	metric(&out, "hero_proc_operations", "gauge", "Operations in flight.");
 	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d));
 	metric(&out, "hero_proc_followers", "gauge", "Clients of /events.");
 	str_fmt(&out, "hero_proc_followers %zu\n", hub_followers(d->hub));
-	metric(&out, "hero_proc_log_captured_bytes", "counter", "Bytes captured since the server began.");
-	str_fmt(&out, "hero_proc_log_captured_bytes_total %llu\n", (unsigned long long)logs.captured);
+	metric(&out, "hero_proc_log_captured_bytes", "counter",
+	    "Bytes captured since the server began.");
+	str_fmt(
+	    &out, "hero_proc_log_captured_bytes_total %llu\n", (unsigned long long)logs.captured);
 	metric(&out, "hero_proc_log_dropped_bytes", "counter", "Bytes dropped by policy.");
 	str_fmt(&out, "hero_proc_log_dropped_bytes_total %llu\n", (unsigned long long)logs.dropped);
-	metric(&out, "hero_proc_degraded", "gauge", "1 while the state or the logs can not be written.");
+	metric(&out, "hero_proc_degraded", "gauge",
+	    "1 while the state or the logs can not be written.");
 	str_fmt(&out, "hero_proc_degraded %d\n# EOF\n",
 	    store_degraded(d->store, NULL) || logs_degraded(d->logs, NULL));
 	return str_take(&out);
@@ -93,24 +100,24 @@ char *api_metrics(void *daemon)
 
 enum err api_open(struct daemon *d, struct error *e)
 {
-	const struct rpc_group groups[GROUPS] = { ops_register, ops_service, ops_start, ops_action, ops_run,
-		ops_logs, ops_system, ops_graph };
+	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
+	    ops_run, ops_logs, ops_system, ops_graph};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));
-	a->rpc = (struct rpc_service){ .groups = a->groups,
-		.n_groups = GROUPS,
-		.ctx = d,
-		.title = "hero_proc",
-		.version = "0.1.0" };
-	const struct http_config cfg = { .socket_path = d->paths.socket,
-		.rpc = &a->rpc,
-		.ctx = d,
-		.health = api_health,
-		.wellknown = wellknown,
-		.metrics = api_metrics,
-		.subscribe = hub_subscribe,
-		.unsubscribe = hub_unsubscribe };
+	a->rpc = (struct rpc_service){.groups = a->groups,
+	    .n_groups = GROUPS,
+	    .ctx = d,
+	    .title = "hero_proc",
+	    .version = "0.1.0"};
+	const struct http_config cfg = {.socket_path = d->paths.socket,
+	    .rpc = &a->rpc,
+	    .ctx = d,
+	    .health = api_health,
+	    .wellknown = wellknown,
+	    .metrics = api_metrics,
+	    .subscribe = hub_subscribe,
+	    .unsubscribe = hub_unsubscribe};
 	if (http_server_new(d->base, &cfg, &a->http, e)) {
 		free(a);
 		return e->code;

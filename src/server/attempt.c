@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-static const char *const held_words[HELD_COUNT] = { "stdout", "stderr", "ready" };
+static const char *const held_words[HELD_COUNT] = {"stdout", "stderr", "ready"};
 
 char *held_name(uint64_t token, enum held what)
 {
@@ -51,7 +51,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 		readiness_end(s->live);
 		free(s->live);
 	}
-	*at = (struct attempt){ .d = d, .job = job, .token = token, .executed = pid > 0 };
+	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
 	s->live = at;
 	s->pid = pid;
 	return at;
@@ -72,15 +72,16 @@ static void drop(struct daemon *d, struct attempt *at)
 static enum log_policy policy_of(const struct action_def *a)
 {
 	for (size_t i = 0; i < a->log.n; i++)
-		if (text_eq(a->log.v[i].name, "overflow") && text_eq(a->log.v[i].value, "drop_oldest"))
+		if (text_eq(a->log.v[i].name, "overflow") &&
+		    text_eq(a->log.v[i].value, "drop_oldest"))
 			return LOG_DROP;
 	return LOG_BLOCK;
 }
 
-void attempt_capture(struct daemon *d, job_id job, uint64_t token, enum log_stream stream,
-    int take_fd, bool resumed)
+void attempt_capture(
+    struct daemon *d, job_id job, uint64_t token, enum log_stream stream, int take_fd, bool resumed)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 	struct job_view j;
 	struct unit_view u;
 	unit_id unit;
@@ -91,15 +92,15 @@ void attempt_capture(struct daemon *d, job_id job, uint64_t token, enum log_stre
 	}
 	auto_free char *run = run_name(d, &u);
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	struct log_ident id = { .service = u.is_run ? NULL : u.name,
-		.action = j.name,
-		.run = run,
-		.job = daemon_slot(d, job)->row,
-		.token = token,
-		.attempt = j.attempt,
-		.stream = stream,
-		.policy = a ? policy_of(a) : LOG_BLOCK,
-		.resumed = resumed };
+	struct log_ident id = {.service = u.is_run ? NULL : u.name,
+	    .action = j.name,
+	    .run = run,
+	    .job = daemon_slot(d, job)->row,
+	    .token = token,
+	    .attempt = j.attempt,
+	    .stream = stream,
+	    .policy = a ? policy_of(a) : LOG_BLOCK,
+	    .resumed = resumed};
 
 	if (logs_attach(d->logs, &id, take_fd, &e))
 		report(REPORT_ERROR, "%s/%s: capture: %s", u.name, j.name, e.msg);
@@ -146,14 +147,14 @@ static void write_label(struct daemon *d, const struct effect *fx, struct str *o
 	engine_job(d->engine, fx->job, &j, NULL);
 	engine_unit(d->engine, fx->unit, &u);
 	struct job_slot *s = records_slot(d, fx->job);
-	struct label l = { .unit = (char *)(uintptr_t)u.name,
-		.action = (char *)(uintptr_t)j.name,
-		.run = u.run,
-		.row = s->row,
-		.attempt = j.attempt,
-		.restarts = j.restarts,
-		.created = s->created,
-		.is_run = u.is_run };
+	struct label l = {.unit = (char *)(uintptr_t)u.name,
+	    .action = (char *)(uintptr_t)j.name,
+	    .run = u.run,
+	    .row = s->row,
+	    .attempt = j.attempt,
+	    .restarts = j.restarts,
+	    .created = s->created,
+	    .is_run = u.is_run};
 
 	label_write(&l, out);
 }
@@ -181,7 +182,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
     const struct action_def *a, struct launch *l, struct pipes *p, struct error *e)
 {
 	enum readiness_kind kind = a->is_process ? readiness_of(a) : READY_EXECUTED;
-	auto_str label = { 0 };
+	auto_str label = {0};
 
 	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e))
@@ -219,8 +220,8 @@ static void release_held(struct daemon *d, uint64_t token)
 
 void attempt_spawn(struct daemon *d, const struct effect *fx)
 {
-	struct error e = { 0 };
-	struct launch l = { 0 };
+	struct error e = {0};
+	struct launch l = {0};
 	struct pipes p;
 	struct job_view j;
 	const struct service_def *s = NULL;
@@ -252,23 +253,25 @@ static int stop_signal_of(const struct action_def *a)
 	return signo ? signo : 15;
 }
 
-static const struct action_def *action_of(struct daemon *d, const struct effect *fx,
-    const struct service_def **s)
+static const struct action_def *action_of(
+    struct daemon *d, const struct effect *fx, const struct service_def **s)
 {
 	struct job_view j;
 
-	return engine_job(d->engine, fx->job, &j, NULL) ? daemon_action(d, fx->unit, j.name, s) : NULL;
+	return engine_job(d->engine, fx->job, &j, NULL) ? daemon_action(d, fx->unit, j.name, s)
+							: NULL;
 }
 
 /* A command beside the job, in its surroundings, known by a token of its own. */
 static bool run_stopper(struct daemon *d, struct attempt *at, const struct action_def *a)
 {
-	struct error e = { 0 };
-	struct launch l = { 0 };
-	auto_str label = { 0 };
+	struct error e = {0};
+	struct launch l = {0};
+	auto_str label = {0};
 	char pid[16];
 	uint64_t token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
-	struct label is = { .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true };
+	struct label is = {
+	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
 
 	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
 	label_write(&is, &label);
@@ -303,7 +306,8 @@ void attempt_kill(struct daemon *d, const struct effect *fx)
 
 void attempt_sweep(struct daemon *d, const struct effect *fx)
 {
-	spawner_signal(d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
+	spawner_signal(
+	    d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
 }
 
 /* ---- news ------------------------------------------------------------------ */
@@ -334,8 +338,8 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
-	struct error e = { 0 };
-	struct launch l = { 0 };
+	struct error e = {0};
+	struct launch l = {0};
 	struct job_view j;
 	unit_id unit;
 
@@ -343,7 +347,7 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 	if (!at || !engine_job(d->engine, at->job, &j, &unit))
 		return;
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	struct error ignored = { 0 };
+	struct error ignored = {0};
 	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
 		ignored.code = ERR_OK;
 	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, &e);
@@ -359,17 +363,19 @@ static bool exit_is_listed(const struct strv *codes, int code, int signo)
 
 	snprintf(number, sizeof(number), "%d", code);
 	for (size_t i = 0; i < codes->n; i++)
-		if (signo ? signal_parse(codes->v[i]) == signo && strncmp(codes->v[i], "SIG", 3) == 0 :
-			    strcmp(codes->v[i], number) == 0)
+		if (signo
+			? signal_parse(codes->v[i]) == signo && strncmp(codes->v[i], "SIG", 3) == 0
+			: strcmp(codes->v[i], number) == 0)
 			return true;
 	return false;
 }
 
 struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exit_info *how)
 {
-	static const enum exit_rule verdicts[] = { EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL };
+	static const enum exit_rule verdicts[] = {
+	    EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL};
 	bool exited = how->code == CLD_EXITED;
-	struct job_exit x = { .code = exited ? how->status : -1, .signal = exited ? 0 : how->status };
+	struct job_exit x = {.code = exited ? how->status : -1, .signal = exited ? 0 : how->status};
 
 	if (!a || a->success_exit_codes.n == 0)
 		x.success = x.code == 0;
@@ -378,8 +384,8 @@ struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exi
 	for (size_t i = 0; a && i < a->retry.rules.n; i++) {
 		const struct retry_rule *r = &a->retry.rules.v[i];
 
-		if (r->signal ? x.signal && signal_parse(r->signal) == x.signal :
-				!x.signal && r->code == x.code) {
+		if (r->signal ? x.signal && signal_parse(r->signal) == x.signal
+			      : !x.signal && r->code == x.code) {
 			x.rule = verdicts[r->verdict];
 			break;
 		}
@@ -409,7 +415,7 @@ void attempt_acknowledge(struct daemon *d, uint64_t token)
 {
 	struct pending_ack *p = mem_new(sizeof(*p));
 
-	*p = (struct pending_ack){ d, token };
+	*p = (struct pending_ack){d, token};
 	store_barrier(d->store, committed, p);
 }
 

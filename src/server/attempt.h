@@ -19,7 +19,7 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
-	uint64_t stopper;	    /* token of its running stop_exec, or 0 */
+	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
 };
 

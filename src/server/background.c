@@ -69,7 +69,7 @@ void background_run(struct background *b, background_fn work, background_fn done
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	*t = (struct task){ work, done, ctx, fcntl(b->pipe[1], F_DUPFD_CLOEXEC, 3) };
+	*t = (struct task){work, done, ctx, fcntl(b->pipe[1], F_DUPFD_CLOEXEC, 3)};
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

@@ -55,7 +55,7 @@ static int64_t fraction(const char **p)
 
 bool clock_parse(const char *text, usec_wall *out)
 {
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	char *end;
 

@@ -55,7 +55,8 @@ char *daemon_socket_path(
 
 	if (*path == '/')
 		return text_dup(path);
-	return text_fmt("%s/%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name, path);
+	return text_fmt(
+	    "%s/%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name, path);
 }
 
 /* ---- events of the loop -------------------------------------------------------- */
@@ -99,7 +100,7 @@ static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)
 	struct strv due = d->acks_due;
 	(void)fd, (void)what;
 
-	d->acks_due = (struct strv){ 0 };
+	d->acks_due = (struct strv){0};
 	for (size_t i = 0; i < due.n; i++)
 		attempt_acknowledge(d, strtoull(due.v[i], NULL, 16));
 	strv_release(&due);
@@ -109,7 +110,7 @@ void daemon_retry_ack(struct daemon *d, uint64_t token)
 {
 	strv_take(&d->acks_due, text_fmt("%llx", (unsigned long long)token));
 	if (!evtimer_pending(d->ack_retry, NULL))
-		event_add(d->ack_retry, &(struct timeval){ .tv_sec = ACK_RETRY_S });
+		event_add(d->ack_retry, &(struct timeval){.tv_sec = ACK_RETRY_S});
 }
 
 /* ---- the keeper ------------------------------------------------------------------ */
@@ -127,7 +128,9 @@ static uint64_t start_ticks(pid_t pid)
 	text[n] = 0;
 	const char *end = strrchr(text, ')');
 	if (end)
-		sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		sscanf(end + 1,
+		    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		    "%llu",
 		    &ticks);
 	return ticks;
 }
@@ -160,17 +163,17 @@ static void on_lost_keeper(void *ctx)
 }
 
 static const struct spawner_events keeper_events = {
-	.spawned = attempt_on_spawned,
-	.failed = attempt_on_failed,
-	.exited = attempt_on_exited,
-	.set_empty = attempt_on_empty,
-	.notified = attempt_on_notified,
-	.listed = recover_on_listed,
-	.held = recover_on_held,
-	.listed_all = recover_on_listed_all,
-	.shutdown_asked = on_shutdown_asked,
-	.hello = on_hello,
-	.lost_keeper = on_lost_keeper,
+    .spawned = attempt_on_spawned,
+    .failed = attempt_on_failed,
+    .exited = attempt_on_exited,
+    .set_empty = attempt_on_empty,
+    .notified = attempt_on_notified,
+    .listed = recover_on_listed,
+    .held = recover_on_held,
+    .listed_all = recover_on_listed_all,
+    .shutdown_asked = on_shutdown_asked,
+    .hello = on_hello,
+    .lost_keeper = on_lost_keeper,
 };
 
 /* ---- shutdown -------------------------------------------------------------------- */
@@ -183,7 +186,7 @@ static void on_drained(evutil_socket_t fd, short what, void *ctx)
 	if (spawner_is_idle(d->spawner))
 		event_base_loopbreak(d->base);
 	else
-		event_add(d->ack_retry, &(struct timeval){ .tv_usec = 1000 });
+		event_add(d->ack_retry, &(struct timeval){.tv_usec = 1000});
 }
 
 static void leave(bool durable, void *ctx)
@@ -222,7 +225,7 @@ void daemon_shutdown(struct daemon *d, const char *who)
 
 void daemon_ready(struct daemon *d)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (api_open(d, &e)) {
 		report(REPORT_ERROR, "%s", e.msg);
@@ -247,7 +250,7 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 
 static enum err open_stores(struct daemon *d, struct error *e)
 {
-	const struct registry_config cfg = { .hero_socket_dir = d->paths.sockets };
+	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
 	uint64_t seed = 1;
 
 	if (path_make(d->paths.state, 0700, e) || path_make(d->paths.sockets, 0755, e) ||
@@ -268,7 +271,8 @@ static enum err open_stores(struct daemon *d, struct error *e)
 
 enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
 {
-	*d = (struct daemon){ .options = o, .env = environ, .safe = o->safe, .started = clock_wall() };
+	*d =
+	    (struct daemon){.options = o, .env = environ, .safe = o->safe, .started = clock_wall()};
 	paths_init(&d->paths, o);
 	d->base = event_base_new();
 	if (open_stores(d, e))

@@ -37,10 +37,10 @@ struct api;
 
 /* What the server knows of a job beside the engine; by job_id. */
 struct job_slot {
-	int64_t row;  /* id of its row in the store; 0: none in this run */
-	uint64_t run; /* number of the run that the row belongs to */
+	int64_t row;	 /* id of its row in the store; 0: none in this run */
+	uint64_t run;	 /* number of the run that the row belongs to */
 	uint64_t action; /* text_hash() of its action: ids of jobs are used again */
-	pid_t pid;    /* of the present attempt, 0: none */
+	pid_t pid;	 /* of the present attempt, 0: none */
 	usec_wall created, started, ready_at, ended;
 	struct attempt *live; /* a process, or what is left of its set; NULL: none */
 };
@@ -74,7 +74,7 @@ struct daemon {
 	struct operations *operations;
 	struct hub *hub;
 	struct background *background;
-	struct api *api; /* NULL until recovery is over */
+	struct api *api;	   /* NULL until recovery is over */
 	struct recovery *recovery; /* NULL when it is over */
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 
@@ -90,13 +90,13 @@ struct daemon {
 
 	struct strv acks_due;	/* tokens, in hex: exits whose rows were not committed */
 	struct strv ended_runs; /* to be removed from the engine */
-	struct strv leaving; /* removed services that are still active */
+	struct strv leaving;	/* removed services that are still active */
 
 	pid_t keeper;
 	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
 	bool has_cgroups;
 	bool safe;
-	bool is_boot;	    /* this keeper has had no server before */
+	bool is_boot; /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */
 	bool shutting_down;
@@ -107,7 +107,8 @@ struct daemon {
 	uint64_t aux_tokens; /* of processes beside jobs: stop_exec */
 };
 
-enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e) attr_must_use;
+enum err daemon_init(
+    struct daemon *d, struct options *o, int keeper_fd, struct error *e) attr_must_use;
 int daemon_run(struct daemon *d); /* until shutdown; the exit status */
 void daemon_release(struct daemon *d);
 
@@ -115,8 +116,8 @@ struct job_slot *daemon_slot(struct daemon *d, job_id job); /* made when absent 
 
 /* The definition that a unit's present or next attempt is made from; NULL: gone. */
 const struct service_def *daemon_definition(struct daemon *d, const char *unit);
-const struct action_def *daemon_action(struct daemon *d, unit_id unit, const char *action,
-    const struct service_def **service);
+const struct action_def *daemon_action(
+    struct daemon *d, unit_id unit, const char *action, const struct service_def **service);
 
 /* Stop everything in reverse order, then end server and keeper. */
 void daemon_shutdown(struct daemon *d, const char *who);
@@ -125,6 +126,7 @@ void daemon_ready(struct daemon *d);
 /* Acknowledge an exit to the keeper later: its row could not be committed now. */
 void daemon_retry_ack(struct daemon *d, uint64_t token);
 /* The folder name below HERO_SOCKET_DIR, and the absolute path of a declared socket. */
-char *daemon_socket_path(const struct daemon *d, const struct service_def *s, const struct socket_def *k);
+char *daemon_socket_path(
+    const struct daemon *d, const struct service_def *s, const struct socket_def *k);
 
 #endif

@@ -115,7 +115,8 @@ static enum err take_defined(struct environment *env, const struct paths *paths,
 
 			environment_set(env, v->name, full);
 		} else if (v->required && !environment_get(env, v->name)) {
-			return error_set(e, ERR_INVALID, "the required variable `%s` has no value", v->name);
+			return error_set(
+			    e, ERR_INVALID, "the required variable `%s` has no value", v->name);
 		}
 	}
 	return ERR_OK;
@@ -124,7 +125,7 @@ static enum err take_defined(struct environment *env, const struct paths *paths,
 enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
     const struct action_def *a, struct error *e)
 {
-	*env = (struct environment){ 0 };
+	*env = (struct environment){0};
 	for (; *frozen; frozen++)
 		strv_add(&env->vars, *frozen);
 	take_paths(env, paths);

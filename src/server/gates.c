@@ -28,7 +28,7 @@ struct gates {
 struct gates *gates_new(struct daemon *d)
 {
 	struct gates *g = mem_new(sizeof(*g));
-	struct error e = { 0 };
+	struct error e = {0};
 
 	g->d = d;
 	if (gate_hub_new(d->base, &g->hub, &e)) {
@@ -96,15 +96,16 @@ void gates_watch(struct daemon *d, gate_id id)
 {
 	const char *text = engine_gate_text(d->engine, id);
 	struct gate **at = place(d->gates, id);
-	struct error e = { 0 };
+	struct error e = {0};
 
 	gate_free(*at);
 	struct gate *g = *at = mem_new(sizeof(*g));
-	*g = (struct gate){ .gates = d->gates, .id = id };
+	*g = (struct gate){.gates = d->gates, .id = id};
 	if (strncmp(text, "flag:", 5) == 0) {
 		g->flag = text_dup(text + 5);
 		if (map_get(&d->gates->flags, g->flag))
-			engine_gate_open(d->engine, clock_mono(), id); /* its effects follow in this pass */
+			engine_gate_open(
+			    d->engine, clock_mono(), id); /* its effects follow in this pass */
 	} else if (gate_watch_new(d->gates->hub, text, on_open, g, &g->watch, &e)) {
 		g->trouble = text_dup(e.msg);
 		report(REPORT_ERROR, "gate %s: %s", text, e.msg);
@@ -160,7 +161,7 @@ bool gates_set_flag(struct daemon *d, const char *name)
 	if (map_get(&g->flags, name))
 		return false;
 	put_flag(g, name, now);
-	store_put_flag(d->store, &(struct store_flag){ .name = name, .since = now });
+	store_put_flag(d->store, &(struct store_flag){.name = name, .since = now});
 	for (size_t i = 0; i < g->open.n; i++)
 		if (g->open.v[i] && text_eq(g->open.v[i]->flag, name))
 			opened(d, g->open.v[i]->id);

@@ -43,7 +43,7 @@ static void items_clear(struct items *l)
 		free(l->v[i].text);
 	}
 	free(l->v);
-	*l = (struct items){ 0 };
+	*l = (struct items){0};
 }
 
 void hub_free(struct hub *h)
@@ -101,7 +101,7 @@ static void commit(struct hub *h)
 	if (h->under_way || h->waiting.n == 0)
 		return;
 	h->committing = h->waiting;
-	h->waiting = (struct items){ 0 };
+	h->waiting = (struct items){0};
 	h->under_way = true;
 	store_barrier(h->d->store, committed, h);
 }
@@ -119,10 +119,10 @@ void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, co
 
 	if (!h->followers)
 		return;
-	*vec_push(&h->waiting) = (struct item){ .kind = text_dup(kind),
-		.text = text_fmt("{\"id\":%lld,\"time\":\"%s\",%s", (long long)id, clock_iso(time, when),
-		    fact + 1),
-		.operation = operation_in(fact) };
+	*vec_push(&h->waiting) = (struct item){.kind = text_dup(kind),
+	    .text = text_fmt(
+		"{\"id\":%lld,\"time\":\"%s\",%s", (long long)id, clock_iso(time, when), fact + 1),
+	    .operation = operation_in(fact)};
 	commit(h);
 }
 
@@ -142,7 +142,8 @@ static void send_snapshot(struct daemon *d, struct http_stream *s)
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered)
 			json_array_append_new(services, status_of_unit(d, i));
-	send_json(s, "snapshot", json_pack("{s:s, s:o}", "event", "snapshot", "services", services));
+	send_json(
+	    s, "snapshot", json_pack("{s:s, s:o}", "event", "snapshot", "services", services));
 }
 
 /* What an operation did so far, for who comes late. */
@@ -153,11 +154,13 @@ static void send_operation(struct daemon *d, struct http_stream *s, op_id id)
 	json_t *step;
 
 	if (!o) {
-		send_json(s, "done", json_pack("{s:s, s:I}", "event", "done", "operation", (json_int_t)id));
+		send_json(s, "done",
+		    json_pack("{s:s, s:I}", "event", "done", "operation", (json_int_t)id));
 		http_stream_end(s);
 		return;
 	}
-	json_array_foreach (json_object_get(o, "steps"), i, step) {
+	json_array_foreach(json_object_get(o, "steps"), i, step)
+	{
 		json_t *e = json_copy(step);
 
 		json_object_set_new(e, "event", json_string("step"));
@@ -173,7 +176,7 @@ void hub_subscribe(void *ctx, struct http_stream *s, const char *query)
 	const char *op = strstr(query, "operation=");
 	struct follower *f = mem_new(sizeof(*f));
 
-	*f = (struct follower){ .next = d->hub->followers, .stream = s };
+	*f = (struct follower){.next = d->hub->followers, .stream = s};
 	f->operation = op ? strtoull(op + strlen("operation="), NULL, 10) : 0;
 	d->hub->followers = f;
 	if (f->operation)

@@ -23,15 +23,15 @@ bool label_read(struct label *l, const void *bytes, size_t n)
 	if (sscanf(text, MAGIC " %511s %511s %llu %lld %u %u %lld %d %d", unit, action, &run, &row,
 		&attempt, &restarts, &created, &is_run, &aux) != 9)
 		return false;
-	*l = (struct label){ .unit = text_dup(unit),
-		.action = text_dup(action),
-		.run = run,
-		.row = row,
-		.attempt = attempt,
-		.restarts = restarts,
-		.created = created,
-		.is_run = is_run,
-		.aux = aux };
+	*l = (struct label){.unit = text_dup(unit),
+	    .action = text_dup(action),
+	    .run = run,
+	    .row = row,
+	    .attempt = attempt,
+	    .restarts = restarts,
+	    .created = created,
+	    .is_run = is_run,
+	    .aux = aux};
 	return true;
 }
 
@@ -39,5 +39,5 @@ void label_release(struct label *l)
 {
 	free(l->unit);
 	free(l->action);
-	*l = (struct label){ 0 };
+	*l = (struct label){0};
 }

@@ -10,12 +10,12 @@
 static const struct {
 	const char *name;
 	int resource;
-} limit_names[] = { { "as", RLIMIT_AS }, { "core", RLIMIT_CORE }, { "cpu", RLIMIT_CPU },
-	{ "data", RLIMIT_DATA }, { "fsize", RLIMIT_FSIZE }, { "locks", RLIMIT_LOCKS },
-	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
-	{ "nofile", RLIMIT_NOFILE }, { "nproc", RLIMIT_NPROC }, { "rss", RLIMIT_RSS },
-	{ "rtprio", RLIMIT_RTPRIO }, { "rttime", RLIMIT_RTTIME },
-	{ "sigpending", RLIMIT_SIGPENDING }, { "stack", RLIMIT_STACK } };
+} limit_names[] = {{"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA}, {"fsize", RLIMIT_FSIZE}, {"locks", RLIMIT_LOCKS},
+    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS},
+    {"rtprio", RLIMIT_RTPRIO}, {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK}};
 
 int signal_parse(const char *text)
 {
@@ -50,7 +50,7 @@ const char *signal_name(int signo, char *buf, size_t n)
 static void split_words(const char *s, struct strv *out)
 {
 	while (*s) {
-		auto_str word = { 0 };
+		auto_str word = {0};
 		char quote = 0;
 
 		while (isspace((unsigned char)*s))
@@ -61,7 +61,8 @@ static void split_words(const char *s, struct strv *out)
 			if (quote ? *s == quote : *s == '"' || *s == '\'')
 				quote = quote ? 0 : *s;
 			else
-				str_add_char(&word, *s == '\\' && s[1] && quote != '\'' ? *++s : *s);
+				str_add_char(
+				    &word, *s == '\\' && s[1] && quote != '\'' ? *++s : *s);
 		}
 		strv_take(out, str_take(&word));
 	}
@@ -109,9 +110,9 @@ static enum err take_user(struct launch *l, const struct action_def *a, struct e
 
 	if (!a->user && !a->group)
 		return ERR_OK;
-	struct passwd *pw = !a->user ? getpwuid(geteuid()) :
-			    number   ? getpwuid((uid_t)uid) :
-				       getpwnam(a->user);
+	struct passwd *pw = !a->user ? getpwuid(geteuid())
+			    : number ? getpwuid((uid_t)uid)
+				     : getpwnam(a->user);
 	if (!pw && a->user && !number)
 		return error_set(e, ERR_INVALID, "user `%s` is not known", a->user);
 	l->spec.uid = pw ? pw->pw_uid : a->user ? (uid_t)uid : geteuid();
@@ -206,7 +207,7 @@ static enum err surround(struct launch *l, const struct action_def *a, char *con
 enum err launch_init(struct launch *l, const struct action_def *a, char *const *frozen_env,
     const struct paths *paths, struct error *e)
 {
-	*l = (struct launch){ 0 };
+	*l = (struct launch){0};
 	choose_command(l, a, paths);
 	if (!l->argv.n)
 		return error_set(e, ERR_INVALID, "there is no command");
@@ -216,7 +217,7 @@ enum err launch_init(struct launch *l, const struct action_def *a, char *const *
 enum err launch_init_command(struct launch *l, const struct action_def *a, const char *command,
     char *const *frozen_env, const struct paths *paths, struct error *e)
 {
-	*l = (struct launch){ 0 };
+	*l = (struct launch){0};
 	strv_add(&l->argv, "sh");
 	strv_add(&l->argv, "-c");
 	strv_add(&l->argv, command);
@@ -229,12 +230,12 @@ void launch_release(struct launch *l)
 	strv_release(&l->argv);
 	free(l->cwd);
 	free(l->groups);
-	*l = (struct launch){ 0 };
+	*l = (struct launch){0};
 }
 
 void launch_add_fd(struct launch *l, int fd, int number)
 {
-	l->fds[l->spec.n_fds++] = (struct spawn_fd){ fd, number };
+	l->fds[l->spec.n_fds++] = (struct spawn_fd){fd, number};
 	l->spec.fds = l->fds;
 }
 

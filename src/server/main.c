@@ -22,8 +22,8 @@ static char *own_path(void)
 /* Beside us, in the build tree, in libexec, or in the PATH. */
 static char *find_keeper(const char *self)
 {
-	static const char *const places[] = { "hero_proc_keeper", "../keeper/hero_proc_keeper",
-		"../libexec/hero_proc/hero_proc_keeper", "../libexec/hero_proc_keeper" };
+	static const char *const places[] = {"hero_proc_keeper", "../keeper/hero_proc_keeper",
+	    "../libexec/hero_proc/hero_proc_keeper", "../libexec/hero_proc_keeper"};
 	auto_free char *copy = text_dup(self);
 	const char *dir = dirname(copy);
 
@@ -41,7 +41,7 @@ static char *find_keeper(const char *self)
 static int become_keeper(const struct options *o, int argc, char **argv)
 {
 	struct paths paths;
-	struct error e = { 0 };
+	struct error e = {0};
 	auto_free char *self = own_path();
 	auto_free char *keeper = find_keeper(self ? self : argv[0]);
 	char **args = mem_new(((size_t)argc + 8) * sizeof(*args));
@@ -71,7 +71,7 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 static int serve(struct options *o, int keeper_fd)
 {
 	struct daemon d;
-	struct error e = { 0 };
+	struct error e = {0};
 	int status = KEEPER_EXIT_FAILED;
 
 	mallopt(M_ARENA_MAX, 1);
@@ -87,8 +87,8 @@ static int serve(struct options *o, int keeper_fd)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
-	struct error e = { 0 };
+	struct options o = {0};
+	struct error e = {0};
 
 	if (options_parse(&o, argc, argv, &e)) {
 		fprintf(stderr, "hero_proc_server: %s\n%s", e.msg, options_usage);

@@ -10,9 +10,9 @@
 
 int occupy_listener(const char *path, pid_t *out)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct ucred peer = { 0 };
+	struct ucred peer = {0};
 	socklen_t n = sizeof(peer);
 
 	if (fd < 0 || strlen(path) >= sizeof(at.sun_path))
@@ -61,14 +61,16 @@ static enum err prepare_socket(const char *path, struct error *e)
 	case 0: remove_stale(path, &st); return ERR_OK;
 	case 1:
 		command_of(holder, command, sizeof(command));
-		return error_set(e, ERR_CONFLICT, "socket %s is held by pid %d (%s)", path, holder, command);
+		return error_set(
+		    e, ERR_CONFLICT, "socket %s is held by pid %d (%s)", path, holder, command);
 	default: return ERR_OK;
 	}
 }
 
 static enum err prepare_folder(struct daemon *d, const struct service_def *s, struct error *e)
 {
-	auto_free char *dir = text_fmt("%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name);
+	auto_free char *dir =
+	    text_fmt("%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name);
 
 	return path_make(dir, 0755, e);
 }
@@ -76,7 +78,7 @@ static enum err prepare_folder(struct daemon *d, const struct service_def *s, st
 /* A bind that fails tells that the port is taken; the port is free again at once. */
 static enum err check_port(const struct tcp_def *t, struct error *e)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)t->port) };
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)t->port)};
 	auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
 
@@ -89,8 +91,8 @@ static enum err check_port(const struct tcp_def *t, struct error *e)
 	return ERR_OK;
 }
 
-enum err occupy_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
-    struct error *e)
+enum err occupy_prepare(
+    struct daemon *d, const struct service_def *s, const struct action_def *a, struct error *e)
 {
 	if (a->sockets.n && prepare_folder(d, s, e))
 		return e->code;

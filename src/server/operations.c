@@ -126,7 +126,7 @@ static void wait_over(evutil_socket_t fd, short what, void *ctx)
 {
 	struct waiter *w = ctx;
 	struct entry *en = find(w->d, w->id);
-	struct error e = { 0 };
+	struct error e = {0};
 	(void)fd, (void)what;
 
 	error_set(&e, ERR_TIMEOUT, "operation %llu goes on; the wait for it is over",
@@ -142,11 +142,11 @@ void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn
 	struct entry *en = find(d, id);
 	struct waiter *w = mem_new(sizeof(*w));
 
-	*w = (struct waiter){ .d = d, .id = id, .fn = fn, .ctx = ctx };
+	*w = (struct waiter){.d = d, .id = id, .fn = fn, .ctx = ctx};
 	if (timeout > 0) {
 		w->timer = evtimer_new(d->base, wait_over, w);
-		event_add(w->timer, &(struct timeval){ .tv_sec = timeout / 1000,
-					      .tv_usec = timeout % 1000 * 1000 });
+		event_add(w->timer,
+		    &(struct timeval){.tv_sec = timeout / 1000, .tv_usec = timeout % 1000 * 1000});
 	}
 	w->next = en->waiters;
 	en->waiters = w;
@@ -194,9 +194,9 @@ json_t *steps_json(const struct op_step *steps, size_t n)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s, s:s?, s:s?}", "step", steps[i].step,
-					     "service", steps[i].service, "action", steps[i].action,
-					     "reason", steps[i].reason));
+		json_array_append_new(
+		    a, json_pack("{s:s, s:s, s:s?, s:s?}", "step", steps[i].step, "service",
+			   steps[i].service, "action", steps[i].action, "reason", steps[i].reason));
 	return a;
 }
 
@@ -206,9 +206,9 @@ json_t *operation_json(const struct daemon *d, op_id id)
 
 	if (!engine_op(d->engine, id, &v))
 		return NULL;
-	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:b, s:o, s:o}", "operation", (json_int_t)id, "kind",
-	    op_kind_str(v.kind), "names", strv_json(v.names), "operation_state", op_state_str(v.state),
-	    "changed", v.changed, "started", strv_json(v.started), "steps",
+	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:b, s:o, s:o}", "operation", (json_int_t)id,
+	    "kind", op_kind_str(v.kind), "names", strv_json(v.names), "operation_state",
+	    op_state_str(v.state), "changed", v.changed, "started", strv_json(v.started), "steps",
 	    steps_json(v.steps, v.n_steps));
 	if (v.notes && v.notes->n)
 		json_object_set_new(o, "notes", strv_json(v.notes));
@@ -227,21 +227,21 @@ static void put_row(struct daemon *d, const struct entry *en, const struct op_vi
 	char *error_text = NULL;
 
 	if (v->state != OP_ACTIVE && v->code != ERR_OK) {
-		json_t *e = json_pack("{s:i, s:s, s:s?, s:o}", "code", err_rpc_code(v->code), "name",
-		    err_str(v->code), "message", v->message, "chain", strv_json(v->chain));
+		json_t *e = json_pack("{s:i, s:s, s:s?, s:o}", "code", err_rpc_code(v->code),
+		    "name", err_str(v->code), "message", v->message, "chain", strv_json(v->chain));
 
 		error_text = json_dumps(e, JSON_COMPACT);
 		json_decref(e);
 	}
-	store_put_operation(d->store, &(struct store_operation){ .id = (int64_t)v->id,
-	    .kind = op_kind_str(v->kind),
-	    .names = names_text,
-	    .state = op_state_str(v->state),
-	    .error = error_text,
-	    .steps = steps_text,
-	    .who = en->who,
-	    .started = en->started,
-	    .ended = v->state == OP_ACTIVE ? 0 : clock_wall() });
+	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)v->id,
+					  .kind = op_kind_str(v->kind),
+					  .names = names_text,
+					  .state = op_state_str(v->state),
+					  .error = error_text,
+					  .steps = steps_text,
+					  .who = en->who,
+					  .started = en->started,
+					  .ended = v->state == OP_ACTIVE ? 0 : clock_wall()});
 	json_decref(names);
 	json_decref(steps);
 	free(error_text);
@@ -251,9 +251,10 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 {
 	for (; en->steps_told < v->n_steps; en->steps_told++) {
 		const struct op_step *s = &v->steps[en->steps_told];
-		auto_str fact = { 0 };
+		auto_str fact = {0};
 
-		str_fmt(&fact, "{\"event\":\"step\",\"operation\":%llu,\"step\":", (unsigned long long)v->id);
+		str_fmt(&fact,
+		    "{\"event\":\"step\",\"operation\":%llu,\"step\":", (unsigned long long)v->id);
 		json_add_text(&fact, s->step);
 		str_add(&fact, ",\"service\":");
 		json_add_text(&fact, s->service);
@@ -268,7 +269,7 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 
 static void tell_end(struct daemon *d, const struct op_view *v)
 {
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 
 	str_fmt(&fact, "{\"event\":\"done\",\"operation\":%llu,\"state\":\"%s\",\"changed\":%s",
 	    (unsigned long long)v->id, op_state_str(v->state), v->changed ? "true" : "false");

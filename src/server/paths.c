@@ -14,11 +14,10 @@ const char options_usage[] =
 
 enum err options_parse(struct options *o, int argc, char **argv, struct error *e)
 {
-	static const struct option known[] = { { "socket", required_argument, NULL, 's' },
-		{ "state", required_argument, NULL, 'd' },
-		{ "log-level", required_argument, NULL, 'l' }, { "safe", no_argument, NULL, 'S' },
-		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 } };
+	static const struct option known[] = {{"socket", required_argument, NULL, 's'},
+	    {"state", required_argument, NULL, 'd'}, {"log-level", required_argument, NULL, 'l'},
+	    {"safe", no_argument, NULL, 'S'}, {"version", no_argument, NULL, 'V'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	o->level = REPORT_INFO;
@@ -28,7 +27,8 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 		case 'd': text_set(&o->state, optarg); break;
 		case 'l':
 			if (!report_level_parse(optarg, &o->level))
-				return error_set(e, ERR_INVALID, "--log-level: `%s` is no level", optarg);
+				return error_set(
+				    e, ERR_INVALID, "--log-level: `%s` is no level", optarg);
 			break;
 		case 'S': o->safe = true; break;
 		case 'V': o->version = true; break;
@@ -37,7 +37,8 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 		}
 	}
 	if (optind < argc)
-		return error_set(e, ERR_INVALID, "`%s` is one word too many, see --help", argv[optind]);
+		return error_set(
+		    e, ERR_INVALID, "`%s` is one word too many, see --help", argv[optind]);
 	return ERR_OK;
 }
 
@@ -45,7 +46,7 @@ void options_release(struct options *o)
 {
 	free(o->socket);
 	free(o->state);
-	*o = (struct options){ 0 };
+	*o = (struct options){0};
 }
 
 static char *home(void)
@@ -63,9 +64,9 @@ static const char *variable(const struct paths *p, const char *s, size_t *n)
 {
 	const struct {
 		const char *word, *value;
-	} known[] = { { "${PATH_ROOT}", p->root }, { "${PATH_VAR}", p->var },
-		{ "${PATH_BUILD}", p->build }, { "${PATH_CODE}", p->code },
-		{ "${HERO_SOCKET_DIR}", p->sockets } };
+	} known[] = {{"${PATH_ROOT}", p->root}, {"${PATH_VAR}", p->var},
+	    {"${PATH_BUILD}", p->build}, {"${PATH_CODE}", p->code},
+	    {"${HERO_SOCKET_DIR}", p->sockets}};
 
 	for (size_t i = 0; i < countof(known); i++) {
 		*n = strlen(known[i].word);
@@ -77,7 +78,7 @@ static const char *variable(const struct paths *p, const char *s, size_t *n)
 
 char *path_expand(const struct paths *p, const char *text)
 {
-	auto_str out = { 0 };
+	auto_str out = {0};
 	size_t n;
 
 	if (text[0] == '~' && (text[1] == '/' || !text[1])) {
@@ -129,19 +130,20 @@ void paths_init(struct paths *p, const struct options *o)
 	p->code = from_env(p, "PATH_CODE", p->root, "code");
 	p->sockets = from_env(p, "HERO_SOCKET_DIR", p->var, "sockets");
 	p->state = o->state ? absolute(p, o->state) : text_fmt("%s/hero_proc", p->var);
-	p->socket = o->socket ? absolute(p, o->socket) : text_fmt("%s/hero_proc/rpc.sock", p->sockets);
+	p->socket =
+	    o->socket ? absolute(p, o->socket) : text_fmt("%s/hero_proc/rpc.sock", p->sockets);
 	p->admin = beside(p->socket, "admin.sock");
 	p->logs = text_fmt("%s/logs", p->state);
 }
 
 void paths_release(struct paths *p)
 {
-	char **all[] = { &p->home, &p->root, &p->var, &p->build, &p->code, &p->sockets, &p->socket,
-		&p->admin, &p->state, &p->logs };
+	char **all[] = {&p->home, &p->root, &p->var, &p->build, &p->code, &p->sockets, &p->socket,
+	    &p->admin, &p->state, &p->logs};
 
 	for (size_t i = 0; i < countof(all); i++)
 		free(*all[i]);
-	*p = (struct paths){ 0 };
+	*p = (struct paths){0};
 }
 
 enum err path_make(const char *dir, unsigned mode, struct error *e)

@@ -27,7 +27,7 @@ struct paths {
 	char *sockets;			 /* HERO_SOCKET_DIR */
 	char *socket;			 /* our rpc.sock */
 	char *admin;			 /* our admin.sock, beside it */
-	char *state, *logs;	 /* state folder; captured output */
+	char *state, *logs;		 /* state folder; captured output */
 };
 void paths_init(struct paths *p, const struct options *o); /* from the environment */
 void paths_release(struct paths *p);

@@ -60,7 +60,7 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 /* Acts now, keeps the rest: a failing spawn adds effects of its own. */
 static void act(struct daemon *d, struct effects *books)
 {
-	struct effects now = { 0 };
+	struct effects now = {0};
 	size_t n;
 
 	for (;;) {
@@ -87,13 +87,13 @@ static void arm(struct daemon *d)
 		return;
 	}
 	msec left = at > now ? at - now : 0;
-	event_add(d->timer,
-	    &(struct timeval){ .tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 });
+	event_add(
+	    d->timer, &(struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000});
 }
 
 void perform_effects(struct daemon *d)
 {
-	struct effects books = { 0 };
+	struct effects books = {0};
 
 	if (d->performing)
 		return; /* the loop below takes them */
@@ -104,7 +104,7 @@ void perform_effects(struct daemon *d)
 			break;
 		struct effects these = books;
 
-		books = (struct effects){ 0 };
+		books = (struct effects){0};
 		for (size_t i = 0; i < these.n; i++)
 			carry_out(d, &these.v[i]);
 		free(these.v);

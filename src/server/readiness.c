@@ -24,7 +24,7 @@ static struct readiness *readiness_of_attempt(struct attempt *at)
 {
 	if (!at->readiness) {
 		at->readiness = mem_new(sizeof(*at->readiness));
-		*at->readiness = (struct readiness){ .at = at, .fd = -1 };
+		*at->readiness = (struct readiness){.at = at, .fd = -1};
 	}
 	return at->readiness;
 }
@@ -74,7 +74,7 @@ static void on_gate(void *ctx)
 static void watch_gate(struct readiness *r, char *take_text)
 {
 	auto_free char *text = take_text;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (gate_watch_new(gates_hub(r->at->d), text, on_gate, r, &r->gates[r->n], &e))
 		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
@@ -89,7 +89,8 @@ static bool wants_health(const struct socket_def *s)
 	return text_eq(s->name, "rpc.sock") || text_eq(s->name, "admin.sock");
 }
 
-static void watch_sockets(struct attempt *at, const struct service_def *s, const struct action_def *a)
+static void watch_sockets(
+    struct attempt *at, const struct service_def *s, const struct action_def *a)
 {
 	struct readiness *r = readiness_of_attempt(at);
 
@@ -97,27 +98,31 @@ static void watch_sockets(struct attempt *at, const struct service_def *s, const
 	for (size_t i = 0; i < a->sockets.n; i++) {
 		auto_free char *path = daemon_socket_path(at->d, s, &a->sockets.v[i]);
 
-		watch_gate(r, text_fmt("unix:%s %s", path, wants_health(&a->sockets.v[i]) ? "health" : "connect"));
+		watch_gate(r, text_fmt("unix:%s %s", path,
+				  wants_health(&a->sockets.v[i]) ? "health" : "connect"));
 	}
 	for (size_t i = 0; i < a->tcp.n; i++)
-		watch_gate(r, text_fmt("tcp:%s:%lld", a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1",
-				  (long long)a->tcp.v[i].port));
+		watch_gate(
+		    r, text_fmt("tcp:%s:%lld", a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1",
+			   (long long)a->tcp.v[i].port));
 	if (r->n == 0)
 		ready(at); /* nothing was declared that could answer */
 }
 
 /* A probe of a kind that is a gate; the others are no readiness by themselves. */
-static char *gate_of_probe(struct daemon *d, const struct service_def *s, const struct action_def *a)
+static char *gate_of_probe(
+    struct daemon *d, const struct service_def *s, const struct action_def *a)
 {
 	const struct probe_def *p = &a->readiness_probe;
 
 	if (text_eq(p->kind, "tcp"))
 		return text_fmt("tcp:%s", p->target);
 	if (text_eq(p->kind, "unix") || (text_eq(p->kind, "http") && p->socket)) {
-		struct socket_def named = { .name = p->socket ? p->socket : p->target };
+		struct socket_def named = {.name = p->socket ? p->socket : p->target};
 		auto_free char *path = daemon_socket_path(d, s, &named);
 
-		return text_fmt("unix:%s %s", path, text_eq(p->kind, "http") ? "health" : "connect");
+		return text_fmt(
+		    "unix:%s %s", path, text_eq(p->kind, "http") ? "health" : "connect");
 	}
 	return NULL;
 }
@@ -128,7 +133,8 @@ static void watch_probe(struct attempt *at, const struct service_def *s, const s
 	char *gate = gate_of_probe(at->d, s, a);
 
 	if (!gate) {
-		report(REPORT_WARN, "%s: a readiness probe of kind %s is not carried out; executed means ready",
+		report(REPORT_WARN,
+		    "%s: a readiness probe of kind %s is not carried out; executed means ready",
 		    a->name, a->readiness_probe.kind ? a->readiness_probe.kind : "?");
 		ready(at);
 		return;
@@ -185,7 +191,8 @@ static void watch_time(struct attempt *at, msec after)
 	struct readiness *r = readiness_of_attempt(at);
 
 	r->event = evtimer_new(at->d->base, on_time, r);
-	event_add(r->event, &(struct timeval){ .tv_sec = after / 1000, .tv_usec = after % 1000 * 1000 });
+	event_add(
+	    r->event, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
 }
 
 /* ---- a line of output ------------------------------------------------------------- */
@@ -199,10 +206,12 @@ static void on_line(uint64_t token, void *ctx)
 	if (at && at->executed && !at->exited)
 		ready(at);
 	else if (at)
-		readiness_of_attempt(at)->told = true; /* faster than the word that it was executed */
+		readiness_of_attempt(at)->told =
+		    true; /* faster than the word that it was executed */
 }
 
-enum err readiness_prepare(struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
+enum err readiness_prepare(
+    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
 {
 	if (!a->is_process || readiness_of(a) != READY_LOG)
 		return ERR_OK;
@@ -223,18 +232,18 @@ static bool was_said(struct attempt *at, const struct action_def *a)
 	struct unit_view u;
 	unit_id unit;
 	bool said = false;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (!engine_job(at->d->engine, at->job, &j, &unit) || !engine_unit(at->d->engine, unit, &u))
 		return false;
-	const char *services[] = { u.name };
-	struct log_filter f = { .services = services,
-		.n_services = 1,
-		.action = j.name,
-		.job = at->d->slots.v[at->job].row,
-		.attempt = j.attempt,
-		.regex = a->readiness.log,
-		.limit = 1 };
+	const char *services[] = {u.name};
+	struct log_filter f = {.services = services,
+	    .n_services = 1,
+	    .action = j.name,
+	    .job = at->d->slots.v[at->job].row,
+	    .attempt = j.attempt,
+	    .regex = a->readiness.log,
+	    .limit = 1};
 
 	logs_query(at->d->paths.logs, &f, found, &said, NULL, &e);
 	return said;

@@ -1,6 +1,7 @@
 #include "server/records.h"
 
 #include "server/hub.h"
+#include "server/operations.h"
 
 #define BLOCK 1024 /* values reserved at once */
 
@@ -52,8 +53,8 @@ static void reserve(struct records *r, enum counter c, uint64_t value)
 	if (value <= r->counters[c].reserved)
 		return;
 	r->counters[c].reserved = value + BLOCK;
-	store_put_counter(r->d->store, &(struct store_counter){ .name = counter_str(c),
-	    .value = (int64_t)r->counters[c].reserved });
+	store_put_counter(r->d->store, &(struct store_counter){.name = counter_str(c),
+					   .value = (int64_t)r->counters[c].reserved});
 }
 
 uint64_t records_counter(const struct records *r, enum counter c)
@@ -79,8 +80,8 @@ uint64_t records_take(struct records *r, enum counter c)
 void records_set(struct records *r, enum counter c, uint64_t value)
 {
 	r->counters[c].stored = value;
-	store_put_counter(r->d->store,
-	    &(struct store_counter){ .name = counter_str(c), .value = (int64_t)value });
+	store_put_counter(
+	    r->d->store, &(struct store_counter){.name = counter_str(c), .value = (int64_t)value});
 }
 
 uint64_t records_stored(const struct records *r, enum counter c)
@@ -93,8 +94,8 @@ uint64_t records_stored(const struct records *r, enum counter c)
 char *run_name(const struct daemon *d, const struct unit_view *u)
 {
 	(void)d;
-	return u->is_run ? text_dup(u->name) :
-			   text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
+	return u->is_run ? text_dup(u->name)
+			 : text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
 }
 
 static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
@@ -111,7 +112,9 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 
 	if (us->run != u->run) {
 		free(us->who);
-		*us = (struct unit_slot){ .run = u->run, .started = clock_wall() };
+		const char *who = u->op ? operations_who(d, u->op) : NULL;
+		*us = (struct unit_slot){.run = u->run, .started = clock_wall()};
+		us->who = text_dup(who ? who : "supervisor"); /* pulled in, or started again */
 		records_saw(d->records, COUNTER_RUN, u->run);
 	}
 	return us;
@@ -133,20 +136,20 @@ void records_put_run(struct daemon *d, unit_id unit)
 		us->ended = clock_wall();
 	if (!over)
 		us->ended = 0;
-	store_put_run(d->store, &(struct store_run){ .id = (int64_t)u.run,
-	    .name = name,
-	    .service = u.is_run ? NULL : u.name,
-	    .state = u.run_state,
-	    .reason = u.reason,
-	    .who = us->who ? us->who : "supervisor",
-	    .started = us->started,
-	    .ended = us->ended,
-	    .definition = entry ? entry->json : NULL });
+	store_put_run(d->store, &(struct store_run){.id = (int64_t)u.run,
+				    .name = name,
+				    .service = u.is_run ? NULL : u.name,
+				    .state = u.run_state,
+				    .reason = u.reason,
+				    .who = us->who,
+				    .started = us->started,
+				    .ended = us->ended,
+				    .definition = entry ? entry->json : NULL});
 }
 
 /* The slot of a job in its unit's present run. */
-static struct job_slot *slot_in_run(struct daemon *d, const struct job_view *j,
-    const struct unit_view *u)
+static struct job_slot *slot_in_run(
+    struct daemon *d, const struct job_view *j, const struct unit_view *u)
 {
 	struct job_slot *s = daemon_slot(d, j->id);
 	uint64_t action = text_hash(j->name);
@@ -154,12 +157,12 @@ static struct job_slot *slot_in_run(struct daemon *d, const struct job_view *j,
 	if (s->row && s->run == u->run && s->action == action)
 		return s;
 	struct attempt *live = s->live;
-	*s = (struct job_slot){ .row = (int64_t)records_take(d->records, COUNTER_JOB),
-		.run = u->run,
-		.action = action,
-		.pid = live ? s->pid : 0,
-		.created = clock_wall(),
-		.live = live };
+	*s = (struct job_slot){.row = (int64_t)records_take(d->records, COUNTER_JOB),
+	    .run = u->run,
+	    .action = action,
+	    .pid = live ? s->pid : 0,
+	    .created = clock_wall(),
+	    .live = live};
 	return s;
 }
 
@@ -186,28 +189,29 @@ void records_put_job(struct daemon *d, job_id job)
 	struct job_slot *s = slot_in_run(d, &j, &u);
 	auto_free char *name = text_fmt("%s/%s", u.name, j.name);
 
-	store_put_job(d->store, &(struct store_job){ .id = s->row,
-	    .run = (int64_t)u.run,
-	    .name = name,
-	    .service = u.is_run ? NULL : u.name,
-	    .action = j.name,
-	    .token = j.token,
-	    .attempt = j.attempt,
-	    .state = j.core.state,
-	    .reason = j.core.reason,
-	    .exit_code = j.core.completed || j.core.failures || j.core.exited ||
-				 job_state_is_end(j.core.state) ?
-			     j.core.last.code :
-			     -1,
-	    .signal = j.core.last.signal,
-	    .pid = s->pid,
-	    .restarts = j.restarts,
-	    .created = s->created,
-	    .started = s->started,
-	    .ready_at = s->ready_at,
-	    .ended = s->ended,
-	    .ready = j.core.was_ready,
-	    .stop_cause = j.core.stop ? "stop" : NULL });
+	store_put_job(
+	    d->store, &(struct store_job){.id = s->row,
+			  .run = (int64_t)u.run,
+			  .name = name,
+			  .service = u.is_run ? NULL : u.name,
+			  .action = j.name,
+			  .token = j.token,
+			  .attempt = j.attempt,
+			  .state = j.core.state,
+			  .reason = j.core.reason,
+			  .exit_code = j.core.completed || j.core.failures || j.core.exited ||
+					       job_state_is_end(j.core.state)
+					   ? j.core.last.code
+					   : -1,
+			  .signal = j.core.last.signal,
+			  .pid = s->pid,
+			  .restarts = j.restarts,
+			  .created = s->created,
+			  .started = s->started,
+			  .ready_at = s->ready_at,
+			  .ended = s->ended,
+			  .ready = j.core.was_ready,
+			  .stop_cause = j.core.stop ? "stop" : NULL});
 }
 
 /* ---- events ---------------------------------------------------------------- */
@@ -215,8 +219,11 @@ void records_put_job(struct daemon *d, job_id job)
 static const char *valid_run(const char *s, size_t *n)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	size_t len = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 :
-		     *p >= 0xf0 && *p < 0xf5			? 4 : 0;
+	size_t len = *p < 0x80		       ? 1
+		     : *p >= 0xc2 && *p < 0xe0 ? 2
+		     : (*p & 0xf0) == 0xe0     ? 3
+		     : *p >= 0xf0 && *p < 0xf5 ? 4
+					       : 0;
 
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
@@ -258,10 +265,8 @@ void records_event(struct daemon *d, const char *kind, const char *subject, cons
 	int64_t id = (int64_t)records_take(d->records, COUNTER_EVENT);
 	usec_wall now = clock_wall();
 
-	store_put_event(d->store, &(struct store_event){ .id = id,
-	    .time = now,
-	    .subject = subject,
-	    .fact = fact });
+	store_put_event(d->store,
+	    &(struct store_event){.id = id, .time = now, .subject = subject, .fact = fact});
 	hub_publish(d->hub, id, now, kind, fact);
 }
 
@@ -277,17 +282,18 @@ static void begin_fact(struct str *out, const char *kind, const struct unit_view
 		str_fmt(out, ",\"operation\":%llu", (unsigned long long)u->op);
 }
 
-static void tell_job(struct daemon *d, const struct effect *fx, const struct unit_view *u,
-    const struct job_view *j)
+static void tell_job(
+    struct daemon *d, const struct effect *fx, const struct unit_view *u, const struct job_view *j)
 {
 	struct job_slot *s = daemon_slot(d, fx->job);
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 
 	begin_fact(&fact, "job", u);
 	str_add(&fact, ",\"action\":");
 	json_add_text(&fact, j->name);
-	str_fmt(&fact, ",\"job\":%lld,\"from\":\"%s\",\"to\":\"%s\",\"attempt\":%u", (long long)s->row,
-	    job_state_str((enum job_state)fx->from), job_state_str((enum job_state)fx->to), j->attempt);
+	str_fmt(&fact, ",\"job\":%lld,\"from\":\"%s\",\"to\":\"%s\",\"attempt\":%u",
+	    (long long)s->row, job_state_str((enum job_state)fx->from),
+	    job_state_str((enum job_state)fx->to), j->attempt);
 	if (fx->reason != REASON_NONE)
 		str_fmt(&fact, ",\"reason\":\"%s\"", reason_str(fx->reason));
 	if (s->pid)
@@ -336,7 +342,7 @@ void records_job_changed(struct daemon *d, const struct effect *fx)
 void records_unit_changed(struct daemon *d, const struct effect *fx)
 {
 	struct unit_view u;
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 
 	if (!engine_unit(d->engine, fx->unit, &u))
 		return;
@@ -354,12 +360,12 @@ void records_unit_changed(struct daemon *d, const struct effect *fx)
 void records_wanted_changed(struct daemon *d, const struct effect *fx)
 {
 	struct unit_view u;
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 
 	if (!engine_unit(d->engine, fx->unit, &u) || u.is_run)
 		return;
-	store_put_wanted(d->store,
-	    &(struct store_wanted){ .service = u.name, .wanted = (enum wanted)fx->to });
+	store_put_wanted(
+	    d->store, &(struct store_wanted){.service = u.name, .wanted = (enum wanted)fx->to});
 	begin_fact(&fact, "wanted", &u);
 	str_fmt(&fact, ",\"to\":\"%s\"}", wanted_str((enum wanted)fx->to));
 	records_event(d, "wanted", u.name, str_text(&fact));

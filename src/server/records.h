@@ -29,11 +29,11 @@ void records_free(struct records *r);
 
 /* Read the counters of the store. */
 enum err records_load(struct records *r, struct error *e);
-uint64_t records_counter(const struct records *r, enum counter c);  /* the next value */
+uint64_t records_counter(const struct records *r, enum counter c);   /* the next value */
 uint64_t records_take(struct records *r, enum counter c);	     /* and count it up */
 void records_saw(struct records *r, enum counter c, uint64_t value); /* `value` is in use */
 void records_set(struct records *r, enum counter c, uint64_t value); /* COUNTER_KEEPER */
-uint64_t records_stored(const struct records *r, enum counter c);   /* as it was read */
+uint64_t records_stored(const struct records *r, enum counter c);    /* as it was read */
 
 /* The slot of a job, with the id of its row in the present run. */
 struct job_slot *records_slot(struct daemon *d, job_id job);

@@ -88,10 +88,10 @@ static void remember_run(struct daemon *d, const struct store_run *row, unit_id 
 {
 	while (d->units.n <= id)
 		vec_push(&d->units);
-	d->units.v[id] = (struct unit_slot){ .run = (uint64_t)row->id,
-		.who = text_dup(row->who),
-		.started = row->started,
-		.ended = row->ended };
+	d->units.v[id] = (struct unit_slot){.run = (uint64_t)row->id,
+	    .who = text_dup(row->who),
+	    .started = row->started,
+	    .ended = row->ended};
 }
 
 /* A run of a former boot is history: nothing of it is left. */
@@ -122,7 +122,8 @@ static bool take_run(const struct store_run *row, void *ctx)
 	unit_id id = engine_find(d->engine, unit);
 	if (id == ID_NONE)
 		return true;
-	engine_restore_unit(d->engine, unit, wanted_of(d, unit), (uint64_t)row->id, !stopped, row->reason, NULL);
+	engine_restore_unit(
+	    d->engine, unit, wanted_of(d, unit), (uint64_t)row->id, !stopped, row->reason, NULL);
 	remember_run(d, row, id);
 	return true;
 }
@@ -135,24 +136,24 @@ static bool take_job(const struct store_job *row, void *ctx)
 	if (!slash || !row->action)
 		return true;
 	struct job_row *j = vec_push(&r->rows);
-	*j = (struct job_row){ .unit = text_dup_n(row->name, (size_t)(slash - row->name)),
-		.action = text_dup(row->action),
-		.run = (uint64_t)row->run,
-		.token = row->token,
-		.row = row->id,
-		.attempt = row->attempt,
-		.restarts = row->restarts,
-		.exit_code = row->exit_code,
-		.signal = row->signal,
-		.pid = row->pid,
-		.state = row->state,
-		.reason = row->reason,
-		.created = row->created,
-		.started = row->started,
-		.ready_at = row->ready_at,
-		.ended = row->ended,
-		.ready = row->ready,
-		.stop = row->stop_cause != NULL };
+	*j = (struct job_row){.unit = text_dup_n(row->name, (size_t)(slash - row->name)),
+	    .action = text_dup(row->action),
+	    .run = (uint64_t)row->run,
+	    .token = row->token,
+	    .row = row->id,
+	    .attempt = row->attempt,
+	    .restarts = row->restarts,
+	    .exit_code = row->exit_code,
+	    .signal = row->signal,
+	    .pid = row->pid,
+	    .state = row->state,
+	    .reason = row->reason,
+	    .created = row->created,
+	    .started = row->started,
+	    .ready_at = row->ready_at,
+	    .ended = row->ended,
+	    .ready = row->ready,
+	    .stop = row->stop_cause != NULL};
 	return true;
 }
 
@@ -163,8 +164,9 @@ static bool close_operation(const struct store_operation *row, void *ctx)
 	struct store_operation over = *row;
 
 	over.state = op_state_str(OP_CANCELLED);
-	over.error = "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was restarted; "
-		     "the services go on\"}";
+	over.error =
+	    "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was restarted; "
+	    "the services go on\"}";
 	over.ended = clock_wall();
 	store_put_operation(d->store, &over);
 	return true;
@@ -204,12 +206,12 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 
 	if (take_pidfd >= 0)
 		close(take_pidfd);
-	*s = (struct survivor){ .token = job->token,
-		.pid = job->pid,
-		.exited = job->exited,
-		.acked = job->acked,
-		.empty = job->empty,
-		.lost = job->lost };
+	*s = (struct survivor){.token = job->token,
+	    .pid = job->pid,
+	    .exited = job->exited,
+	    .acked = job->acked,
+	    .empty = job->empty,
+	    .lost = job->lost};
 	if (job->exit)
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
@@ -224,12 +226,13 @@ void recover_on_held(void *ctx, const char *name, int take_fd)
 	struct daemon *d = ctx;
 	uint64_t token;
 	enum held what;
-	struct survivor *s = held_parse(name, &token, &what) ? survivor_of(d->recovery, token) : NULL;
+	struct survivor *s =
+	    held_parse(name, &token, &what) ? survivor_of(d->recovery, token) : NULL;
 
 	if (s && s->held[what] < 0)
 		s->held[what] = take_fd;
 	else if (held_parse(name, &token, &what))
-		*vec_push(&d->recovery->orphans) = (struct orphan){ token, what, take_fd };
+		*vec_push(&d->recovery->orphans) = (struct orphan){token, what, take_fd};
 	else
 		close(take_fd);
 }
@@ -247,13 +250,13 @@ void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
 static struct job_core core_of(const struct job_row *row, const struct survivor *s)
 {
 	bool lives = s && !s->empty;
-	struct job_core c = { .state = row->state,
-		.stop = row->stop,
-		.was_ready = row->ready,
-		.attempts = (uint32_t)row->attempt,
-		.failures = (uint32_t)row->restarts,
-		.reason = row->reason,
-		.last = { .code = (int)row->exit_code, .signal = (int)row->signal } };
+	struct job_core c = {.state = row->state,
+	    .stop = row->stop,
+	    .was_ready = row->ready,
+	    .attempts = (uint32_t)row->attempt,
+	    .failures = (uint32_t)row->restarts,
+	    .reason = row->reason,
+	    .last = {.code = (int)row->exit_code, .signal = (int)row->signal}};
 
 	c.was_executed = row->started != 0 || lives;
 	c.executed = lives || row->state == JOB_RUNNING || row->state == JOB_READY;
@@ -261,7 +264,8 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	c.completed = job_state_is_end(row->state) && c.was_executed;
 	c.last.success = row->state == JOB_SUCCEEDED;
 	if (lives && !job_state_has_process(row->state))
-		c.state = c.exited ? JOB_STOPPING : JOB_RUNNING; /* the row is older than the process */
+		c.state =
+		    c.exited ? JOB_STOPPING : JOB_RUNNING; /* the row is older than the process */
 	if (lives && row->state == JOB_STARTING)
 		c.state = JOB_RUNNING;
 	return c;
@@ -271,13 +275,13 @@ static void remember_slot(struct daemon *d, const struct job_row *row, job_id jo
 {
 	struct job_slot *slot = daemon_slot(d, job);
 
-	*slot = (struct job_slot){ .row = row->row,
-		.run = row->run,
-		.action = text_hash(row->action),
-		.created = row->created,
-		.started = row->started,
-		.ready_at = row->ready_at,
-		.ended = row->ended };
+	*slot = (struct job_slot){.row = row->row,
+	    .run = row->run,
+	    .action = text_hash(row->action),
+	    .created = row->created,
+	    .started = row->started,
+	    .ready_at = row->ready_at,
+	    .ended = row->ended};
 }
 
 /* The row that would have been written, had there been time. */
@@ -285,27 +289,27 @@ static struct job_row row_of_label(const struct survivor *s)
 {
 	const struct label *l = &s->label;
 
-	return (struct job_row){ .unit = l->unit,
-		.action = l->action,
-		.run = l->run,
-		.token = s->token,
-		.row = l->row,
-		.attempt = l->attempt,
-		.restarts = l->restarts,
-		.exit_code = -1,
-		.state = JOB_RUNNING,
-		.created = l->created,
-		.started = l->created };
+	return (struct job_row){.unit = l->unit,
+	    .action = l->action,
+	    .run = l->run,
+	    .token = s->token,
+	    .row = l->row,
+	    .attempt = l->attempt,
+	    .restarts = l->restarts,
+	    .exit_code = -1,
+	    .state = JOB_RUNNING,
+	    .created = l->created,
+	    .started = l->created};
 }
 
 static job_id place(struct daemon *d, const struct job_row *row, const struct survivor *s)
 {
 	usec_wall since = row->ended ? row->ended : row->ready_at ? row->ready_at : row->started;
-	struct engine_job_memory m = { .core = core_of(row, s),
-		.token = row->token,
-		.attempt = (uint32_t)row->attempt,
-		.restarts = (uint32_t)row->restarts,
-		.since = clock_mono_of(since ? since : clock_wall()) };
+	struct engine_job_memory m = {.core = core_of(row, s),
+	    .token = row->token,
+	    .attempt = (uint32_t)row->attempt,
+	    .restarts = (uint32_t)row->restarts,
+	    .since = clock_mono_of(since ? since : clock_wall())};
 	unit_id id = engine_find(d->engine, row->unit);
 	struct unit_view u;
 	struct job_view j;
@@ -315,7 +319,8 @@ static job_id place(struct daemon *d, const struct job_row *row, const struct su
 	if (u.run != row->run) { /* the run is younger than its row */
 		if (u.run > row->run)
 			return ID_NONE;
-		engine_restore_unit(d->engine, row->unit, u.wanted, row->run, true, REASON_NONE, NULL);
+		engine_restore_unit(
+		    d->engine, row->unit, u.wanted, row->run, true, REASON_NONE, NULL);
 	}
 	if (!engine_restore_job(d->engine, row->unit, row->action, &m))
 		return ID_NONE;
@@ -336,8 +341,8 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	at->exited = s->exited && s->acked;
 	for (size_t i = 0; i < HELD_READY; i++)
 		if (s->held[i] >= 0)
-			attempt_capture(d, job, s->token, i == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
-			    fd_take(&s->held[i]), true);
+			attempt_capture(d, job, s->token,
+			    i == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR, fd_take(&s->held[i]), true);
 	if (s->held[HELD_READY] >= 0)
 		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
 }
@@ -393,8 +398,9 @@ static void end_strays(struct recovery *r)
 		if (s->placed)
 			continue;
 		if (s->label.unit && !s->label.aux)
-			report(REPORT_WARN, "%s/%s: process %d belongs to no known run; it is ended",
-			    s->label.unit, s->label.action, s->pid);
+			report(REPORT_WARN,
+			    "%s/%s: process %d belongs to no known run; it is ended", s->label.unit,
+			    s->label.action, s->pid);
 		if (!s->empty)
 			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
 		if (s->exited && !s->acked)
@@ -414,7 +420,7 @@ static void tell_ends(struct recovery *r)
 		if (!s->placed)
 			continue;
 		if (s->exited && s->lost && !s->acked) {
-			struct job_exit x = { .code = -1, .lost = true };
+			struct job_exit x = {.code = -1, .lost = true};
 
 			engine_exited(d->engine, clock_mono(), s->token, &x);
 			attempt_acknowledge(d, s->token);
@@ -431,15 +437,15 @@ static void tell_ends(struct recovery *r)
 static void tell_lost(struct recovery *r)
 {
 	struct daemon *d = r->d;
-	const struct job_exit gone = { .code = -1, .lost = true, .empty = true };
+	const struct job_exit gone = {.code = -1, .lost = true, .empty = true};
 
 	for (size_t i = 0; i < r->rows.n; i++) {
 		const struct job_row *row = &r->rows.v[i];
 		job_id j = row->token ? engine_job_by_token(d->engine, row->token) : ID_NONE;
 		struct job_view v;
 
-		if (j == ID_NONE || attempt_find(d, row->token) || !engine_job(d->engine, j, &v, NULL) ||
-		    !job_state_has_process(v.core.state))
+		if (j == ID_NONE || attempt_find(d, row->token) ||
+		    !engine_job(d->engine, j, &v, NULL) || !job_state_has_process(v.core.state))
 			continue;
 		if (row->state == JOB_STARTING)
 			engine_not_executed(d->engine, clock_mono(), row->token, true,
@@ -470,18 +476,18 @@ static void watch_readiness(struct recovery *r)
 
 static void capture_orphan(struct daemon *d, const struct job_row *row, struct orphan *o)
 {
-	auto_free char *run = strchr(row->unit, '#') ?
-				      text_dup(row->unit) :
-				      text_fmt("%s#%llu", row->unit, (unsigned long long)row->run);
-	struct log_ident id = { .service = strchr(row->unit, '#') ? NULL : row->unit,
-		.action = row->action,
-		.run = run,
-		.job = row->row,
-		.token = o->token,
-		.attempt = (uint32_t)row->attempt,
-		.stream = o->what == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
-		.resumed = true };
-	struct error e = { 0 };
+	auto_free char *run = strchr(row->unit, '#')
+				  ? text_dup(row->unit)
+				  : text_fmt("%s#%llu", row->unit, (unsigned long long)row->run);
+	struct log_ident id = {.service = strchr(row->unit, '#') ? NULL : row->unit,
+	    .action = row->action,
+	    .run = run,
+	    .job = row->row,
+	    .token = o->token,
+	    .attempt = (uint32_t)row->attempt,
+	    .stream = o->what == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
+	    .resumed = true};
+	struct error e = {0};
 
 	if (logs_attach(d->logs, &id, fd_take(&o->fd), &e))
 		report(REPORT_ERROR, "%s: capture: %s", row->unit, e.msg);
@@ -505,9 +511,9 @@ static void capture_orphans(struct recovery *r)
 
 static void begin_boot(struct daemon *d)
 {
-	const struct engine_request rq = { .kind = OP_BOOT, .keep_wanted = true, .who = "boot" };
-	struct strv chain = { 0 };
-	struct error e = { 0 };
+	const struct engine_request rq = {.kind = OP_BOOT, .keep_wanted = true, .who = "boot"};
+	struct strv chain = {0};
+	struct error e = {0};
 	op_id op;
 
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
@@ -554,7 +560,7 @@ void recover_on_listed_all(void *ctx)
 {
 	struct daemon *d = ctx;
 	struct recovery *r = d->recovery;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (!r)
 		return;

@@ -30,14 +30,11 @@ static bool forget(struct daemon *d, const char *name)
 
 static op_id stop_and_forget(struct daemon *d, const char *name, const char *who)
 {
-	struct error e = { 0 };
-	struct strv chain = { 0 };
+	struct error e = {0};
+	struct strv chain = {0};
 	op_id op = 0;
-	const struct engine_request rq = { .kind = OP_STOP,
-		.names = &name,
-		.n_names = 1,
-		.keep_wanted = true,
-		.who = who };
+	const struct engine_request rq = {
+	    .kind = OP_STOP, .names = &name, .n_names = 1, .keep_wanted = true, .who = who};
 
 	if (forget(d, name))
 		return 0;
@@ -81,7 +78,7 @@ static void store_one(struct daemon *d, const char *name, const struct contribut
 
 	json_decref(o);
 	store_put_contribution(d->store,
-	    &(struct store_contribution){ .source = c->source, .service = name, .json = text });
+	    &(struct store_contribution){.source = c->source, .service = name, .json = text});
 }
 
 static bool contributes(struct daemon *d, const char *name, const char *source)
@@ -121,7 +118,8 @@ static void store_change(struct daemon *d, const struct befores *before, const c
 	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
 		store_one(d, name, &c);
 	for (size_t i = 0; i < before->n; i++)
-		for (size_t k = 0; strcmp(before->v[i].name, name) == 0 && k < before->v[i].sources.n; k++)
+		for (size_t k = 0;
+		     strcmp(before->v[i].name, name) == 0 && k < before->v[i].sources.n; k++)
 			if (!contributes(d, name, before->v[i].sources.v[k]))
 				store_remove_contribution(
 				    d->store, before->v[i].sources.v[k], name);
@@ -138,7 +136,8 @@ static void befores_release(struct befores *l)
 
 /* ---- both ---------------------------------------------------------------------- */
 
-static void settle(struct daemon *d, const struct befores *before, const struct registry_outcome *out)
+static void settle(
+    struct daemon *d, const struct befores *before, const struct registry_outcome *out)
 {
 	for (size_t i = 0; i < out->n; i++) {
 		const struct registry_change *c = &out->v[i];
@@ -171,11 +170,11 @@ static enum err rehearse(struct daemon *d, const struct contribution *in, size_t
 enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e)
 {
-	struct befores before = { 0 };
+	struct befores before = {0};
 	enum err code = rehearse(d, in, n, flags, out, &before, diags, e);
 
 	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN)) {
-		struct diags again = { 0 }; /* the same warnings */
+		struct diags again = {0}; /* the same warnings */
 
 		registry_outcome_release(out);
 		code = registry_apply(d->registry, in, n, flags, out, &again, e);
@@ -190,8 +189,8 @@ enum err registration_apply(struct daemon *d, const struct contribution *in, siz
 enum err registration_delete(
     struct daemon *d, const char *name, const char *who, op_id *operation, struct error *e)
 {
-	struct registry_outcome out = { 0 };
-	struct befores before = { 0 };
+	struct registry_outcome out = {0};
+	struct befores before = {0};
 
 	remember(d, name, &before);
 	enum err code = registry_delete(d->registry, name, &out, e);
@@ -209,7 +208,7 @@ enum err registration_delete(
 enum err registration_delete_action(struct daemon *d, const char *service, const char *context,
     const char *action, struct registry_outcome *out, struct error *e)
 {
-	struct befores before = { 0 };
+	struct befores before = {0};
 	auto_free char *free_name = text_fmt("/%s/%s", context ? context : "default", action);
 
 	remember(d, service ? service : free_name, &before);
@@ -230,20 +229,22 @@ struct loading {
 static bool load_one(const struct store_contribution *row, void *ctx)
 {
 	struct loading *l = ctx;
-	struct diags diags = { 0 };
+	struct diags diags = {0};
 	json_t *o = json_loads(row->json, 0, NULL);
 	struct service_def *def = mem_new(sizeof(*def));
-	struct contribution c = { .def = def, .mode = CONTRIBUTE_SET };
+	struct contribution c = {.def = def, .mode = CONTRIBUTE_SET};
 
 	const char *mode = json_string_value(json_object_get(o, "mode"));
 	if (mode)
 		contribution_mode_parse(mode, &c.mode);
-	if (o && service_def_read_json(json_object_get(o, "definition"), row->source, true, &diags, def)) {
+	if (o && service_def_read_json(
+		     json_object_get(o, "definition"), row->source, true, &diags, def)) {
 		c.source = text_dup(row->source);
 		*vec_push(l) = c;
 	} else {
-		report(REPORT_ERROR, "stored definition of %s from %s can not be read%s%s", row->service,
-		    row->source, diags.n ? ": " : "", diags.n ? diags.v[0].message : "");
+		report(REPORT_ERROR, "stored definition of %s from %s can not be read%s%s",
+		    row->service, row->source, diags.n ? ": " : "",
+		    diags.n ? diags.v[0].message : "");
 		free(def);
 	}
 	diags_release(&diags);
@@ -265,13 +266,14 @@ static void loading_release(struct loading *l)
 
 enum err registration_load(struct daemon *d, struct error *e)
 {
-	struct loading l = { 0 };
-	struct registry_outcome out = { 0 };
-	struct diags diags = { 0 };
+	struct loading l = {0};
+	struct registry_outcome out = {0};
+	struct diags diags = {0};
 
 	if (store_load_contributions(d->store, load_one, &l, e) == ERR_OK &&
 	    registry_apply(d->registry, l.v, l.n, REGISTRY_LOAD, &out, &diags, e) == ERR_OK)
-		for (const struct service_def *s = NULL; (s = registry_next(d->registry, s ? s->name : NULL));)
+		for (const struct service_def *s = NULL;
+		     (s = registry_next(d->registry, s ? s->name : NULL));)
 			tell_engine(d, s);
 	for (size_t i = 0; i < diags.n; i++)
 		report(REPORT_WARN, "%s", diags.v[i].message);

@@ -16,7 +16,7 @@ void report_set_level(enum report_level most)
 void report(enum report_level level, const char *fmt, ...)
 {
 	char when[ISO_TIME_BYTES];
-	auto_str line = { 0 };
+	auto_str line = {0};
 	va_list ap;
 
 	if (level > most_shown)

@@ -16,7 +16,7 @@ json_t *status_kinds(unsigned kinds)
 	static const struct {
 		unsigned bit;
 		const char *word;
-	} words[] = { { DEP_REQUIRES, "requires" }, { DEP_WANTS, "wants" }, { DEP_AFTER, "after" } };
+	} words[] = {{DEP_REQUIRES, "requires"}, {DEP_WANTS, "wants"}, {DEP_AFTER, "after"}};
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < countof(words); i++)
@@ -43,10 +43,11 @@ static json_t *target_state(struct daemon *d, const struct edge_view *e)
 
 static json_t *edge_json(struct daemon *d, const struct job_view *j, const struct edge_view *e)
 {
-	json_t *o = json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s, s:o, s:s?, s:s}", "action", j->name,
-	    "target", e->target, "kind", status_kinds(e->kinds), "condition", condition_str(e->condition),
-	    "gate", e->gate_text, "state", target_state(d, e), "status", edge_status_str(e->status),
-	    "since", status_time(clock_wall_of(e->since)), "source", e->source, "text", e->text);
+	json_t *o = json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s, s:o, s:s?, s:s}", "action",
+	    j->name, "target", e->target, "kind", status_kinds(e->kinds), "condition",
+	    condition_str(e->condition), "gate", e->gate_text, "state", target_state(d, e),
+	    "status", edge_status_str(e->status), "since", status_time(clock_wall_of(e->since)),
+	    "source", e->source, "text", e->text);
 	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
 
 	if (e->target_action)
@@ -88,10 +89,11 @@ static json_t *action_json(struct daemon *d, const struct job_view *j)
 	json_t *o = json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:i}", "name", j->name, "state",
 	    job_state_str(j->core.state), "pid", s && s->pid ? json_integer(s->pid) : json_null(),
 	    "attempt", (int)j->attempt, "exit_code",
-	    ended && j->core.last.code >= 0 ? json_integer(j->core.last.code) : json_null(), "signal",
-	    ended && j->core.last.signal ?
-		json_string(signal_name(j->core.last.signal, name, sizeof(name))) :
-		json_null(),
+	    ended && j->core.last.code >= 0 ? json_integer(j->core.last.code) : json_null(),
+	    "signal",
+	    ended && j->core.last.signal
+		? json_string(signal_name(j->core.last.signal, name, sizeof(name)))
+		: json_null(),
 	    "since", status_time(clock_wall_of(j->since)), "restarts", (int)j->restarts);
 
 	if (j->core.reason != REASON_NONE)
@@ -130,11 +132,11 @@ static json_t *run_json(struct daemon *d, const struct unit_view *u)
 	if (!u->run)
 		return json_null();
 	const struct unit_slot *s = u->id < d->units.n ? &d->units.v[u->id] : NULL;
-	auto_free char *name = u->is_run ? text_dup(u->name) :
-					   text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
+	auto_free char *name = u->is_run ? text_dup(u->name)
+					 : text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
 
-	return json_pack("{s:I, s:s, s:s, s:s?, s:o}", "id", (json_int_t)u->run, "name", name, "state",
-	    run_state_str(u->run_state), "who", s ? s->who : NULL, "started",
+	return json_pack("{s:I, s:s, s:s, s:s?, s:o}", "id", (json_int_t)u->run, "name", name,
+	    "state", run_state_str(u->run_state), "who", s ? s->who : NULL, "started",
 	    status_time(s ? s->started : 0));
 }
 
@@ -144,11 +146,11 @@ json_t *status_of_unit(struct daemon *d, unit_id unit)
 
 	if (!engine_unit(d->engine, unit, &u))
 		return NULL;
-	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", u.name, "state",
-	    service_state_str(u.state), "wanted", wanted_str(u.wanted), "since",
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", u.name,
+	    "state", service_state_str(u.state), "wanted", wanted_str(u.wanted), "since",
 	    status_time(clock_wall_of(u.since)), "reason", reason_json(&u), "waiting_on",
-	    status_waiting_on(d, unit), "cause", why_lines(d, unit), "run", run_json(d, &u), "actions",
-	    actions_json(d, unit));
+	    status_waiting_on(d, unit), "cause", why_lines(d, unit), "run", run_json(d, &u),
+	    "actions", actions_json(d, unit));
 
 	json_object_set_new(o, "demanded", json_boolean(engine_demanded(d->engine, unit)));
 	if (u.definition_changed)

@@ -28,7 +28,7 @@ static struct run_entry *add(struct daemon *d, struct service_def *take_def)
 	struct run_entry *r = mem_new(sizeof(*r));
 
 	r->def = *take_def;
-	*take_def = (struct service_def){ 0 };
+	*take_def = (struct service_def){0};
 	r->name = text_dup(r->def.name);
 	json_t *o = service_def_stored(&r->def);
 	r->json = json_dumps(o, JSON_COMPACT);
@@ -41,8 +41,8 @@ static void name_run(struct daemon *d, struct service_def *def)
 {
 	const char *base = def->name ? def->name : def->actions.n ? def->actions.v[0].name : "run";
 	/* the number that the engine gives the next run; only names need it to be free */
-	char *name = text_fmt("%s#%llu", base,
-	    (unsigned long long)records_counter(d->records, COUNTER_RUN));
+	char *name =
+	    text_fmt("%s#%llu", base, (unsigned long long)records_counter(d->records, COUNTER_RUN));
 
 	free(def->name);
 	def->name = name;
@@ -72,10 +72,10 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 
 bool submission_restore(struct daemon *d, const char *name, const char *definition_json)
 {
-	struct service_def def = { 0 };
-	struct diags diags = { 0 };
-	struct strv chain = { 0 };
-	struct error e = { 0 };
+	struct service_def def = {0};
+	struct diags diags = {0};
+	struct strv chain = {0};
+	struct error e = {0};
 	json_t *o = definition_json ? json_loads(definition_json, 0, NULL) : NULL;
 	bool ok = o && service_def_read_json(o, "store", true, &diags, &def);
 
@@ -126,12 +126,13 @@ void submission_resolve_again(struct daemon *d)
 	for (size_t i = 0; map_next(&d->runs, &i, &key, &value);) {
 		struct run_entry *r = value;
 		struct unit_view u;
-		struct diags diags = { 0 };
-		struct strv chain = { 0 };
-		struct error e = { 0 };
+		struct diags diags = {0};
+		struct strv chain = {0};
+		struct error e = {0};
 		unit_id id = engine_find(d->engine, r->name);
 
-		if (id != ID_NONE && engine_unit(d->engine, id, &u) && u.run_state == RUN_WAITING_DEPS &&
+		if (id != ID_NONE && engine_unit(d->engine, id, &u) &&
+		    u.run_state == RUN_WAITING_DEPS &&
 		    registry_resolve_run(d->registry, &r->def, &diags, &chain, &e) == ERR_OK)
 			tell_engine(d, &r->def);
 		diags_release(&diags);

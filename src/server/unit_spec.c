@@ -28,7 +28,7 @@ char *gate_text_of(const struct dep *dep)
 /* `|` is in no name, so a group is never taken for something registered. */
 static char *group_key(const struct dep *dep)
 {
-	auto_str t = { 0 };
+	auto_str t = {0};
 
 	for (size_t i = 0; i < dep->any.n; i++)
 		str_fmt(&t, "%s%s", i ? "|" : "", dep->any.v[i]);
@@ -42,36 +42,41 @@ static const char *keep(struct unit_spec *u, char *take_text)
 	return take_text;
 }
 
-static struct engine_edge_spec edge_of(struct unit_spec *u, const struct dep *dep)
+/* A run gets its name after it was resolved: its siblings are where it is. */
+static struct engine_edge_spec edge_of(
+    struct unit_spec *u, const struct service_def *def, const struct dep *dep)
 {
 	const struct resolution *r = &dep->resolved;
 	const char *key = dep->any.n ? keep(u, group_key(dep)) : dep_key(dep);
 	const char *gate = keep(u, gate_text_of(dep));
-	bool gate_only = r->rule == RESOLVED_GATE;
+	bool gate_only = r->rule == RESOLVED_GATE, sibling = r->rule == RESOLVED_SAME_SERVICE;
 
 	if (!key)
 		key = gate ? gate : "?";
-	return (struct engine_edge_spec){ .kinds = dep->kinds,
-		.condition = dep->condition,
-		.service = gate_only ? NULL : r->service,
-		.action = gate_only || !r->service ? NULL : r->action,
-		.key = key,
-		.gate_only = gate_only,
-		.gate = gate,
-		.timeout = dep->timeout,
-		.optional = dep->optional,
-		.on_failure = dep->on_failure,
-		.on_restart = dep->on_restart,
-		.on_stop = dep->on_stop,
-		.source = dep->source_text };
+	return (struct engine_edge_spec){.kinds = dep->kinds,
+	    .condition = dep->condition,
+	    .service = gate_only			  ? NULL
+		       : r->rule == RESOLVED_SAME_SERVICE ? def->name
+							  : r->service,
+	    .action = gate_only || !r->service ? NULL : r->action,
+	    .key = key,
+	    .gate_only = gate_only,
+	    .gate = gate,
+	    .timeout = dep->timeout,
+	    .optional = dep->optional,
+	    .on_failure = dep->on_failure,
+	    .on_restart = dep->on_restart,
+	    .on_stop = dep->on_stop,
+	    .source = dep->source_text};
 }
 
-static const struct engine_edge_spec *edges_of(struct unit_spec *u, const struct dep_list *deps)
+static const struct engine_edge_spec *edges_of(
+    struct unit_spec *u, const struct service_def *def, const struct dep_list *deps)
 {
 	struct engine_edge_spec *v = mem_new((deps->n + 1) * sizeof(*v));
 
 	for (size_t i = 0; i < deps->n; i++)
-		v[i] = edge_of(u, &deps->v[i]);
+		v[i] = edge_of(u, def, &deps->v[i]);
 	u->lists[u->n_lists++] = v;
 	return v;
 }
@@ -89,19 +94,19 @@ void job_policy_of(const struct action_def *a, struct job_policy *out)
 {
 	const struct retry_policy *r = &a->retry;
 
-	*out = (struct job_policy){ .one_shot = !a->is_process,
-		.readiness = a->is_process && readiness_of(a) != READY_EXECUTED,
-		.restart = r->restart,
-		.max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,
-		.delay = r->delay,
-		.delay_given = r->delay_given,
-		.factor = r->factor,
-		.delay_max = r->delay_max,
-		.jitter = r->jitter,
-		.stability = r->stability_period,
-		.start_timeout = a->start_timeout,
-		.timeout = a->is_process ? 0 : a->timeout,
-		.stop_timeout = a->stop_timeout };
+	*out = (struct job_policy){.one_shot = !a->is_process,
+	    .readiness = a->is_process && readiness_of(a) != READY_EXECUTED,
+	    .restart = r->restart,
+	    .max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,
+	    .delay = r->delay,
+	    .delay_given = r->delay_given,
+	    .factor = r->factor,
+	    .delay_max = r->delay_max,
+	    .jitter = r->jitter,
+	    .stability = r->stability_period,
+	    .start_timeout = a->start_timeout,
+	    .timeout = a->is_process ? 0 : a->timeout,
+	    .stop_timeout = a->stop_timeout};
 }
 
 static void add_jobs(struct unit_spec *u, const struct service_def *def)
@@ -116,7 +121,7 @@ static void add_jobs(struct unit_spec *u, const struct service_def *def)
 			continue;
 		jobs[n].name = a->name;
 		job_policy_of(a, &jobs[n].policy);
-		jobs[n].edges = edges_of(u, &a->depends_on);
+		jobs[n].edges = edges_of(u, def, &a->depends_on);
 		jobs[n++].n_edges = a->depends_on.n;
 	}
 	u->is.jobs = jobs;
@@ -125,19 +130,19 @@ static void add_jobs(struct unit_spec *u, const struct service_def *def)
 
 void unit_spec_init(struct unit_spec *u, const struct service_def *def, uint64_t revision)
 {
-	*u = (struct unit_spec){ 0 };
+	*u = (struct unit_spec){0};
 	u->lists = mem_new((def->actions.n + 1) * sizeof(*u->lists));
-	u->is = (struct engine_unit_spec){ .name = def->name,
-		.revision = revision,
-		.is_run = def->is_run,
-		.class_system = def->class == CLASS_SYSTEM,
-		.critical = def->critical,
-		.wanted = def->status,
-		.conflicts = (const char *const *)def->conflicts.v,
-		.n_conflicts = def->conflicts.n };
+	u->is = (struct engine_unit_spec){.name = def->name,
+	    .revision = revision,
+	    .is_run = def->is_run,
+	    .class_system = def->class == CLASS_SYSTEM,
+	    .critical = def->critical,
+	    .wanted = def->status,
+	    .conflicts = (const char *const *)def->conflicts.v,
+	    .n_conflicts = def->conflicts.n};
 	add_jobs(u, def);
 	if (u->is.n_jobs == 0) {
-		u->is.edges = edges_of(u, &def->dependencies);
+		u->is.edges = edges_of(u, def, &def->dependencies);
 		u->is.n_edges = def->dependencies.n;
 	}
 }
@@ -151,5 +156,5 @@ void unit_spec_release(struct unit_spec *u)
 		free(u->lists[i]);
 	free(u->lists);
 	strv_release(&u->texts);
-	*u = (struct unit_spec){ 0 };
+	*u = (struct unit_spec){0};
 }

@@ -11,8 +11,8 @@ static void describe_end(const struct job_view *j, struct str *out)
 {
 	char name[16];
 
-	if (j->why && (j->core.reason == REASON_SPAWN_ERROR || j->core.reason == REASON_PROBE_FAILED ||
-			  j->core.state == JOB_PENDING))
+	if (j->why && (j->core.reason == REASON_SPAWN_ERROR ||
+			  j->core.reason == REASON_PROBE_FAILED || j->core.state == JOB_PENDING))
 		str_fmt(out, ": %s", j->why);
 	else if (j->core.last.signal)
 		str_fmt(out, ": %s", signal_name(j->core.last.signal, name, sizeof(name)));
@@ -33,8 +33,8 @@ static void describe_job(const struct unit_view *u, const struct job_view *j, st
 
 	str_fmt(out, "%s%s%s is %s", u->name, named_alike ? "" : "/", named_alike ? "" : j->name,
 	    job_state_str(j->core.state));
-	if (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING || j->core.state == JOB_PENDING ||
-	    j->core.state == JOB_SKIPPED)
+	if (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
+	    j->core.state == JOB_PENDING || j->core.state == JOB_SKIPPED)
 		describe_end(j, out);
 }
 
@@ -77,8 +77,8 @@ static void describe_edge(struct daemon *d, const struct edge_view *e, struct st
 /* A unit without edges and jobs in trouble: why it is where it is. */
 static void describe_unit(const struct unit_view *u, struct str *out)
 {
-	str_fmt(out, "%s is %s", u->name, u->registered || u->is_run ? service_state_str(u->state) :
-								       "not registered");
+	str_fmt(out, "%s is %s", u->name,
+	    u->registered || u->is_run ? service_state_str(u->state) : "not registered");
 	if (u->wanted == WANTED_STOP)
 		str_add(out, ", stopped by the operator");
 	else if (u->reason != REASON_NONE)
@@ -99,10 +99,11 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth);
 static json_t *conflict_node(struct daemon *d, const struct unit_view *u, unit_id other)
 {
 	struct unit_view o;
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 
 	engine_unit(d->engine, other, &o);
-	str_fmt(&fact, "%s conflicts with %s, which is %s", u->name, o.name, service_state_str(o.state));
+	str_fmt(&fact, "%s conflicts with %s, which is %s", u->name, o.name,
+	    service_state_str(o.state));
 	return node(u->name, str_text(&fact), u->since, json_array());
 }
 
@@ -112,14 +113,14 @@ static void add_edges(struct daemon *d, const struct unit_view *u, const struct 
 	struct edge_view e;
 
 	for (size_t k = 0; engine_edge_at(d->engine, j->id, k, &e); k++) {
-		auto_str fact = { 0 };
+		auto_str fact = {0};
 
 		if (!is_open(&e))
 			continue;
 		describe_edge(d, &e, &fact);
-		json_t *because = e.to_unit != ID_NONE && !e.gate_waits && depth < DEPTH_MAX ?
-				      causes(d, e.to_unit, seen, depth + 1) :
-				      json_array();
+		json_t *because = e.to_unit != ID_NONE && !e.gate_waits && depth < DEPTH_MAX
+				      ? causes(d, e.to_unit, seen, depth + 1)
+				      : json_array();
 		json_array_append_new(into, node(u->name, str_text(&fact), e.since, because));
 	}
 }
@@ -137,13 +138,14 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
 	if (other != ID_NONE)
 		json_array_append_new(a, conflict_node(d, &u, other));
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		auto_str fact = { 0 };
+		auto_str fact = {0};
 
 		if (j.core.state == JOB_WAITING_DEPS)
 			add_edges(d, &u, &j, seen, depth, a);
 		else if (is_trouble(&j)) {
 			describe_job(&u, &j, &fact);
-			json_array_append_new(a, node(u.name, str_text(&fact), j.since, json_array()));
+			json_array_append_new(
+			    a, node(u.name, str_text(&fact), j.since, json_array()));
 		}
 	}
 	return a;
@@ -157,7 +159,7 @@ static bool is_well(const struct unit_view *u)
 json_t *why_chain(struct daemon *d, unit_id unit)
 {
 	struct unit_view u;
-	auto_str fact = { 0 };
+	auto_str fact = {0};
 	json_t *seen = json_object(), *a = json_array();
 
 	if (engine_unit(d->engine, unit, &u)) {
@@ -190,7 +192,8 @@ static bool worst_edge(struct daemon *d, unit_id unit, struct edge_view *out)
 		if (j.core.state != JOB_WAITING_DEPS)
 			continue;
 		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++)
-			if (is_open(&e) && (!found || (e.status == EDGE_BLOCKED && out->status != EDGE_BLOCKED))) {
+			if (is_open(&e) &&
+			    (!found || (e.status == EDGE_BLOCKED && out->status != EDGE_BLOCKED))) {
 				*out = e;
 				found = true;
 			}
@@ -217,7 +220,7 @@ static unit_id step(struct walk *w, unit_id unit)
 	struct unit_view u;
 	struct edge_view e;
 	struct job_view j;
-	auto_str line = { 0 };
+	auto_str line = {0};
 	unit_id next = ID_NONE, other = engine_conflict_of(w->d->engine, unit);
 
 	if (!engine_unit(w->d->engine, unit, &u) || is_well(&u))
@@ -253,7 +256,7 @@ static void go_down(struct walk *w, unit_id unit)
 
 json_t *why_lines(struct daemon *d, unit_id unit)
 {
-	struct walk w = { .d = d };
+	struct walk w = {.d = d};
 	struct unit_view u;
 	json_t *a = json_array();
 
@@ -267,10 +270,10 @@ json_t *why_lines(struct daemon *d, unit_id unit)
 
 char *why_text(struct daemon *d, unit_id unit, const char **service, const char **action)
 {
-	struct walk w = { .d = d };
+	struct walk w = {.d = d};
 	struct unit_view u;
 	struct job_view j;
-	auto_str out = { 0 };
+	auto_str out = {0};
 
 	if (!engine_unit(d->engine, unit, &u))
 		return text_dup("");

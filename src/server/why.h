@@ -18,6 +18,7 @@ json_t *why_lines(struct daemon *d, unit_id unit);
 
 /* At most five lines for people.  `culprit_*` (may be NULL) name what failed at
  * the root, for its last words; NULL when it is no process. */
-char *why_text(struct daemon *d, unit_id unit, const char **culprit_service, const char **culprit_action);
+char *why_text(
+    struct daemon *d, unit_id unit, const char **culprit_service, const char **culprit_action);
 
 #endif

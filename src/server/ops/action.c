@@ -8,23 +8,30 @@
 #include "server/status.h"
 #include "server/submission.h"
 
-#define P_CONTEXT { "context", RPC_STRING, false, "its namespace (default)" }
-#define P_SERVICE { "service", RPC_STRING, false, "the service it belongs to" }
+#define P_CONTEXT                                                                                  \
+	{                                                                                          \
+		"context", RPC_STRING, false, "its namespace (default)"                            \
+	}
+#define P_SERVICE                                                                                  \
+	{                                                                                          \
+		"service", RPC_STRING, false, "the service it belongs to"                          \
+	}
 
-static const struct rpc_param set_params[] = { { "action", RPC_OBJECT, true, "an ActionSpec" }, P_SERVICE };
-static const struct rpc_param name_params[] = { { "name", RPC_STRING, true, "an action" }, P_SERVICE,
-	P_CONTEXT };
-static const struct rpc_param list_params[] = { P_SERVICE,
-	{ "limit", RPC_INT, false, "at most so many services (1000)" },
-	{ "cursor", RPC_STRING, false, "`next` of the last answer" } };
+static const struct rpc_param set_params[] = {
+    {"action", RPC_OBJECT, true, "an ActionSpec"}, P_SERVICE};
+static const struct rpc_param name_params[] = {
+    {"name", RPC_STRING, true, "an action"}, P_SERVICE, P_CONTEXT};
+static const struct rpc_param list_params[] = {P_SERVICE,
+    {"limit", RPC_INT, false, "at most so many services (1000)"},
+    {"cursor", RPC_STRING, false, "`next` of the last answer"}};
 
 static void apply(struct rpc_call *call, const struct service_def *def, const char *source)
 {
 	struct daemon *d = ops_daemon(call);
-	const struct contribution in = { def, source, CONTRIBUTE_ACTION };
-	struct registry_outcome out = { 0 };
-	struct diags diags = { 0 };
-	struct error e = { 0 };
+	const struct contribution in = {def, source, CONTRIBUTE_ACTION};
+	struct registry_outcome out = {0};
+	struct diags diags = {0};
+	struct error e = {0};
 
 	if (registration_apply(d, &in, 1, 0, &out, &diags, &e)) {
 		ops_fail_diags(call, &e, &diags, &out.chain);
@@ -46,12 +53,13 @@ static const char *owner_of(struct rpc_call *call, const json_t *params, const s
 {
 	const struct service_def *s = NULL;
 	const struct action_def *known = NULL;
-	struct error e = { 0 };
+	struct error e = {0};
 	const char *said = param_text(params, "service");
 
 	if (said)
 		return said;
-	if (registry_find_action(ops_daemon(call)->registry, a->context, NULL, a->name, &s, &known, NULL, &e))
+	if (registry_find_action(
+		ops_daemon(call)->registry, a->context, NULL, a->name, &s, &known, NULL, &e))
 		return NULL;
 	return s->name;
 }
@@ -60,10 +68,10 @@ static void set(struct rpc_call *call, json_t *params)
 {
 	auto_free char *uid = ops_who(call);
 	auto_free char *who = text_fmt("rpc action.set (%s)", uid);
-	struct service_def def = { 0 };
-	struct action_def action = { 0 };
-	struct diags diags = { 0 };
-	struct error e = { 0 };
+	struct service_def def = {0};
+	struct action_def action = {0};
+	struct diags diags = {0};
+	struct error e = {0};
 
 	service_def_init(&def);
 	if (!action_def_read_json(json_object_get(params, "action"), who, &diags, &action)) {
@@ -85,8 +93,8 @@ static void set(struct rpc_call *call, json_t *params)
 static bool find(struct rpc_call *call, const json_t *params, const struct service_def **s,
     const struct action_def **a)
 {
-	struct strv candidates = { 0 };
-	struct error e = { 0 };
+	struct strv candidates = {0};
+	struct error e = {0};
 
 	if (registry_find_action(ops_daemon(call)->registry, param_text(params, "context"),
 		param_text(params, "service"), param_text(params, "name"), s, a, &candidates, &e))
@@ -110,11 +118,12 @@ static void get(struct rpc_call *call, json_t *params)
 static void add_actions(const struct service_def *s, json_t *into)
 {
 	for (size_t i = 0; i < s->actions.n; i++)
-		json_array_append_new(into, json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", s->actions.v[i].name,
-						"service", s->name, "context",
-						s->actions.v[i].context ? s->actions.v[i].context : "default",
-						"is_process", s->actions.v[i].is_process, "started",
-						action_is_started(&s->actions.v[i])));
+		json_array_append_new(
+		    into, json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", s->actions.v[i].name,
+			      "service", s->name, "context",
+			      s->actions.v[i].context ? s->actions.v[i].context : "default",
+			      "is_process", s->actions.v[i].is_process, "started",
+			      action_is_started(&s->actions.v[i])));
 }
 
 static void list(struct rpc_call *call, json_t *params)
@@ -123,8 +132,9 @@ static void list(struct rpc_call *call, json_t *params)
 	const char *name = param_text(params, "service");
 	int64_t left = param_int(params, "limit", 1000);
 	json_t *actions = json_array();
-	const struct service_def *s = name ? registry_find(d->registry, name) :
-					     registry_next(d->registry, param_text(params, "cursor"));
+	const struct service_def *s =
+	    name ? registry_find(d->registry, name)
+		 : registry_next(d->registry, param_text(params, "cursor"));
 	const char *last = NULL;
 
 	if (name && !s) {
@@ -136,14 +146,15 @@ static void list(struct rpc_call *call, json_t *params)
 		last = s->name;
 		add_actions(s, actions);
 	}
-	rpc_answer(call, json_pack("{s:o, s:s?}", "actions", actions, "next", s && !name ? last : NULL));
+	rpc_answer(
+	    call, json_pack("{s:o, s:s?}", "actions", actions, "next", s && !name ? last : NULL));
 }
 
 static void delete_it(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
-	struct registry_outcome out = { 0 };
-	struct error e = { 0 };
+	struct registry_outcome out = {0};
+	struct error e = {0};
 	const struct service_def *s;
 	const struct action_def *a;
 
@@ -154,15 +165,16 @@ static void delete_it(struct rpc_call *call, json_t *params)
 		ops_fail_chain(call, &e, &out.chain);
 	} else {
 		perform_effects(d);
-		ops_answer_committed(call, json_pack("{s:s, s:s?}", "deleted", name, "service", service));
+		ops_answer_committed(
+		    call, json_pack("{s:s, s:s?}", "deleted", name, "service", service));
 	}
 	registry_outcome_release(&out);
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("action.set", "Create or replace an action", set_params, set, true),
-	OPS_METHOD("action.get", "Its definition, every edge resolved", name_params, get, false),
-	OPS_METHOD("action.list", "Actions, by service", list_params, list, false),
-	OPS_METHOD("action.delete", "Forget an action", name_params, delete_it, true),
+    OPS_METHOD("action.set", "Create or replace an action", set_params, set, true),
+    OPS_METHOD("action.get", "Its definition, every edge resolved", name_params, get, false),
+    OPS_METHOD("action.list", "Actions, by service", list_params, list, false),
+    OPS_METHOD("action.delete", "Forget an action", name_params, delete_it, true),
 };
 const struct rpc_group ops_action = OPS_GROUP(methods);

@@ -9,25 +9,27 @@
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 10000
 
-#define P_FILTER                                                                             \
-	{ "action", RPC_STRING, false, "of that action" },                                   \
-	    { "attempt", RPC_INT, false, "of that attempt" },                                \
-	    { "stream", RPC_STRING, false, "stdout, stderr, inserted or any" },              \
-	    { "since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970" },   \
-	    { "until", RPC_STRING_OR_INT, false, "likewise, inclusive" },                    \
-	    { "limit", RPC_INT, false, "at most so many (1000)" },                           \
-	    { "tail", RPC_INT, false, "the last so many" },                                  \
-	    { "grep", RPC_STRING, false, "lines with that text" },                           \
-	    { "regex", RPC_STRING, false, "lines that match (PCRE2)" },                      \
-	    { "cursor", RPC_STRING, false, "`next` of the last answer" }
+#define P_FILTER                                                                                   \
+	{"action", RPC_STRING, false, "of that action"},                                           \
+	    {"attempt", RPC_INT, false, "of that attempt"},                                        \
+	    {"stream", RPC_STRING, false, "stdout, stderr, inserted or any"},                      \
+	    {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"},           \
+	    {"until", RPC_STRING_OR_INT, false, "likewise, inclusive"},                            \
+	    {"limit", RPC_INT, false, "at most so many (1000)"},                                   \
+	    {"tail", RPC_INT, false, "the last so many"},                                          \
+	    {"grep", RPC_STRING, false, "lines with that text"},                                   \
+	    {"regex", RPC_STRING, false, "lines that match (PCRE2)"},                              \
+	{                                                                                          \
+		"cursor", RPC_STRING, false, "`next` of the last answer"                           \
+	}
 
 static const struct rpc_param query_params[] = {
-	{ "service", RPC_STRING_OR_ARRAY, false, "of these; absent: all" },
-	{ "run", RPC_STRING, false, "of that run" }, { "job", RPC_INT, false, "of that job" },
-	{ "with_deps", RPC_BOOL, false, "and of all that the service needs" }, P_FILTER };
-static const struct rpc_param job_params[] = { { "id", RPC_INT, true, "a job" }, P_FILTER };
-static const struct rpc_param insert_params[] = { { "service", RPC_STRING, true, "whose log" },
-	{ "action", RPC_STRING, false, "which action" }, { "line", RPC_STRING, true, "without a newline" } };
+    {"service", RPC_STRING_OR_ARRAY, false, "of these; absent: all"},
+    {"run", RPC_STRING, false, "of that run"}, {"job", RPC_INT, false, "of that job"},
+    {"with_deps", RPC_BOOL, false, "and of all that the service needs"}, P_FILTER};
+static const struct rpc_param job_params[] = {{"id", RPC_INT, true, "a job"}, P_FILTER};
+static const struct rpc_param insert_params[] = {{"service", RPC_STRING, true, "whose log"},
+    {"action", RPC_STRING, false, "which action"}, {"line", RPC_STRING, true, "without a newline"}};
 
 struct query {
 	struct rpc_call *call;
@@ -55,8 +57,9 @@ static void query_free(struct query *q)
 
 static json_t *base64(const char *bytes, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	auto_str out = { 0 };
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	auto_str out = {0};
 
 	for (size_t i = 0; i < n; i += 3) {
 		unsigned v = (unsigned)(unsigned char)bytes[i] << 16;
@@ -75,7 +78,7 @@ static json_t *base64(const char *bytes, size_t n)
 static void add_text(json_t *o, const char *bytes, size_t n)
 {
 	json_t *whole = json_stringn(bytes, n);
-	auto_str clean = { 0 };
+	auto_str clean = {0};
 
 	if (whole) {
 		json_object_set_new(o, "line", whole);
@@ -101,9 +104,9 @@ static void add_text(json_t *o, const char *bytes, size_t n)
 static bool take_line(const struct log_line *l, void *ctx)
 {
 	struct query *q = ctx;
-	json_t *o = json_pack("{s:o, s:s?, s:s?, s:s?, s:I, s:i, s:s}", "time", status_time(l->time), "service",
-	    l->service, "action", l->action, "run", l->run, "job", (json_int_t)l->job, "attempt",
-	    (int)l->attempt, "stream", log_stream_str(l->stream));
+	json_t *o = json_pack("{s:o, s:s?, s:s?, s:s?, s:I, s:i, s:s}", "time",
+	    status_time(l->time), "service", l->service, "action", l->action, "run", l->run, "job",
+	    (json_int_t)l->job, "attempt", (int)l->attempt, "stream", log_stream_str(l->stream));
 
 	add_text(o, l->bytes ? l->bytes : "", l->n);
 	if (l->truncated)
@@ -126,7 +129,8 @@ static bool is_known(const struct query *q)
 {
 	struct daemon *d = ops_daemon(q->call);
 
-	return q->e.code == ERR_NOT_FOUND && q->services.n && registry_find(d->registry, q->services.v[0]);
+	return q->e.code == ERR_NOT_FOUND && q->services.n &&
+	       registry_find(d->registry, q->services.v[0]);
 }
 
 static void done(void *ctx)
@@ -134,8 +138,8 @@ static void done(void *ctx)
 	struct query *q = ctx;
 
 	if (q->e.code == ERR_OK || is_known(q))
-		rpc_answer(q->call,
-		    json_pack("{s:O, s:s?}", "lines", q->lines, "next", q->next.n ? q->next.s : NULL));
+		rpc_answer(q->call, json_pack("{s:O, s:s?}", "lines", q->lines, "next",
+					q->next.n ? q->next.s : NULL));
 	else
 		rpc_fail(q->call, &q->e, NULL);
 	query_free(q);
@@ -169,15 +173,17 @@ static bool read_filter(struct query *q, const json_t *params)
 	q->grep = text_dup(param_text(params, "grep"));
 	q->regex = text_dup(param_text(params, "regex"));
 	q->cursor = text_dup(param_text(params, "cursor"));
-	*f = (struct log_filter){ .action = q->action,
-		.run = q->run,
-		.job = param_int(params, "job", 0),
-		.attempt = (uint32_t)param_int(params, "attempt", 0),
-		.grep = q->grep,
-		.regex = q->regex,
-		.cursor = q->cursor,
-		.limit = (size_t)(limit < 1 ? 1 : limit > LIMIT_MAX ? LIMIT_MAX : limit),
-		.tail = (size_t)param_int(params, "tail", 0) };
+	*f = (struct log_filter){.action = q->action,
+	    .run = q->run,
+	    .job = param_int(params, "job", 0),
+	    .attempt = (uint32_t)param_int(params, "attempt", 0),
+	    .grep = q->grep,
+	    .regex = q->regex,
+	    .cursor = q->cursor,
+	    .limit = (size_t)(limit < 1		  ? 1
+			      : limit > LIMIT_MAX ? LIMIT_MAX
+						  : limit),
+	    .tail = (size_t)param_int(params, "tail", 0)};
 	if (f->tail)
 		f->limit = 0;
 	if (stream && !log_stream_parse(stream, &f->stream))
@@ -248,7 +254,7 @@ static void job_logs(struct rpc_call *call, json_t *params)
 
 static void sources(struct rpc_call *call, json_t *params)
 {
-	struct strv names = { 0 };
+	struct strv names = {0};
 	(void)params;
 
 	logs_sources(ops_daemon(call)->paths.logs, &names);
@@ -260,22 +266,23 @@ static void insert(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	const char *service = param_text(params, "service"), *action = param_text(params, "action");
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (!registry_find(d->registry, service)) {
 		ops_fail_unknown(call, service);
 		return;
 	}
-	if (logs_insert(d->logs, service, action ? action : service, param_text(params, "line"), &e))
+	if (logs_insert(
+		d->logs, service, action ? action : service, param_text(params, "line"), &e))
 		rpc_fail(call, &e, NULL);
 	else
 		rpc_answer(call, json_pack("{s:b}", "inserted", 1));
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("logs.query", "Lines of services, merged by time", query_params, query, false),
-	OPS_METHOD("logs.insert", "A line from the outside", insert_params, insert, true),
-	OPS_METHOD_0("logs.sources", "Names with stored lines", sources, false),
-	OPS_METHOD("job.logs", "What a job wrote", job_params, job_logs, false),
+    OPS_METHOD("logs.query", "Lines of services, merged by time", query_params, query, false),
+    OPS_METHOD("logs.insert", "A line from the outside", insert_params, insert, true),
+    OPS_METHOD_0("logs.sources", "Names with stored lines", sources, false),
+    OPS_METHOD("job.logs", "What a job wrote", job_params, job_logs, false),
 };
 const struct rpc_group ops_logs = OPS_GROUP(methods);

@@ -53,9 +53,9 @@ void param_names(const json_t *params, const char *key, struct strv *out)
 
 	if (json_is_string(v) && !strv_has(out, json_string_value(v)))
 		strv_add(out, json_string_value(v));
-	json_array_foreach (v, i, name)
-		if (json_is_string(name) && !strv_has(out, json_string_value(name)))
-			strv_add(out, json_string_value(name));
+	json_array_foreach(
+	    v, i, name) if (json_is_string(name) && !strv_has(out, json_string_value(name)))
+	    strv_add(out, json_string_value(name));
 }
 
 bool param_time(const json_t *params, const char *key, usec_wall *out)
@@ -89,14 +89,14 @@ void ops_answer_committed(struct rpc_call *call, json_t *take_result)
 {
 	struct later *l = mem_new(sizeof(*l));
 
-	*l = (struct later){ call, take_result };
+	*l = (struct later){call, take_result};
 	store_barrier(ops_daemon(call)->store, committed, l);
 }
 
 void ops_fail(struct rpc_call *call, enum err code, const char *fmt, ...)
 {
-	struct error e = { 0 };
-	auto_str text = { 0 };
+	struct error e = {0};
+	auto_str text = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -135,7 +135,7 @@ void ops_fail_diags(struct rpc_call *call, const struct error *e, const struct d
 void ops_fail_unknown(struct rpc_call *call, const char *name)
 {
 	const char *near = registry_suggest(ops_daemon(call)->registry, name);
-	struct error e = { 0 };
+	struct error e = {0};
 	json_t *data = json_object(), *candidates = json_array();
 
 	error_set(&e, ERR_NOT_FOUND, "no service `%s` is registered", name);
@@ -183,9 +183,9 @@ static json_t *states_of(struct daemon *d, const struct strv *names)
 		unit_id id = engine_find(d->engine, names->v[i]);
 
 		if (id != ID_NONE && engine_unit(d->engine, id, &u))
-			json_array_append_new(a, json_pack("{s:s, s:s, s:s}", "name", u.name, "state",
-						     service_state_str(u.state), "wanted",
-						     wanted_str(u.wanted)));
+			json_array_append_new(
+			    a, json_pack("{s:s, s:s, s:s}", "name", u.name, "state",
+				   service_state_str(u.state), "wanted", wanted_str(u.wanted)));
 	}
 	return a;
 }
@@ -223,7 +223,7 @@ void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const str
 	struct daemon *d = ops_daemon(call);
 	struct follow *f = mem_new(sizeof(*f));
 
-	*f = (struct follow){ .call = call, .extra = take_extra };
+	*f = (struct follow){.call = call, .extra = take_extra};
 	strv_copy(&f->names, names);
 	if (param_bool(params, "wait", true)) {
 		operations_wait(d, op, param_int(params, "timeout_ms", 0), ended, f);
@@ -240,19 +240,20 @@ static void answer_plan(struct rpc_call *call, const struct engine_request *rq,
     const struct strv *names, json_t *take_extra)
 {
 	struct daemon *d = ops_daemon(call);
-	struct op_plan plan = { 0 };
-	struct strv chain = { 0 };
-	struct error e = { 0 };
+	struct op_plan plan = {0};
+	struct strv chain = {0};
+	struct error e = {0};
 
 	if (engine_plan(d->engine, clock_mono(), rq, &plan, &chain, &e)) {
 		ops_fail_chain(call, &e, &chain);
 		json_decref(take_extra);
 	} else {
-		struct follow f = { .call = call, .names = *names, .extra = take_extra };
+		struct follow f = {.call = call, .names = *names, .extra = take_extra};
 
-		rpc_answer(call, complete(d, &f, json_pack("{s:b, s:b, s:o, s:[]}", "dry_run", 1, "changed",
-							plan.n > 0, "steps", steps_json(plan.v, plan.n),
-							"started")));
+		rpc_answer(
+		    call, complete(d, &f,
+			      json_pack("{s:b, s:b, s:o, s:[]}", "dry_run", 1, "changed",
+				  plan.n > 0, "steps", steps_json(plan.v, plan.n), "started")));
 		json_decref(take_extra);
 	}
 	op_plan_release(&plan);
@@ -264,17 +265,17 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 {
 	struct daemon *d = ops_daemon(call);
 	auto_free char *who = ops_who(call);
-	struct strv chain = { 0 };
-	struct error e = { 0 };
+	struct strv chain = {0};
+	struct error e = {0};
 	op_id op;
-	const struct engine_request rq = { .kind = kind,
-		.names = (const char *const *)names->v,
-		.n_names = names->n,
-		.replace = param_bool(params, "replace", false),
-		.no_deps = param_bool(params, "no_deps", false),
-		.with_unneeded = param_bool(params, "with_unneeded", false),
-		.with_deps = param_bool(params, "with_deps", false),
-		.who = who };
+	const struct engine_request rq = {.kind = kind,
+	    .names = (const char *const *)names->v,
+	    .n_names = names->n,
+	    .replace = param_bool(params, "replace", false),
+	    .no_deps = param_bool(params, "no_deps", false),
+	    .with_unneeded = param_bool(params, "with_unneeded", false),
+	    .with_deps = param_bool(params, "with_deps", false),
+	    .who = who};
 
 	if (param_bool(params, "dry_run", false)) {
 		answer_plan(call, &rq, names, take_extra);

@@ -55,10 +55,18 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const struct strv *names,
     json_t *take_extra);
 
-#define OPS_METHOD(method, text, table, fn, changes) \
-	{ .name = (method), .summary = (text), .params = (table), .n_params = countof(table), .handler = (fn), .mutating = (changes) }
-#define OPS_METHOD_0(method, text, fn, changes) \
-	{ .name = (method), .summary = (text), .handler = (fn), .mutating = (changes) }
-#define OPS_GROUP(table) { .methods = (table), .n = countof(table) }
+#define OPS_METHOD(method, text, table, fn, changes)                                               \
+	{                                                                                          \
+		.name = (method), .summary = (text), .params = (table),                            \
+		.n_params = countof(table), .handler = (fn), .mutating = (changes)                 \
+	}
+#define OPS_METHOD_0(method, text, fn, changes)                                                    \
+	{                                                                                          \
+		.name = (method), .summary = (text), .handler = (fn), .mutating = (changes)        \
+	}
+#define OPS_GROUP(table)                                                                           \
+	{                                                                                          \
+		.methods = (table), .n = countof(table)                                            \
+	}
 
 #endif

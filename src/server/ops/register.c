@@ -7,23 +7,36 @@
 #include "server/registration.h"
 #include "server/submission.h"
 
-#define P_START { "start", RPC_BOOL, false, "start what it defines, as one operation" }
-#define P_WAIT { "wait", RPC_BOOL, false, "with start: answer at the end (default)" }
-#define P_TIMEOUT { "timeout_ms", RPC_INT, false, "bounds the wait only" }
-#define P_DRY { "dry_run", RPC_BOOL, false, "check only" }
+#define P_START                                                                                    \
+	{                                                                                          \
+		"start", RPC_BOOL, false, "start what it defines, as one operation"                \
+	}
+#define P_WAIT                                                                                     \
+	{                                                                                          \
+		"wait", RPC_BOOL, false, "with start: answer at the end (default)"                 \
+	}
+#define P_TIMEOUT                                                                                  \
+	{                                                                                          \
+		"timeout_ms", RPC_INT, false, "bounds the wait only"                               \
+	}
+#define P_DRY                                                                                      \
+	{                                                                                          \
+		"dry_run", RPC_BOOL, false, "check only"                                           \
+	}
 
 static const struct rpc_param register_params[] = {
-	{ "manifest", RPC_STRING, false, "the text of a service.toml" },
-	{ "path", RPC_STRING, false, "where it is from: its source, and for messages" },
-	{ "manifests", RPC_ARRAY, false, "several, [{path, text}], as one transaction" },
-	{ "for", RPC_STRING, false, "the binary that the caller speaks for" },
-	{ "exec", RPC_STRING, false, "the executable of that binary" },
-	{ "shape", RPC_STRING, false, "auto, composite or per_binary" }, P_START, P_WAIT, P_TIMEOUT, P_DRY };
-static const struct rpc_param define_params[] = { { "service", RPC_OBJECT, true, "the definition" },
-	P_START, P_WAIT, P_TIMEOUT, P_DRY };
-static const struct rpc_param delete_params[] = { { "name", RPC_STRING, true, "a service" },
-	{ "force", RPC_BOOL, false, "although others need it" },
-	{ "with_dependents", RPC_BOOL, false, "and everything that needs it" } };
+    {"manifest", RPC_STRING, false, "the text of a service.toml"},
+    {"path", RPC_STRING, false, "where it is from: its source, and for messages"},
+    {"manifests", RPC_ARRAY, false, "several, [{path, text}], as one transaction"},
+    {"for", RPC_STRING, false, "the binary that the caller speaks for"},
+    {"exec", RPC_STRING, false, "the executable of that binary"},
+    {"shape", RPC_STRING, false, "auto, composite or per_binary"}, P_START, P_WAIT, P_TIMEOUT,
+    P_DRY};
+static const struct rpc_param define_params[] = {
+    {"service", RPC_OBJECT, true, "the definition"}, P_START, P_WAIT, P_TIMEOUT, P_DRY};
+static const struct rpc_param delete_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"force", RPC_BOOL, false, "although others need it"},
+    {"with_dependents", RPC_BOOL, false, "and everything that needs it"}};
 
 /* Everything that one call contributes. */
 struct intake {
@@ -44,7 +57,7 @@ struct intake {
 
 static void intake_init(struct intake *t, struct rpc_call *call)
 {
-	*t = (struct intake){ .call = call, .d = ops_daemon(call), .who = ops_who(call) };
+	*t = (struct intake){.call = call, .d = ops_daemon(call), .who = ops_who(call)};
 }
 
 static void intake_release(struct intake *t)
@@ -61,25 +74,26 @@ static void intake_release(struct intake *t)
 
 static const char *source_of(struct intake *t, const char *path, const struct manifest *m)
 {
-	strv_take(&t->sources, path ? text_dup(path) : text_fmt("inline:%s", m->n ? m->v[0].name : ""));
+	strv_take(
+	    &t->sources, path ? text_dup(path) : text_fmt("inline:%s", m->n ? m->v[0].name : ""));
 	return t->sources.v[t->sources.n - 1];
 }
 
 static enum err read_one(struct intake *t, const char *text, const char *path, const json_t *params)
 {
 	struct manifest *m = &t->manifests[t->n_manifests++];
-	struct manifest_options o = { .path = path,
-		.binary = param_text(params, "for"),
-		.exec = param_text(params, "exec") };
+	struct manifest_options o = {
+	    .path = path, .binary = param_text(params, "for"), .exec = param_text(params, "exec")};
 	const char *shape = param_text(params, "shape");
 
 	if (shape && !manifest_shape_parse(shape, &o.shape))
-		return error_set(&t->e, ERR_INVALID, "shape: `%s` is none of auto, composite, per_binary", shape);
+		return error_set(&t->e, ERR_INVALID,
+		    "shape: `%s` is none of auto, composite, per_binary", shape);
 	if (manifest_read(text, strlen(text), &o, m, &t->diags, &t->e))
 		return t->e.code;
 	const char *source = source_of(t, path, m);
 	for (size_t i = 0; i < m->n; i++)
-		*vec_push(&t->in) = (struct contribution){ &m->v[i], source, CONTRIBUTE_REGISTER };
+		*vec_push(&t->in) = (struct contribution){&m->v[i], source, CONTRIBUTE_REGISTER};
 	return ERR_OK;
 }
 
@@ -97,11 +111,13 @@ static enum err read_all(struct intake *t, const json_t *params)
 		return error_set(&t->e, ERR_INVALID, "either `manifest` or `manifests` is needed");
 	if (text)
 		code = read_one(t, text, param_text(params, "path"), params);
-	json_array_foreach (list, i, m) {
+	json_array_foreach(list, i, m)
+	{
 		const char *body = param_text(m, "text");
 
 		if (!body)
-			return error_set(&t->e, ERR_INVALID, "manifests: each needs `path` and `text`");
+			return error_set(
+			    &t->e, ERR_INVALID, "manifests: each needs `path` and `text`");
 		if (read_one(t, body, param_text(m, "path"), params))
 			code = t->e.code;
 	}
@@ -126,7 +142,8 @@ static json_t *outcome_json(const struct intake *t)
 	for (size_t i = 0; i < t->out.n; i++)
 		if (t->out.v[i].kind != CHANGE_RESOLVED)
 			json_array_append_new(services, change_json(&t->out.v[i]));
-	return json_pack("{s:o, s:o}", "services", services, "warnings", diags_json(&t->diags, DIAG_WARNING));
+	return json_pack(
+	    "{s:o, s:o}", "services", services, "warnings", diags_json(&t->diags, DIAG_WARNING));
 }
 
 /* What a start acts on: the owners, where somebody runs these binaries already. */
@@ -134,7 +151,8 @@ static void names_to_start(const struct intake *t, struct strv *out)
 {
 	for (size_t i = 0; i < t->in.n; i++) {
 		const char *name = t->in.v[i].def->name;
-		const struct registry_change *c = name ? registry_outcome_find(&t->out, name) : NULL;
+		const struct registry_change *c =
+		    name ? registry_outcome_find(&t->out, name) : NULL;
 
 		if (c && c->owners.n) {
 			for (size_t k = 0; k < c->owners.n; k++)
@@ -148,7 +166,7 @@ static void names_to_start(const struct intake *t, struct strv *out)
 
 static void finish(struct intake *t, const json_t *params)
 {
-	struct strv names = { 0 };
+	struct strv names = {0};
 	json_t *answer = outcome_json(t);
 
 	if (param_bool(params, "dry_run", false)) {
@@ -190,33 +208,80 @@ static void register_it(struct rpc_call *call, json_t *params)
 	intake_release(&t);
 }
 
-/* `service.manifest`: TOML in place of JSON; else the JSON reader. */
-static enum err read_service(struct intake *t, const json_t *params, struct service_def *def,
-    enum contribution_mode mode)
+/* Edges of the text for actions of the object: {actions, manifest} says both. */
+static void take_over_edges(struct service_def *def, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < m->v[i].actions.n; k++) {
+			const struct action_def *from = &m->v[i].actions.v[k];
+			struct action_def *to = service_find_action(def, from->name);
+
+			for (size_t e = 0; to && e < from->depends_on.n; e++) {
+				dep_copy(vec_push(&to->depends_on), &from->depends_on.v[e]);
+				to->depends_on_given = true;
+			}
+		}
+}
+
+static enum err read_both(struct intake *t, const json_t *service, const char *text,
+    const char *who, struct service_def *def)
+{
+	json_t *object = json_copy((json_t *)(uintptr_t)service);
+	const char *path = param_text(service, "path");
+	struct strv names = {0};
+	struct manifest m = {0};
+
+	json_object_del(object, "manifest");
+	json_object_del(object, "path");
+	bool ok = service_def_read_json(object, who, false, &t->diags, def);
+	for (size_t i = 0; i < def->actions.n; i++)
+		if (def->actions.v[i].name)
+			strv_add(&names, def->actions.v[i].name);
+	if (!ok)
+		error_set(&t->e, ERR_INVALID, "%s", t->diags.n ? t->diags.v[0].message : "service");
+	else if (manifest_read(text, strlen(text),
+		     &(struct manifest_options){.path = path, .binaries = &names}, &m, &t->diags,
+		     &t->e))
+		ok = false;
+	else
+		take_over_edges(def, &m);
+	manifest_release(&m);
+	strv_release(&names);
+	json_decref(object);
+	return ok ? ERR_OK : t->e.code;
+}
+
+/* `service.manifest`: TOML in place of JSON, or beside it; else the JSON reader. */
+static enum err read_service(
+    struct intake *t, const json_t *params, struct service_def *def, enum contribution_mode mode)
 {
 	const json_t *service = json_object_get(params, "service");
 	const char *text = param_text(service, "manifest");
 	auto_free char *who = text_fmt("rpc %s (%s)", rpc_call_method(t->call), t->who);
 
 	t->manifests = mem_new(sizeof(*t->manifests));
-	if (text) {
+	if (text && json_object_get(service, "actions")) {
+		if (read_both(t, service, text, who, def))
+			return t->e.code;
+	} else if (text) {
 		if (read_one(t, text, param_text(service, "path"), service))
 			return t->e.code;
 		for (size_t i = 0; i < t->in.n; i++)
 			t->in.v[i].mode = mode;
 		return ERR_OK;
 	}
-	if (!service_def_read_json(service, who, false, &t->diags, def))
-		return error_set(&t->e, ERR_INVALID, "%s", t->diags.n ? t->diags.v[0].message : "service");
+	if (!text && !service_def_read_json(service, who, false, &t->diags, def))
+		return error_set(
+		    &t->e, ERR_INVALID, "%s", t->diags.n ? t->diags.v[0].message : "service");
 	strv_take(&t->sources, text_fmt("rpc:%s", def->name ? def->name : ""));
-	*vec_push(&t->in) = (struct contribution){ def, t->sources.v[0], mode };
+	*vec_push(&t->in) = (struct contribution){def, t->sources.v[0], mode};
 	return ERR_OK;
 }
 
 static void take_service(struct rpc_call *call, json_t *params, enum contribution_mode mode)
 {
 	struct intake t;
-	struct service_def def = { 0 };
+	struct service_def def = {0};
 
 	intake_init(&t, call);
 	if (read_service(&t, params, &def, mode))
@@ -241,14 +306,15 @@ static void set(struct rpc_call *call, json_t *params)
 
 static void refuse_delete(struct rpc_call *call, const char *name, const struct strv *dependents)
 {
-	struct error e = { 0 };
-	auto_str list = { 0 };
+	struct error e = {0};
+	auto_str list = {0};
 
 	for (size_t i = 0; i < dependents->n; i++)
 		str_fmt(&list, "%s%s", i ? ", " : "", dependents->v[i]);
 	error_set(&e, ERR_CONFLICT, "%s is needed by %s", name, str_text(&list));
-	rpc_fail(call, &e, json_pack("{s:o, s:s}", "dependents", strv_json(dependents), "hint",
-			       "with_dependents deletes them too, force leaves them blocked"));
+	rpc_fail(call, &e,
+	    json_pack("{s:o, s:s}", "dependents", strv_json(dependents), "hint",
+		"with_dependents deletes them too, force leaves them blocked"));
 }
 
 /* What needs it, and what needs that: dependents first. */
@@ -256,7 +322,7 @@ static void closure_of(struct daemon *d, const char *name, struct strv *out)
 {
 	strv_add(out, name);
 	for (size_t i = 0; i < out->n; i++) {
-		struct strv more = { 0 };
+		struct strv more = {0};
 
 		registry_dependents(d->registry, out->v[i], &more);
 		for (size_t k = 0; k < more.n; k++)
@@ -270,7 +336,7 @@ static void delete_all(struct rpc_call *call, const struct strv *names)
 {
 	struct daemon *d = ops_daemon(call);
 	auto_free char *who = ops_who(call);
-	struct error e = { 0 };
+	struct error e = {0};
 	json_t *deleted = json_array(), *operations = json_array();
 
 	for (size_t i = names->n; i-- > 0;) {
@@ -288,7 +354,8 @@ static void delete_all(struct rpc_call *call, const struct strv *names)
 		rpc_fail(call, &e, json_pack("{s:o}", "deleted", deleted));
 		return;
 	}
-	ops_answer_committed(call, json_pack("{s:o, s:o}", "deleted", deleted, "operations", operations));
+	ops_answer_committed(
+	    call, json_pack("{s:o, s:o}", "deleted", deleted, "operations", operations));
 }
 
 static void delete_it(struct rpc_call *call, json_t *params)
@@ -296,7 +363,7 @@ static void delete_it(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	const char *name = param_text(params, "name");
 	bool with = param_bool(params, "with_dependents", false);
-	struct strv dependents = { 0 }, names = { 0 };
+	struct strv dependents = {0}, names = {0};
 
 	if (!registry_find(d->registry, name)) {
 		ops_fail_unknown(call, name);
@@ -317,9 +384,11 @@ static void delete_it(struct rpc_call *call, json_t *params)
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("service.register", "Take in manifests, as one transaction", register_params, register_it, true),
-	OPS_METHOD("service.define", "Create a service; refused if it exists otherwise", define_params, define, true),
-	OPS_METHOD("service.set", "Create or replace a service", define_params, set, true),
-	OPS_METHOD("service.delete", "Forget a service", delete_params, delete_it, true),
+    OPS_METHOD("service.register", "Take in manifests, as one transaction", register_params,
+	register_it, true),
+    OPS_METHOD("service.define", "Create a service; refused if it exists otherwise", define_params,
+	define, true),
+    OPS_METHOD("service.set", "Create or replace a service", define_params, set, true),
+    OPS_METHOD("service.delete", "Forget a service", delete_params, delete_it, true),
 };
 const struct rpc_group ops_register = OPS_GROUP(methods);

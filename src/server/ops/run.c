@@ -8,20 +8,25 @@
 #include "server/status.h"
 #include "server/submission.h"
 
-static const struct rpc_param submit_params[] = { { "name", RPC_STRING, false, "how people call it" },
-	{ "context", RPC_STRING, false, "of its actions" },
-	{ "actions", RPC_ARRAY, true, "ActionSpecs, or {action, inputs?, depends_on?} of registered ones" },
-	{ "depends_on", RPC_ARRAY, false, "services that every action needs" },
-	{ "abort_on_failure", RPC_BOOL, false, "end the other branches, too" },
-	{ "wait", RPC_BOOL, false, "answer at its end (default)" },
-	{ "timeout_ms", RPC_INT, false, "bounds the wait only" } };
-static const struct rpc_param run_params[] = { { "name", RPC_STRING_OR_INT, true, "a run's name or number" } };
-static const struct rpc_param list_params[] = { { "service", RPC_STRING, false, "of that one; absent: all" },
-	{ "limit", RPC_INT, false, "at most so many (100)" },
-	{ "cursor", RPC_INT, false, "`next` of the last answer" } };
-static const struct rpc_param jobs_params[] = { { "run", RPC_STRING_OR_INT, false, "a run's name or number" },
-	{ "service", RPC_STRING, false, "its present or last run" } };
-static const struct rpc_param job_params[] = { { "id", RPC_INT, true, "a job" } };
+static const struct rpc_param submit_params[] = {{"name", RPC_STRING, false, "how people call it"},
+    {"context", RPC_STRING, false, "of its actions"},
+    {"actions", RPC_ARRAY, true,
+	"ActionSpecs, or {action, inputs?, depends_on?} of registered ones"},
+    {"depends_on", RPC_ARRAY, false, "services that every action needs"},
+    {"abort_on_failure", RPC_BOOL, false, "end the other branches, too"},
+    {"wait", RPC_BOOL, false, "answer at its end (default)"},
+    {"timeout_ms", RPC_INT, false, "bounds the wait only"}};
+static const struct rpc_param run_params[] = {
+    {"run", RPC_STRING_OR_INT, false, "a run's name or number"},
+    {"name", RPC_STRING_OR_INT, false, "the same"}};
+static const struct rpc_param list_params[] = {
+    {"service", RPC_STRING, false, "of that one; absent: all"},
+    {"limit", RPC_INT, false, "at most so many (100)"},
+    {"cursor", RPC_INT, false, "`next` of the last answer"}};
+static const struct rpc_param jobs_params[] = {
+    {"run", RPC_STRING_OR_INT, false, "a run's name or number"},
+    {"service", RPC_STRING, false, "its present or last run"}};
+static const struct rpc_param job_params[] = {{"id", RPC_INT, true, "a job"}};
 
 /* ---- rows as JSON ------------------------------------------------------------------- */
 
@@ -29,23 +34,26 @@ static json_t *job_row(const struct store_job *r)
 {
 	char name[16];
 
-	return json_pack("{s:I, s:I, s:s?, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "id",
-	    (json_int_t)r->id, "run", (json_int_t)r->run, "service", r->service, "action", r->action, "state",
-	    job_state_str(r->state), "reason",
+	return json_pack(
+	    "{s:I, s:I, s:s?, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "id",
+	    (json_int_t)r->id, "run", (json_int_t)r->run, "service", r->service, "action",
+	    r->action, "state", job_state_str(r->state), "reason",
 	    r->reason == REASON_NONE ? json_null() : json_string(reason_str(r->reason)), "attempt",
-	    (json_int_t)r->attempt, "exit_code", r->exit_code >= 0 ? json_integer(r->exit_code) : json_null(),
-	    "signal", r->signal ? json_string(signal_name((int)r->signal, name, sizeof(name))) : json_null(),
-	    "pid", r->pid ? json_integer(r->pid) : json_null(), "restarts", (json_int_t)r->restarts, "created",
-	    status_time(r->created), "started", status_time(r->started), "ready_at", status_time(r->ready_at),
-	    "ended", status_time(r->ended));
+	    (json_int_t)r->attempt, "exit_code",
+	    r->exit_code >= 0 ? json_integer(r->exit_code) : json_null(), "signal",
+	    r->signal ? json_string(signal_name((int)r->signal, name, sizeof(name))) : json_null(),
+	    "pid", r->pid ? json_integer(r->pid) : json_null(), "restarts", (json_int_t)r->restarts,
+	    "created", status_time(r->created), "started", status_time(r->started), "ready_at",
+	    status_time(r->ready_at), "ended", status_time(r->ended));
 }
 
 static json_t *run_row(const struct store_run *r)
 {
-	return json_pack("{s:I, s:s, s:s, s:s?, s:s, s:o, s:s?, s:o, s:o}", "id", (json_int_t)r->id, "name",
-	    r->name, "run", r->name, "service", r->service, "state", run_state_str(r->state), "reason",
-	    r->reason == REASON_NONE ? json_null() : json_string(reason_str(r->reason)), "who", r->who,
-	    "started", status_time(r->started), "ended", status_time(r->ended));
+	return json_pack("{s:I, s:s, s:s, s:s?, s:s, s:o, s:s?, s:o, s:o}", "id", (json_int_t)r->id,
+	    "name", r->name, "run", r->name, "service", r->service, "state",
+	    run_state_str(r->state), "reason",
+	    r->reason == REASON_NONE ? json_null() : json_string(reason_str(r->reason)), "who",
+	    r->who, "started", status_time(r->started), "ended", status_time(r->ended));
 }
 
 static bool add_job(const struct store_job *r, void *ctx)
@@ -74,20 +82,21 @@ static json_t *live_jobs(struct daemon *d, unit_id id)
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
-		json_array_append_new(a,
-		    json_pack("{s:I, s:s, s:s, s:o}", "id",
-			(json_int_t)(j.id < d->slots.n ? d->slots.v[j.id].row : 0), "action", j.name, "state",
-			job_state_str(j.core.state), "exit_code",
-			j.core.was_executed && job_state_is_end(j.core.state) && j.core.last.code >= 0 ?
-			    json_integer(j.core.last.code) :
-			    json_null()));
+		json_array_append_new(
+		    a, json_pack("{s:I, s:s, s:s, s:o}", "id",
+			   (json_int_t)(j.id < d->slots.n ? d->slots.v[j.id].row : 0), "action",
+			   j.name, "state", job_state_str(j.core.state), "exit_code",
+			   j.core.was_executed && job_state_is_end(j.core.state) &&
+				   j.core.last.code >= 0
+			       ? json_integer(j.core.last.code)
+			       : json_null()));
 	return a;
 }
 
 static json_t *stored_jobs(struct daemon *d, uint64_t run)
 {
 	json_t *a = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 
 	store_list_jobs(d->store, (int64_t)run, add_job, a, &e);
 	return a;
@@ -99,7 +108,7 @@ static json_t *submitted_json(struct daemon *d, const struct submitted *s, json_
 	unit_id id = engine_find(d->engine, s->name);
 	struct unit_view u;
 	json_t *rows = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 
 	json_object_set_new(into, "run", json_string(s->name));
 	json_object_set_new(into, "id", json_integer((json_int_t)s->run));
@@ -118,7 +127,8 @@ static json_t *submitted_json(struct daemon *d, const struct submitted *s, json_
 static void submitted_ended(void *ctx, const struct error *e, json_t *take_answer)
 {
 	struct submitted *s = ctx;
-	json_t *o = submitted_json(ops_daemon(s->call), s, take_answer ? take_answer : json_object());
+	json_t *o =
+	    submitted_json(ops_daemon(s->call), s, take_answer ? take_answer : json_object());
 
 	if (e->code == ERR_OK)
 		rpc_answer(s->call, o);
@@ -132,10 +142,10 @@ static void follow(struct rpc_call *call, const json_t *params, op_id op, const 
 {
 	struct daemon *d = ops_daemon(call);
 	struct submitted *s = mem_new(sizeof(*s));
-	struct unit_view u = { 0 };
+	struct unit_view u = {0};
 
 	engine_unit(d->engine, engine_find(d->engine, name), &u);
-	*s = (struct submitted){ .call = call, .name = text_dup(name), .run = u.run };
+	*s = (struct submitted){.call = call, .name = text_dup(name), .run = u.run};
 	if (param_bool(params, "wait", true)) {
 		operations_wait(d, op, param_int(params, "timeout_ms", 0), submitted_ended, s);
 		perform_effects(d);
@@ -154,10 +164,10 @@ static void submit(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	auto_free char *uid = ops_who(call);
 	auto_free char *who = text_fmt("rpc run.submit (%s)", uid);
-	struct service_def def = { 0 };
-	struct diags diags = { 0 };
-	struct strv chain = { 0 };
-	struct error e = { 0 };
+	struct service_def def = {0};
+	struct diags diags = {0};
+	struct strv chain = {0};
+	struct error e = {0};
 	const char *name;
 	op_id op;
 
@@ -191,26 +201,35 @@ struct question {
 static void asked(bool durable, void *ctx)
 {
 	struct question *q = ctx;
+	struct daemon *d = ops_daemon(q->call); /* a call is gone once it was answered */
 	(void)durable;
 
-	q->answer(q, ops_daemon(q->call));
-	store_relax(ops_daemon(q->call)->store);
+	q->answer(q, d);
+	store_relax(d->store);
 	json_decref(q->params);
 	free(q);
 }
 
-static void ask(struct rpc_call *call, json_t *params, void (*answer)(struct question *, struct daemon *))
+static void ask(
+    struct rpc_call *call, json_t *params, void (*answer)(struct question *, struct daemon *))
 {
 	struct question *q = mem_new(sizeof(*q));
 
-	*q = (struct question){ call, json_incref(params), answer };
+	*q = (struct question){call, json_incref(params), answer};
 	store_barrier(ops_daemon(call)->store, asked, q);
+}
+
+static const json_t *which_run(const json_t *params)
+{
+	const json_t *run = json_object_get(params, "run");
+
+	return run ? run : json_object_get(params, "name");
 }
 
 static json_t *find_run(struct daemon *d, const json_t *which)
 {
 	json_t *rows = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (json_is_integer(which))
 		store_list_runs(d->store, "*", json_integer_value(which) + 1, 1, add_run, rows, &e);
@@ -242,7 +261,7 @@ static json_t *dependencies_of(struct daemon *d, const char *name)
 
 static void answer_run(struct question *q, struct daemon *d)
 {
-	const json_t *which = json_object_get(q->params, "name");
+	const json_t *which = which_run(q->params);
 	json_t *row = find_run(d, which);
 
 	if (!row) {
@@ -251,8 +270,8 @@ static void answer_run(struct question *q, struct daemon *d)
 	}
 	const char *name = json_string_value(json_object_get(row, "name"));
 	unit_id id = engine_find(d->engine, name);
-	json_object_set_new(row, "jobs",
-	    stored_jobs(d, (uint64_t)json_integer_value(json_object_get(row, "id"))));
+	json_object_set_new(
+	    row, "jobs", stored_jobs(d, (uint64_t)json_integer_value(json_object_get(row, "id"))));
 	if (id != ID_NONE)
 		json_object_set_new(row, "waiting_on", status_waiting_on(d, id));
 	json_t *definition = dependencies_of(d, name);
@@ -271,17 +290,18 @@ static void answer_runs(struct question *q, struct daemon *d)
 	const char *service = param_text(q->params, "service");
 	int64_t limit = param_int(q->params, "limit", 100);
 	json_t *runs = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 
 	limit = limit < 1 ? 1 : limit > 1000 ? 1000 : limit;
-	if (store_list_runs(d->store, service ? service : "*", param_int(q->params, "cursor", 0), limit, add_run,
-		runs, &e)) {
+	if (store_list_runs(d->store, service ? service : "*", param_int(q->params, "cursor", 0),
+		limit, add_run, runs, &e)) {
 		json_decref(runs);
 		rpc_fail(q->call, &e, NULL);
 		return;
 	}
 	size_t n = json_array_size(runs);
-	json_t *next = (int64_t)n == limit ? json_object_get(json_array_get(runs, n - 1), "id") : NULL;
+	json_t *next =
+	    (int64_t)n == limit ? json_object_get(json_array_get(runs, n - 1), "id") : NULL;
 	rpc_answer(q->call, json_pack("{s:o, s:O?}", "runs", runs, "next", next));
 }
 
@@ -293,10 +313,11 @@ static void list(struct rpc_call *call, json_t *params)
 static void cancel(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
-	const json_t *which = json_object_get(params, "name");
+	const json_t *which = which_run(params);
 	json_t *row = json_is_integer(which) ? find_run(d, which) : NULL;
-	const char *name = row ? json_string_value(json_object_get(row, "name")) : json_string_value(which);
-	struct strv names = { 0 };
+	const char *name =
+	    row ? json_string_value(json_object_get(row, "name")) : json_string_value(which);
+	struct strv names = {0};
 
 	if (!name || !map_get(&d->runs, name)) {
 		ops_fail(call, ERR_INVALID_STATE, "no ad-hoc run `%s` is open", name ? name : "?");
@@ -313,7 +334,7 @@ static void cancel(struct rpc_call *call, json_t *params)
 static void answer_job(struct question *q, struct daemon *d)
 {
 	json_t *rows = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 	int64_t id = param_int(q->params, "id", 0);
 
 	if (store_find_job(d->store, id, add_job, rows, &e) || json_array_size(rows) == 0)
@@ -331,7 +352,7 @@ static void get_job(struct rpc_call *call, json_t *params)
 static void answer_jobs(struct question *q, struct daemon *d)
 {
 	const char *service = param_text(q->params, "service");
-	struct unit_view u = { 0 };
+	struct unit_view u = {0};
 	uint64_t run = 0;
 
 	if (service && engine_unit(d->engine, engine_find(d->engine, service), &u))
@@ -352,11 +373,11 @@ static void list_jobs(struct rpc_call *call, json_t *params)
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("run.submit", "Run actions once, with what they need", submit_params, submit, true),
-	OPS_METHOD("run.get", "A run and its jobs", run_params, get, false),
-	OPS_METHOD("run.list", "Runs, the newest first", list_params, list, false),
-	OPS_METHOD("run.cancel", "End an ad-hoc run", run_params, cancel, true),
-	OPS_METHOD("job.get", "One action inside a run", job_params, get_job, false),
-	OPS_METHOD("job.list", "The jobs of a run", jobs_params, list_jobs, false),
+    OPS_METHOD("run.submit", "Run actions once, with what they need", submit_params, submit, true),
+    OPS_METHOD("run.get", "A run and its jobs", run_params, get, false),
+    OPS_METHOD("run.list", "Runs, the newest first", list_params, list, false),
+    OPS_METHOD("run.cancel", "End an ad-hoc run", run_params, cancel, true),
+    OPS_METHOD("job.get", "One action inside a run", job_params, get_job, false),
+    OPS_METHOD("job.list", "The jobs of a run", jobs_params, list_jobs, false),
 };
 const struct rpc_group ops_run = OPS_GROUP(methods);

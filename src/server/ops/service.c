@@ -15,19 +15,19 @@
 
 #define LIST_MAX 1000
 
-static const struct rpc_param name_params[] = { { "name", RPC_STRING, true, "a service" } };
-static const struct rpc_param list_params[] = { { "limit", RPC_INT, false, "at most so many (1000)" },
-	{ "cursor", RPC_STRING, false, "`next` of the last answer" },
-	{ "state", RPC_STRING, false, "only in that state" },
-	{ "class", RPC_STRING, false, "user or system" }, { "tag", RPC_STRING, false, "with that tag" } };
-static const struct rpc_param why_params[] = { { "name", RPC_STRING, true, "a service or a run" } };
-static const struct rpc_param ready_params[] = { { "name", RPC_STRING, true, "a service" },
-	{ "action", RPC_STRING, false, "one of its actions" } };
-static const struct rpc_param kill_params[] = { { "name", RPC_STRING, true, "a service" },
-	{ "action", RPC_STRING, false, "one of its actions" },
-	{ "signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)" } };
-static const struct rpc_param tree_params[] = { { "name", RPC_STRING, true, "a service" },
-	{ "reverse", RPC_BOOL, false, "what needs it instead of what it needs" } };
+static const struct rpc_param name_params[] = {{"name", RPC_STRING, true, "a service"}};
+static const struct rpc_param list_params[] = {{"limit", RPC_INT, false, "at most so many (1000)"},
+    {"cursor", RPC_STRING, false, "`next` of the last answer"},
+    {"state", RPC_STRING, false, "only in that state"},
+    {"class", RPC_STRING, false, "user or system"}, {"tag", RPC_STRING, false, "with that tag"}};
+static const struct rpc_param why_params[] = {{"name", RPC_STRING, true, "a service or a run"}};
+static const struct rpc_param ready_params[] = {
+    {"name", RPC_STRING, true, "a service"}, {"action", RPC_STRING, false, "one of its actions"}};
+static const struct rpc_param kill_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"action", RPC_STRING, false, "one of its actions"},
+    {"signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)"}};
+static const struct rpc_param tree_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"reverse", RPC_BOOL, false, "what needs it instead of what it needs"}};
 
 static void get(struct rpc_call *call, json_t *params)
 {
@@ -77,14 +77,16 @@ static void list(struct rpc_call *call, json_t *params)
 	const char *last = NULL;
 
 	limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
-	for (; s && (int64_t)json_array_size(services) < limit; s = registry_next(d->registry, last)) {
+	for (; s && (int64_t)json_array_size(services) < limit;
+	     s = registry_next(d->registry, last)) {
 		unit_id id = engine_find(d->engine, s->name);
 
 		last = s->name;
 		if (passes(d, s, id, params))
 			json_array_append_new(services, status_of_unit(d, id));
 	}
-	json_t *o = json_pack("{s:o, s:I}", "services", services, "total", (json_int_t)registry_count(d->registry));
+	json_t *o = json_pack(
+	    "{s:o, s:I}", "services", services, "total", (json_int_t)registry_count(d->registry));
 	json_object_set_new(o, "next", s && last ? json_string(last) : json_null());
 	rpc_answer(call, o);
 }
@@ -110,13 +112,13 @@ static bool take_line(const struct log_line *line, void *ctx)
 static void read_last(void *ctx)
 {
 	struct last_words *w = ctx;
-	const char *services[] = { w->service };
-	struct log_filter f = { .services = services,
-		.n_services = 1,
-		.action = w->action,
-		.stream = LOG_STDERR,
-		.tail = 1 };
-	struct error e = { 0 };
+	const char *services[] = {w->service};
+	struct log_filter f = {.services = services,
+	    .n_services = 1,
+	    .action = w->action,
+	    .stream = LOG_STDERR,
+	    .tail = 1};
+	struct error e = {0};
 
 	logs_query(w->dir, &f, take_line, w, NULL, &e);
 }
@@ -124,7 +126,7 @@ static void read_last(void *ctx)
 static void answer_why(void *ctx)
 {
 	struct last_words *w = ctx;
-	auto_str text = { 0 };
+	auto_str text = {0};
 
 	str_add(&text, w->text);
 	if (w->line && *w->line)
@@ -150,10 +152,11 @@ static void why(struct rpc_call *call, json_t *params)
 	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
 		return;
 	struct last_words *w = mem_new(sizeof(*w));
-	*w = (struct last_words){ .call = call,
-		.text = why_text(d, id, &service, &action),
-		.answer = json_pack("{s:s, s:s, s:o, s:o}", "name", u.name, "state", service_state_str(u.state),
-		    "waiting_on", status_waiting_on(d, id), "chain", why_chain(d, id)) };
+	*w = (struct last_words){.call = call,
+	    .text = why_text(d, id, &service, &action),
+	    .answer = json_pack("{s:s, s:s, s:o, s:o}", "name", u.name, "state",
+		service_state_str(u.state), "waiting_on", status_waiting_on(d, id), "chain",
+		why_chain(d, id))};
 	w->dir = text_dup(d->paths.logs);
 	w->service = text_dup(service);
 	w->action = text_dup(action);
@@ -204,7 +207,9 @@ static int signal_of(const json_t *params)
 	const json_t *v = json_object_get(params, "signal");
 
 	if (json_is_integer(v))
-		return json_integer_value(v) > 0 && json_integer_value(v) < 65 ? (int)json_integer_value(v) : 0;
+		return json_integer_value(v) > 0 && json_integer_value(v) < 65
+			   ? (int)json_integer_value(v)
+			   : 0;
 	return json_is_string(v) ? signal_parse(json_string_value(v)) : 15;
 }
 
@@ -253,13 +258,15 @@ static void add_needs(struct daemon *d, unit_id id, json_t *seen, int depth, jso
 
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
 		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++) {
-			json_t *o = e.to_unit != ID_NONE && e.to_unit != id ?
-					tree_of(d, e.to_unit, false, seen, depth + 1) :
-					json_pack("{s:s}", "name", e.target);
+			json_t *o = e.to_unit != ID_NONE && e.to_unit != id
+					? tree_of(d, e.to_unit, false, seen, depth + 1)
+					: json_pack("{s:s}", "name", e.target);
 
 			json_object_set_new(o, "kind", status_kinds(e.kinds));
-			json_object_set_new(o, "condition", json_string(condition_str(e.condition)));
-			json_object_set_new(o, "gate", e.gate_text ? json_string(e.gate_text) : json_null());
+			json_object_set_new(
+			    o, "condition", json_string(condition_str(e.condition)));
+			json_object_set_new(
+			    o, "gate", e.gate_text ? json_string(e.gate_text) : json_null());
 			json_object_set_new(o, "status", json_string(edge_status_str(e.status)));
 			json_array_append_new(into, o);
 		}
@@ -267,7 +274,7 @@ static void add_needs(struct daemon *d, unit_id id, json_t *seen, int depth, jso
 
 static void add_needed_by(struct daemon *d, unit_id id, json_t *seen, int depth, json_t *into)
 {
-	struct strv names = { 0 };
+	struct strv names = {0};
 
 	engine_dependents(d->engine, id, false, &names);
 	for (size_t i = 0; i < names.n; i++) {
@@ -314,12 +321,12 @@ static void tree(struct rpc_call *call, json_t *params)
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("service.get", "Its definition, every edge resolved", name_params, get, false),
-	OPS_METHOD("service.list", "The status of services, by name", list_params, list, false),
-	OPS_METHOD("service.status", "What it does and what it waits for", name_params, status, false),
-	OPS_METHOD("service.why", "Why it is where it is, down to the root", why_params, why, false),
-	OPS_METHOD("service.ready", "Declare it ready by hand", ready_params, ready, true),
-	OPS_METHOD("service.kill", "Send a signal, change nothing else", kill_params, kill_it, true),
-	OPS_METHOD("service.tree", "What it needs, or what needs it", tree_params, tree, false),
+    OPS_METHOD("service.get", "Its definition, every edge resolved", name_params, get, false),
+    OPS_METHOD("service.list", "The status of services, by name", list_params, list, false),
+    OPS_METHOD("service.status", "What it does and what it waits for", name_params, status, false),
+    OPS_METHOD("service.why", "Why it is where it is, down to the root", why_params, why, false),
+    OPS_METHOD("service.ready", "Declare it ready by hand", ready_params, ready, true),
+    OPS_METHOD("service.kill", "Send a signal, change nothing else", kill_params, kill_it, true),
+    OPS_METHOD("service.tree", "What it needs, or what needs it", tree_params, tree, false),
 };
 const struct rpc_group ops_service = OPS_GROUP(methods);

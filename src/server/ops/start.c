@@ -3,25 +3,50 @@
 
 #include "server/perform.h"
 
-#define P_NAME { "name", RPC_STRING_OR_ARRAY, true, "a service, or a list: one operation" }
-#define P_WAIT { "wait", RPC_BOOL, false, "answer at the end (default), not at once" }
-#define P_TIMEOUT { "timeout_ms", RPC_INT, false, "bounds the wait only" }
-#define P_DRY { "dry_run", RPC_BOOL, false, "the steps, nothing changes" }
-#define P_REPLACE { "replace", RPC_BOOL, false, "stop what conflicts first" }
-#define P_NO_DEPS { "no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold" }
-#define P_UNNEEDED { "with_unneeded", RPC_BOOL, false, "stop also what nothing demands any more" }
-#define P_WITH_DEPS { "with_deps", RPC_BOOL, false, "restart hard dependencies, too" }
+#define P_NAME                                                                                     \
+	{                                                                                          \
+		"name", RPC_STRING_OR_ARRAY, true, "a service, or a list: one operation"           \
+	}
+#define P_WAIT                                                                                     \
+	{                                                                                          \
+		"wait", RPC_BOOL, false, "answer at the end (default), not at once"                \
+	}
+#define P_TIMEOUT                                                                                  \
+	{                                                                                          \
+		"timeout_ms", RPC_INT, false, "bounds the wait only"                               \
+	}
+#define P_DRY                                                                                      \
+	{                                                                                          \
+		"dry_run", RPC_BOOL, false, "the steps, nothing changes"                           \
+	}
+#define P_REPLACE                                                                                  \
+	{                                                                                          \
+		"replace", RPC_BOOL, false, "stop what conflicts first"                            \
+	}
+#define P_NO_DEPS                                                                                  \
+	{                                                                                          \
+		"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold"           \
+	}
+#define P_UNNEEDED                                                                                 \
+	{                                                                                          \
+		"with_unneeded", RPC_BOOL, false, "stop also what nothing demands any more"        \
+	}
+#define P_WITH_DEPS                                                                                \
+	{                                                                                          \
+		"with_deps", RPC_BOOL, false, "restart hard dependencies, too"                     \
+	}
 
-static const struct rpc_param start_params[] = { P_NAME, P_WAIT, P_TIMEOUT, P_REPLACE, P_NO_DEPS, P_DRY };
-static const struct rpc_param stop_params[] = { P_NAME, P_WAIT, P_TIMEOUT, P_UNNEEDED, P_DRY };
-static const struct rpc_param restart_params[] = { P_NAME, P_WAIT, P_TIMEOUT, P_WITH_DEPS, P_NO_DEPS,
-	P_DRY };
-static const struct rpc_param all_params[] = { P_WAIT, P_TIMEOUT, P_DRY };
-static const struct rpc_param plan_params[] = { P_NAME,
-	{ "verb", RPC_STRING, false, "start (default), stop or restart" }, P_REPLACE, P_NO_DEPS,
-	P_UNNEEDED, P_WITH_DEPS };
-static const struct rpc_param wanted_params[] = { { "name", RPC_STRING, true, "a service" },
-	{ "wanted", RPC_STRING, true, "start, stop or ignore" } };
+static const struct rpc_param start_params[] = {
+    P_NAME, P_WAIT, P_TIMEOUT, P_REPLACE, P_NO_DEPS, P_DRY};
+static const struct rpc_param stop_params[] = {P_NAME, P_WAIT, P_TIMEOUT, P_UNNEEDED, P_DRY};
+static const struct rpc_param restart_params[] = {
+    P_NAME, P_WAIT, P_TIMEOUT, P_WITH_DEPS, P_NO_DEPS, P_DRY};
+static const struct rpc_param all_params[] = {P_WAIT, P_TIMEOUT, P_DRY};
+static const struct rpc_param plan_params[] = {P_NAME,
+    {"verb", RPC_STRING, false, "start (default), stop or restart"}, P_REPLACE, P_NO_DEPS,
+    P_UNNEEDED, P_WITH_DEPS};
+static const struct rpc_param wanted_params[] = {
+    {"name", RPC_STRING, true, "a service"}, {"wanted", RPC_STRING, true, "start, stop or ignore"}};
 
 static bool all_known(struct rpc_call *call, const struct strv *names, bool runs)
 {
@@ -37,7 +62,7 @@ static bool all_known(struct rpc_call *call, const struct strv *names, bool runs
 
 static void request(struct rpc_call *call, json_t *params, enum op_kind kind)
 {
-	struct strv names = { 0 };
+	struct strv names = {0};
 
 	param_names(params, "name", &names);
 	if (all_known(call, &names, kind == OP_STOP))
@@ -76,18 +101,20 @@ static void plan(struct rpc_call *call, json_t *params)
 
 static void all_users(struct daemon *d, struct strv *out)
 {
-	for (const struct service_def *s = NULL; (s = registry_next(d->registry, s ? s->name : NULL));)
+	for (const struct service_def *s = NULL;
+	     (s = registry_next(d->registry, s ? s->name : NULL));)
 		if (s->class == CLASS_USER)
 			strv_add(out, s->name);
 }
 
 static void request_all(struct rpc_call *call, json_t *params, enum op_kind kind)
 {
-	struct strv names = { 0 };
+	struct strv names = {0};
 
 	all_users(ops_daemon(call), &names);
 	if (names.n == 0)
-		rpc_answer(call, json_pack("{s:[], s:[], s:[], s:b}", "steps", "started", "results", "changed", 0));
+		rpc_answer(call, json_pack("{s:[], s:[], s:[], s:b}", "steps", "started", "results",
+				     "changed", 0));
 	else
 		ops_request(call, params, kind, &names, NULL);
 	strv_release(&names);
@@ -107,7 +134,7 @@ static void set_wanted(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	const char *name = param_text(params, "name"), *word = param_text(params, "wanted");
-	struct error e = { 0 };
+	struct error e = {0};
 	enum wanted wanted;
 
 	if (!wanted_parse(word, &wanted)) {
@@ -121,18 +148,21 @@ static void set_wanted(struct rpc_call *call, json_t *params)
 		return;
 	}
 	perform_effects(d);
-	ops_answer_committed(call, json_pack("{s:s, s:s}", "name", name, "wanted", wanted_str(wanted)));
+	ops_answer_committed(
+	    call, json_pack("{s:s, s:s}", "name", name, "wanted", wanted_str(wanted)));
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD("service.start", "Make it ready, with what it needs", start_params, start, true),
-	OPS_METHOD("service.stop", "Make it inactive, after what requires it", stop_params, stop, true),
-	OPS_METHOD("service.restart", "Stop it, then start it", restart_params, restart_it, true),
-	OPS_METHOD("service.plan", "The steps that start, stop or restart would take", plan_params, plan, false),
-	OPS_METHOD("service.start_all", "Start every service of class user", all_params, start_all, true),
-	OPS_METHOD("service.stop_all", "Stop every service of class user", all_params, stop_all, true),
-	OPS_METHOD("service.wanted.set", "The operator's word; nothing that runs changes", wanted_params,
-	    set_wanted, true),
-	OPS_METHOD("wanted.set", "The same as service.wanted.set", wanted_params, set_wanted, true),
+    OPS_METHOD("service.start", "Make it ready, with what it needs", start_params, start, true),
+    OPS_METHOD("service.stop", "Make it inactive, after what requires it", stop_params, stop, true),
+    OPS_METHOD("service.restart", "Stop it, then start it", restart_params, restart_it, true),
+    OPS_METHOD("service.plan", "The steps that start, stop or restart would take", plan_params,
+	plan, false),
+    OPS_METHOD(
+	"service.start_all", "Start every service of class user", all_params, start_all, true),
+    OPS_METHOD("service.stop_all", "Stop every service of class user", all_params, stop_all, true),
+    OPS_METHOD("service.wanted.set", "The operator's word; nothing that runs changes",
+	wanted_params, set_wanted, true),
+    OPS_METHOD("wanted.set", "The same as service.wanted.set", wanted_params, set_wanted, true),
 };
 const struct rpc_group ops_start = OPS_GROUP(methods);

@@ -9,12 +9,13 @@
 
 #include <sys/resource.h>
 
-static const struct rpc_param op_params[] = { { "operation", RPC_STRING_OR_INT, true, "its number" } };
-static const struct rpc_param flag_params[] = { { "name", RPC_STRING, true, "a flag" } };
-static const struct rpc_param event_params[] = { { "subject", RPC_STRING, false, "of that service or run" },
-	{ "since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970" },
-	{ "until", RPC_STRING_OR_INT, false, "likewise, inclusive" },
-	{ "after", RPC_INT, false, "ids above" }, { "limit", RPC_INT, false, "at most so many (1000)" } };
+static const struct rpc_param op_params[] = {{"operation", RPC_STRING_OR_INT, true, "its number"}};
+static const struct rpc_param flag_params[] = {{"name", RPC_STRING, true, "a flag"}};
+static const struct rpc_param event_params[] = {
+    {"subject", RPC_STRING, false, "of that service or run"},
+    {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"},
+    {"until", RPC_STRING_OR_INT, false, "likewise, inclusive"},
+    {"after", RPC_INT, false, "ids above"}, {"limit", RPC_INT, false, "at most so many (1000)"}};
 
 static void ping(struct rpc_call *call, json_t *params)
 {
@@ -30,7 +31,7 @@ static void health(struct rpc_call *call, json_t *params)
 
 static json_t *counts(struct daemon *d)
 {
-	size_t states[SERVICE_STATE_COUNT] = { 0 }, processes = 0;
+	size_t states[SERVICE_STATE_COUNT] = {0}, processes = 0;
 	json_t *o = json_object(), *by_state = json_object();
 	struct unit_view u;
 
@@ -54,16 +55,17 @@ static void info(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	json_t *health_now = api_health(d);
-	struct rlimit files = { 0 };
+	struct rlimit files = {0};
 	(void)params;
 
 	getrlimit(RLIMIT_NOFILE, &files);
-	json_t *o = json_pack("{s:s, s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}", "version",
-	    "0.1.0", "pid", (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
-	    (json_int_t)((clock_wall() - d->started) / 1000), "started", status_time(d->started), "state_folder",
-	    d->paths.state, "socket", d->paths.socket, "socket_folder", d->paths.sockets, "cgroups",
-	    d->has_cgroups, "safe", d->safe, "descriptors", (json_int_t)files.rlim_cur, "counts", counts(d),
-	    "degraded", json_object_get(health_now, "degraded"));
+	json_t *o = json_pack("{s:s, s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}",
+	    "version", "0.1.0", "pid", (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
+	    (json_int_t)((clock_wall() - d->started) / 1000), "started", status_time(d->started),
+	    "state_folder", d->paths.state, "socket", d->paths.socket, "socket_folder",
+	    d->paths.sockets, "cgroups", d->has_cgroups, "safe", d->safe, "descriptors",
+	    (json_int_t)files.rlim_cur, "counts", counts(d), "degraded",
+	    json_object_get(health_now, "degraded"));
 	json_decref(health_now);
 	rpc_answer(call, o);
 }
@@ -82,7 +84,8 @@ static void shutdown_all(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	(void)params;
 
-	ops_answer_committed(call, json_pack("{s:b, s:I}", "shutdown", 1, "pid", (json_int_t)d->keeper));
+	ops_answer_committed(
+	    call, json_pack("{s:b, s:I}", "shutdown", 1, "pid", (json_int_t)d->keeper));
 	store_barrier(d->store, shut_down, d);
 }
 
@@ -99,9 +102,10 @@ static bool take_operation(const struct store_operation *r, void *ctx)
 {
 	json_t **out = ctx;
 
-	*out = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation", (json_int_t)r->id, "kind",
-	    r->kind, "names", loads(r->names), "operation_state", r->state, "error", loads(r->error), "steps",
-	    loads(r->steps), "who", r->who, "began", status_time(r->started), "ended", status_time(r->ended));
+	*out = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
+	    (json_int_t)r->id, "kind", r->kind, "names", loads(r->names), "operation_state",
+	    r->state, "error", loads(r->error), "steps", loads(r->steps), "who", r->who, "began",
+	    status_time(r->started), "ended", status_time(r->ended));
 	return true;
 }
 
@@ -110,7 +114,7 @@ static void get_op(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	int64_t id = param_int(params, "operation", 0);
 	json_t *o = id > 0 ? operation_json(d, (op_id)id) : NULL;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (!o && id > 0)
 		store_find_operation(d->store, id, take_operation, &o, &e);
@@ -142,7 +146,7 @@ static void query_events(struct rpc_call *call, json_t *params)
 	int64_t limit = param_int(params, "limit", 1000);
 	usec_wall since = 0, until = 0;
 	json_t *events = json_array();
-	struct error e = { 0 };
+	struct error e = {0};
 
 	limit = limit < 1 ? 1 : limit > 10000 ? 10000 : limit;
 	if (!param_time(params, "since", &since) || !param_time(params, "until", &until))
@@ -175,7 +179,7 @@ static void set_flag(struct rpc_call *call, json_t *params)
 
 	if (flag_name(call, name))
 		ops_answer_committed(call, json_pack("{s:s, s:b}", "name", name, "changed",
-					     gates_set_flag(ops_daemon(call), name)));
+					       gates_set_flag(ops_daemon(call), name)));
 }
 
 static void clear_flag(struct rpc_call *call, json_t *params)
@@ -184,7 +188,7 @@ static void clear_flag(struct rpc_call *call, json_t *params)
 
 	if (flag_name(call, name))
 		ops_answer_committed(call, json_pack("{s:s, s:b}", "name", name, "changed",
-					     gates_clear_flag(ops_daemon(call), name)));
+					       gates_clear_flag(ops_daemon(call), name)));
 }
 
 static void list_flags(struct rpc_call *call, json_t *params)
@@ -195,19 +199,21 @@ static void list_flags(struct rpc_call *call, json_t *params)
 	(void)params;
 
 	for (size_t i = 0; gates_next_flag(ops_daemon(call), &i, &name, &since);)
-		json_array_append_new(flags, json_pack("{s:s, s:o}", "name", name, "since", status_time(since)));
+		json_array_append_new(
+		    flags, json_pack("{s:s, s:o}", "name", name, "since", status_time(since)));
 	rpc_answer(call, json_pack("{s:o}", "flags", flags));
 }
 
 static const struct rpc_method methods[] = {
-	OPS_METHOD_0("system.ping", "Are you there?", ping, false),
-	OPS_METHOD_0("system.health", "What is not as it should be", health, false),
-	OPS_METHOD_0("system.info", "Who is there", info, false),
-	OPS_METHOD_0("system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
-	OPS_METHOD("op.get", "An operation, running or over", op_params, get_op, false),
-	OPS_METHOD("events.query", "What happened, oldest first", event_params, query_events, false),
-	OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
-	OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),
-	OPS_METHOD_0("flag.list", "Flags that are set", list_flags, false),
+    OPS_METHOD_0("system.ping", "Are you there?", ping, false),
+    OPS_METHOD_0("system.health", "What is not as it should be", health, false),
+    OPS_METHOD_0("system.info", "Who is there", info, false),
+    OPS_METHOD_0(
+	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
+    OPS_METHOD("op.get", "An operation, running or over", op_params, get_op, false),
+    OPS_METHOD("events.query", "What happened, oldest first", event_params, query_events, false),
+    OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
+    OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),
+    OPS_METHOD_0("flag.list", "Flags that are set", list_flags, false),
 };
 const struct rpc_group ops_system = OPS_GROUP(methods);
