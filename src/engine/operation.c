@@ -320,7 +320,8 @@ static void call_back(struct engine *en, unit_id u)
 		const struct unit *d = &en->units.v[from];
 
 		if (!d->live && !d->stopping && d->reason == REASON_DEPENDENCY_STOPPED &&
-		    d->reason_unit == u)
+		    (en->edges.v[e].is->kinds & DEP_REQUIRES) && d->reason_unit != ID_NONE &&
+		    en->units.v[d->reason_unit].live)
 			unit_pull_later(en, from, ID_NONE);
 	}
 }
@@ -559,8 +560,12 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		un->stop_cause = cause;
 		edge_id by = c->v[i].by; /* of an unneeded target: the edge to itself */
 		un->cascaded = by != ID_NONE && !again && en->edges.v[by].to_unit != u;
-		if (un->cascaded)
-			un->reason_unit = en->edges.v[by].to_unit;
+		if (un->cascaded) { /* the one that was asked for, not the link in between */
+			unit_id near = en->edges.v[by].to_unit;
+
+			un->reason_unit = en->units.v[near].cascaded && en->units.v[near].reason_unit != ID_NONE ?
+				en->units.v[near].reason_unit : near;
+		}
 		mark_jobs(en, u);
 		un->facts = facts_of(en, u);
 		unit_touch(en, u);

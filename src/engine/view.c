@@ -74,6 +74,8 @@ static enum reason reason_of(const struct engine *en, unit_id u)
 
 	if (un->conflict_with != ID_NONE)
 		return REASON_CONFLICT;
+	if (!un->live && un->reason != REASON_NONE)
+		return un->reason;
 	for_jobs (en, u, j) {
 		const struct job *jb = &en->jobs.v[j];
 

@@ -254,20 +254,29 @@ static void distribute(struct file *f)
 	}
 }
 
-/* The caller speaks for one binary that the file may not list. */
-static void add_caller_binary(struct file *f)
+/* The caller speaks for binaries that the file may not list. */
+static struct action_def *add_binary(struct file *f, const char *name)
 {
-	struct action_def *a = f->o->binary ? find_binary(f, f->o->binary) : NULL;
+	struct action_def *a = find_binary(f, name);
 
-	if (f->o->binary && !a) {
-		a = vec_push(&f->binaries);
-		action_def_init(a);
-		a->name = text_dup(f->o->binary);
-		a->source = (struct place){ text_dup(f->r.file), 1, 1 };
-		strv_take(&a->argv, text_fmt("${PATH_ROOT}/bin/%s", a->name));
-	}
+	if (a)
+		return a;
+	a = vec_push(&f->binaries);
+	action_def_init(a);
+	a->name = text_dup(name);
+	a->source = (struct place){ text_dup(f->r.file), 1, 1 };
+	strv_take(&a->argv, text_fmt("${PATH_ROOT}/bin/%s", a->name));
+	return a;
+}
+
+static void add_caller_binaries(struct file *f)
+{
+	struct action_def *a = f->o->binary ? add_binary(f, f->o->binary) : NULL;
+
 	if (a && f->o->exec && a->argv.n == 1 && strncmp(a->argv.v[0], "${PATH_ROOT}/bin/", 17) == 0)
 		text_set(&a->argv.v[0], f->o->exec);
+	for (size_t i = 0; f->o->binaries && i < f->o->binaries->n; i++)
+		add_binary(f, f->o->binaries->v[i]);
 }
 
 static void add_single(struct file *f)
@@ -425,7 +434,7 @@ static void check_file(struct file *f)
 	}
 	read_root(f);
 	add_single(f);
-	add_caller_binary(f);
+	add_caller_binaries(f);
 	give_env(f);
 	distribute(f);
 	for (size_t i = 0; i < f->binaries.n; i++)

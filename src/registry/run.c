@@ -91,6 +91,14 @@ struct heritage {
 	const struct action_def *from;
 };
 
+/* What must not run beside the service must not run beside its action either. */
+static void inherit_conflicts(struct service_def *run, const struct service_def *owner)
+{
+	for (size_t i = 0; owner && i < owner->conflicts.n; i++)
+		if (!strv_has(&run->conflicts, owner->conflicts.v[i]))
+			strv_add(&run->conflicts, owner->conflicts.v[i]);
+}
+
 /* All actions get their names first: which sibling edges stay depends on all. */
 static enum err complete_all(
     const struct registry *reg, struct service_def *run, struct heritage *h, struct error *e)
@@ -110,6 +118,8 @@ static enum err complete_all(
 		inherit_edges(&a->depends_on, h[i].from, h[i].owner, run);
 		a->depends_on_given = true;
 	}
+	for (size_t i = 0; i < run->actions.n; i++)
+		inherit_conflicts(run, h[i].from ? h[i].owner : NULL);
 	return ERR_OK;
 }
 

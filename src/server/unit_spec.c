@@ -55,10 +55,10 @@ static struct engine_edge_spec edge_of(
 		key = gate ? gate : "?";
 	return (struct engine_edge_spec){.kinds = dep->kinds,
 	    .condition = dep->condition,
-	    .service = gate_only			  ? NULL
-		       : r->rule == RESOLVED_SAME_SERVICE ? def->name
-							  : r->service,
-	    .action = gate_only || !r->service ? NULL : r->action,
+	    .service = gate_only ? NULL
+		       : sibling ? def->name
+				 : r->service,
+	    .action = gate_only || (!sibling && !r->service) ? NULL : r->action,
 	    .key = key,
 	    .gate_only = gate_only,
 	    .gate = gate,
