@@ -509,17 +509,33 @@ static void capture_orphans(struct recovery *r)
 	}
 }
 
+static void names_to_boot(struct daemon *d, struct strv *out)
+{
+	struct unit_view u;
+
+	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
+		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run && u.wanted == WANTED_START)
+			strv_add(out, u.name);
+}
+
+/* Everything that is wanted, as one operation. */
 static void begin_boot(struct daemon *d)
 {
-	const struct engine_request rq = {.kind = OP_BOOT, .keep_wanted = true, .who = "boot"};
-	struct strv chain = {0};
+	struct strv names = {0}, chain = {0};
 	struct error e = {0};
 	op_id op;
 
-	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
+	names_to_boot(d, &names);
+	const struct engine_request rq = {.kind = OP_BOOT,
+	    .names = (const char *const *)names.v,
+	    .n_names = names.n,
+	    .keep_wanted = true,
+	    .who = "boot"};
+	if (names.n && engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_ERROR, "boot: %s", e.msg);
-	else
+	else if (names.n)
 		operations_begin(d, op, "boot");
+	strv_release(&names);
 	strv_release(&chain);
 	perform_effects(d);
 }

@@ -150,7 +150,12 @@ static void settle(
 			store_remove_wanted(d->store, c->name);
 			stop_and_forget(d, c->name, "registry");
 		} else {
-			tell_engine(d, registry_find(d->registry, c->name));
+			const struct service_def *def = registry_find(d->registry, c->name);
+
+			tell_engine(d, def);
+			if (c->kind == CHANGE_CREATED && def->status != WANTED_IGNORE)
+				store_put_wanted(d->store,
+				    &(struct store_wanted){.service = def->name, .wanted = def->status});
 		}
 	}
 }
