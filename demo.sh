@@ -20,7 +20,7 @@ shown() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; }
 die() { printf '%sdemo.sh: %s%s\n' "$red" "$*" "$plain" >&2; exit 1; }
 
 # ---- build -------------------------------------------------------------------------
-BUILD=${BUILD:-build-demo}
+BUILD=${BUILD:-build}
 tools/install-deps.sh --build || exit 1
 work=$(mktemp -d /tmp/hero-demo-XXXXXX)
 pids=()
@@ -38,7 +38,7 @@ trap leave EXIT
 trap 'exit 130' INT TERM
 
 note "building in $BUILD (about a minute the first time)"
-{ [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" --buildtype=release -Db_ndebug=false; } >"$work/build.log" 2>&1 &&
+{ [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD"; } >"$work/build.log" 2>&1 &&
 	ninja -C "$BUILD" >>"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; die "the build failed"; }
 
 programs=(hero_proc hero_proc_server hero_proc_keeper hero_db hero_proxy hero_collab_server hero_collab_web)
