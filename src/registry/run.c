@@ -62,6 +62,18 @@ static void complete(struct action_def *said, const struct action_def *known)
 	*said = whole;
 }
 
+/* It listens where it always does, not in a folder of the run's name. */
+static void keep_sockets(const struct registry *reg, const struct service_def *owner, struct action_def *a)
+{
+	for (size_t i = 0; i < a->sockets.n && owner->name; i++) {
+		struct socket_def *k = &a->sockets.v[i];
+
+		if (!k->path)
+			k->path = text_fmt("%s/%s/%s", reg->dir,
+			    owner->socket_folder ? owner->socket_folder : owner->name, k->name);
+	}
+}
+
 static enum err refer(const struct registry *reg, const struct service_def *run,
     struct action_def *a, const struct service_def **owner, const struct action_def **known,
     struct error *e)
@@ -77,8 +89,10 @@ static enum err refer(const struct registry *reg, const struct service_def *run,
 		enum err code = registry_find_action(
 		    reg, context, service[0] ? service : NULL, bare, owner, known, NULL, e);
 
-		if (code == ERR_OK)
+		if (code == ERR_OK) {
 			complete(a, *known);
+			keep_sockets(reg, *owner, a);
+		}
 		return code;
 	}
 	if (registry_find_action(reg, context, NULL, a->name, owner, known, NULL, &quiet) != ERR_OK)

@@ -333,7 +333,7 @@ void records_job_changed(struct daemon *d, const struct effect *fx)
 	if (!engine_job(d->engine, fx->job, &j, &unit) || !engine_unit(d->engine, unit, &u) ||
 	    j.virtual || !u.run)
 		return;
-	unit_in_run(d, &u);
+	records_put_run(d, unit);
 	stamp(slot_in_run(d, &j, &u), fx->to);
 	records_put_job(d, fx->job);
 	tell_job(d, fx, &u, &j);

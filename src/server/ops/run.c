@@ -252,31 +252,78 @@ static void fail_no_run(struct rpc_call *call, const json_t *which)
 	ops_fail(call, ERR_NOT_FOUND, "no run %s", text ? text : "?");
 }
 
-static json_t *dependencies_of(struct daemon *d, const char *name)
-{
-	const struct run_entry *r = map_get(&d->runs, name);
+/* ---- the edges that its jobs have, live or as they were submitted */
 
-	return r ? service_def_shown(&r->def) : NULL;
+struct definition {
+	struct service_def stored;
+	const struct service_def *is; /* NULL: gone */
+};
+
+static bool take_definition(const struct store_run *r, void *ctx)
+{
+	struct definition *def = ctx;
+	struct diags diags = {0};
+	json_t *o = r->definition ? json_loads(r->definition, 0, NULL) : NULL;
+
+	if (o && service_def_read_json(o, "store", true, &diags, &def->stored))
+		def->is = &def->stored;
+	json_decref(o);
+	diags_release(&diags);
+	return true;
+}
+
+static void definition_of(struct daemon *d, const json_t *row, struct definition *out)
+{
+	const char *service = param_text(row, "service"), *name = param_text(row, "name");
+	struct error e = {0};
+
+	*out = (struct definition){.is = daemon_definition(d, service ? service : name)};
+	if (!out->is)
+		store_find_run(d->store, name, take_definition, out, &e);
+}
+
+static void add_edges(const struct service_def *s, json_t *jobs)
+{
+	size_t i;
+	json_t *job;
+
+	json_array_foreach (jobs, i, job) {
+		const struct action_def *a =
+		    s ? service_find_action(s, param_text(job, "action")) : NULL;
+		json_t *shown = a ? action_def_shown(a) : NULL;
+		json_t *edges = json_object_get(shown, "depends_on");
+
+		json_object_set_new(job, "depends_on", edges ? json_incref(edges) : json_array());
+		json_decref(shown);
+	}
+}
+
+/* `run` or `name`: a name or a number. */
+static const json_t *which_run(const json_t *params)
+{
+	const json_t *run = json_object_get(params, "run");
+
+	return run ? run : json_object_get(params, "name");
 }
 
 static void answer_run(struct question *q, struct daemon *d)
 {
 	const json_t *which = which_run(q->params);
 	json_t *row = find_run(d, which);
+	struct definition def;
 
 	if (!row) {
 		fail_no_run(q->call, which);
 		return;
 	}
-	const char *name = json_string_value(json_object_get(row, "name"));
-	unit_id id = engine_find(d->engine, name);
-	json_object_set_new(
-	    row, "jobs", stored_jobs(d, (uint64_t)json_integer_value(json_object_get(row, "id"))));
+	unit_id id = engine_find(d->engine, param_text(row, "name"));
+	json_t *jobs = stored_jobs(d, (uint64_t)param_int(row, "id", 0));
+	definition_of(d, row, &def);
+	add_edges(def.is, jobs);
+	service_def_release(&def.stored);
+	json_object_set_new(row, "jobs", jobs);
 	if (id != ID_NONE)
 		json_object_set_new(row, "waiting_on", status_waiting_on(d, id));
-	json_t *definition = dependencies_of(d, name);
-	if (definition)
-		json_object_set_new(row, "definition", definition);
 	rpc_answer(q->call, row);
 }
 
