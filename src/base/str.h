@@ -40,12 +40,13 @@ char *text_fmt(const char *fmt, ...) attr_fmt(1, 2);
 void text_set(char **slot, const char *s);       /* frees the old, keeps a copy */
 bool text_eq(const char *a, const char *b);      /* NULL equals NULL only */
 
-/* Append room for one more T to a {v, n, cap} vector; evaluates to a pointer to it (zeroed). */
+/* Append room for one more T to a {v, n, cap} vector; evaluates to a pointer to it
+ * (zeroed).  Large rows begin with room for one: most services have one action. */
 #define vec_push(vec)                                                                            \
 	__extension__({                                                                          \
 		__typeof__(vec) vec_ = (vec);                                                    \
 		if (vec_->n == vec_->cap) {                                                      \
-			vec_->cap = vec_->cap ? vec_->cap * 2 : 8;                               \
+			vec_->cap = vec_->cap ? vec_->cap * 2 : sizeof(*vec_->v) > 64 ? 1 : 4;                           \
 			vec_->v = mem_grow(vec_->v, vec_->cap, sizeof(*vec_->v));                \
 		}                                                                                \
 		memset(&vec_->v[vec_->n], 0, sizeof(*vec_->v));                                  \

@@ -12,6 +12,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -68,6 +69,13 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	engine_tick(d->engine, clock_mono());
 	perform_effects(d);
+}
+
+static void on_trim(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what, (void)ctx;
+
+	malloc_trim(0);
 }
 
 static void on_store(evutil_socket_t fd, short what, void *ctx)
@@ -279,6 +287,7 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 		return e->code;
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
+	d->trim = evtimer_new(d->base, on_trim, d);
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	d->logs_news = watch(d, logs_event_fd(d->logs), on_logs);
 	logs_on_closed(d->logs, on_pipe_closed, d);
@@ -306,6 +315,7 @@ void daemon_release(struct daemon *d)
 	if (d->api)
 		api_close(d);
 	free_event(d->timer);
+	free_event(d->trim);
 	free_event(d->ack_retry);
 	free_event(d->store_news);
 	free_event(d->logs_news);

@@ -9,6 +9,8 @@
 
 #include <event2/event.h>
 
+#define TRIM_AFTER_EFFECTS 1000
+
 struct effects {
 	struct effect *v;
 	size_t n, cap;
@@ -78,6 +80,16 @@ static void act(struct daemon *d, struct effects *books)
 	free(now.v);
 }
 
+/* A burst leaves holes in the heap; once it is over they go back to the kernel. */
+static void count_effects(struct daemon *d, size_t n)
+{
+	d->effects += n;
+	if (d->effects < TRIM_AFTER_EFFECTS)
+		return;
+	d->effects = 0;
+	event_add(d->trim, &(struct timeval){.tv_sec = 1});
+}
+
 static void arm(struct daemon *d)
 {
 	msec at = engine_deadline(d->engine), now = clock_mono();
@@ -103,6 +115,8 @@ void perform_effects(struct daemon *d)
 		if (books.n == 0)
 			break;
 		struct effects these = books;
+
+		count_effects(d, books.n);
 
 		books = (struct effects){0};
 		for (size_t i = 0; i < these.n; i++)

@@ -298,14 +298,6 @@ static void add_edges(const struct service_def *s, json_t *jobs)
 	}
 }
 
-/* `run` or `name`: a name or a number. */
-static const json_t *which_run(const json_t *params)
-{
-	const json_t *run = json_object_get(params, "run");
-
-	return run ? run : json_object_get(params, "name");
-}
-
 static void answer_run(struct question *q, struct daemon *d)
 {
 	const json_t *which = which_run(q->params);
