@@ -145,8 +145,10 @@ def test_the_count_of_tests_comes_from_the_results(tmp_path):
     meson.write_text(
         '{"name": "a", "result": "OK", "stdout": "[       OK ] one\\n[       OK ] two\\n"}\n'
         '{"name": "b", "result": "FAIL", "stdout": "[       OK ] one\\n[  FAILED  ] two\\n"}\n'
-        '{"name": "c", "result": "TIMEOUT", "stdout": ""}\n{"name": "d", "result": "OK", "stdout": ""}\n')
+        '{"name": "c", "result": "TIMEOUT", "stdout": ""}\n{"name": "d", "result": "OK", "stdout": ""}\n'
+        '{"name": "e", "result": "OK", "stdout": "[       OK ] one\\n[  SKIPPED ] no_data\\n"}\n')
     junit.write_text('<testsuites><testsuite tests="5" failures="1" errors="0" skipped="1"/></testsuites>')
     count = [SOURCE / "tools/count-tests.py"]
-    assert subprocess.check_output([*count, "meson", meson]) == b"4 2\n"
+    done = subprocess.run([*count, "meson", meson], capture_output=True)
+    assert done.stdout == b"5 2\n" and b"left out: e: no_data" in done.stderr
     assert subprocess.check_output([*count, "junit", junit]) == b"3 2\n"
