@@ -8,6 +8,9 @@
 /* ---- messages ------------------------------------------------------------- */
 
 static void report(struct reader *r, enum diag_severity s, const struct node *at, const char *hint,
+    const char *fmt, va_list ap) attr_fmt(5, 0);
+
+static void report(struct reader *r, enum diag_severity s, const struct node *at, const char *hint,
     const char *fmt, va_list ap)
 {
 	auto_str text = { 0 };
