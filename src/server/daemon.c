@@ -20,6 +20,7 @@ extern char **environ;
 
 #define SHUTDOWN_WITHIN_MS 60000
 #define ACK_RETRY_S 2
+#define FAREWELL_MS 10 /* for the last answers to reach their sockets */
 
 /* ---- definitions ------------------------------------------------------------ */
 
@@ -191,6 +192,7 @@ static void on_drained(evutil_socket_t fd, short what, void *ctx)
 	struct daemon *d = ctx;
 	(void)fd, (void)what;
 
+	api_close(d);
 	if (spawner_is_idle(d->spawner))
 		event_base_loopbreak(d->base);
 	else
@@ -203,11 +205,10 @@ static void leave(bool durable, void *ctx)
 	(void)durable;
 
 	report(REPORT_INFO, "everything has ended");
-	api_close(d);
 	spawner_shutdown(d->spawner);
 	event_free(d->ack_retry);
 	d->ack_retry = evtimer_new(d->base, on_drained, d);
-	event_active(d->ack_retry, EV_TIMEOUT, 0);
+	event_add(d->ack_retry, &(struct timeval){.tv_usec = FAREWELL_MS * 1000});
 }
 
 static void on_all_stopped(void *ctx, const struct error *e, json_t *take_answer)

@@ -76,7 +76,7 @@ struct daemon {
 	struct background *background;
 	struct api *api;	   /* NULL until recovery is over */
 	struct recovery *recovery; /* NULL when it is over */
-	size_t effects; /* since the heap was trimmed last */
+	size_t effects;		   /* since the heap was trimmed last */
 	struct event *trim;
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 

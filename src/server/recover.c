@@ -514,7 +514,8 @@ static void names_to_boot(struct daemon *d, struct strv *out)
 	struct unit_view u;
 
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
-		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run && u.wanted == WANTED_START)
+		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run &&
+		    u.wanted == WANTED_START)
 			strv_add(out, u.name);
 }
 

@@ -154,8 +154,9 @@ static void settle(
 
 			tell_engine(d, def);
 			if (c->kind == CHANGE_CREATED && def->status != WANTED_IGNORE)
-				store_put_wanted(d->store,
-				    &(struct store_wanted){.service = def->name, .wanted = def->status});
+				store_put_wanted(
+				    d->store, &(struct store_wanted){
+						  .service = def->name, .wanted = def->status});
 		}
 	}
 }

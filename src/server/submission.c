@@ -31,6 +31,7 @@ static struct run_entry *add(struct daemon *d, struct service_def *take_def)
 	*take_def = (struct service_def){0};
 	r->name = text_dup(r->def.name);
 	json_t *o = service_def_stored(&r->def);
+	json_object_set_new(o, "name", json_string("run")); /* its own is no service's name */
 	r->json = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	map_put(&d->runs, r->name, r);

@@ -5,6 +5,7 @@
 #include "server/launch.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/records.h"
 #include "server/status.h"
 #include "server/submission.h"
 
@@ -82,14 +83,13 @@ static json_t *live_jobs(struct daemon *d, unit_id id)
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
-		json_array_append_new(
-		    a, json_pack("{s:I, s:s, s:s, s:o}", "id",
-			   (json_int_t)(j.id < d->slots.n ? d->slots.v[j.id].row : 0), "action",
-			   j.name, "state", job_state_str(j.core.state), "exit_code",
-			   j.core.was_executed && job_state_is_end(j.core.state) &&
-				   j.core.last.code >= 0
-			       ? json_integer(j.core.last.code)
-			       : json_null()));
+		json_array_append_new(a,
+		    json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)records_slot(d, j.id)->row,
+			"action", j.name, "state", job_state_str(j.core.state), "exit_code",
+			j.core.was_executed && job_state_is_end(j.core.state) &&
+				j.core.last.code >= 0
+			    ? json_integer(j.core.last.code)
+			    : json_null()));
 	return a;
 }
 
@@ -287,7 +287,8 @@ static void add_edges(const struct service_def *s, json_t *jobs)
 	size_t i;
 	json_t *job;
 
-	json_array_foreach (jobs, i, job) {
+	json_array_foreach(jobs, i, job)
+	{
 		const struct action_def *a =
 		    s ? service_find_action(s, param_text(job, "action")) : NULL;
 		json_t *shown = a ? action_def_shown(a) : NULL;
