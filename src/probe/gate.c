@@ -82,6 +82,7 @@ static void opened(struct gate_watch *w)
 
 	drop_try(w);
 	event_del(w->timer);
+	w->last[0] = '\0';
 	if (fn) {
 		w->fn = NULL; /* once */
 		fn(w->ctx);

@@ -34,7 +34,8 @@ enum err gate_watch_new(struct gate_hub *h, const char *text, gate_open_fn fn, v
     struct gate_watch **out, struct error *e) attr_must_use;
 void gate_watch_free(struct gate_watch *w); /* NULL does nothing */
 
-/* The result of the last try, "connect /x: Connection refused"; borrowed. */
+/* The result of the last try, "connect /x: Connection refused"; "" before the first
+ * and once it opened; borrowed. */
 const char *gate_watch_last(const struct gate_watch *w);
 
 #endif

@@ -7,8 +7,10 @@
 #include "server/hub.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/readiness.h"
 #include "server/records.h"
 #include "server/recover.h"
+#include "server/submission.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -311,10 +313,29 @@ static void free_event(struct event *ev)
 		event_free(ev);
 }
 
+static void release_memory(struct daemon *d)
+{
+	for (size_t i = 0; i < d->slots.n; i++)
+		if (d->slots.v[i].live) {
+			readiness_end(d->slots.v[i].live);
+			free(d->slots.v[i].live);
+		}
+	free(d->slots.v);
+	for (size_t i = 0; i < d->units.n; i++)
+		free(d->units.v[i].who);
+	free(d->units.v);
+	submission_release(d);
+	strv_release(&d->acks_due);
+	strv_release(&d->ended_runs);
+	strv_release(&d->leaving);
+}
+
 void daemon_release(struct daemon *d)
 {
 	if (d->api)
 		api_close(d);
+	if (d->logs)
+		release_memory(d);
 	free_event(d->timer);
 	free_event(d->trim);
 	free_event(d->ack_retry);

@@ -280,3 +280,13 @@ void readiness_begin(struct attempt *at, bool resumed)
 	case READINESS_KIND_COUNT: break;
 	}
 }
+
+const char *readiness_text(const struct attempt *at)
+{
+	const struct readiness *r = at->readiness;
+
+	for (size_t i = 0; r && i < r->n; i++)
+		if (*gate_watch_last(r->gates[i]))
+			return gate_watch_last(r->gates[i]);
+	return NULL;
+}

@@ -18,6 +18,9 @@ enum err readiness_prepare(
 /* `resumed`: what was told before a restart of the server may count, too. */
 void readiness_begin(struct attempt *at, bool resumed);
 void readiness_end(struct attempt *at);
+/* What is waited for, for people: "connect /x/rpc.sock: Connection refused", "a line that
+ * matches `ready`"; NULL: nothing, or nothing is known.  Borrowed. */
+const char *readiness_text(const struct attempt *at);
 /* The reading end of the declared descriptor; kept until the newline came. */
 void readiness_take_fd(struct attempt *at, int take_fd);
 

@@ -140,3 +140,13 @@ void submission_resolve_again(struct daemon *d)
 		strv_release(&chain);
 	}
 }
+
+void submission_release(struct daemon *d)
+{
+	const char *key;
+	void *value;
+
+	for (size_t i = 0; map_next(&d->runs, &i, &key, &value);)
+		entry_free(value);
+	map_release(&d->runs);
+}

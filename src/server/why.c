@@ -2,6 +2,7 @@
 
 #include "server/gates.h"
 #include "server/launch.h"
+#include "server/readiness.h"
 #include "server/status.h"
 
 #define DEPTH_MAX 32
@@ -27,7 +28,19 @@ static void describe_end(const struct job_view *j, struct str *out)
 		str_fmt(out, ", attempt %u", j->attempt);
 }
 
-static void describe_job(const struct unit_view *u, const struct job_view *j, struct str *out)
+/* Executed and not ready: what its readiness looks at said this the last time. */
+static void describe_readiness(struct daemon *d, const struct job_view *j, struct str *out)
+{
+	const struct attempt *at = daemon_slot(d, j->id)->live;
+	const char *text = at ? readiness_text(at) : NULL;
+
+	str_add(out, ", not ready");
+	if (text)
+		str_fmt(out, ": %s", text);
+}
+
+static void describe_job(
+    struct daemon *d, const struct unit_view *u, const struct job_view *j, struct str *out)
 {
 	bool named_alike = strcmp(u->name, j->name) == 0;
 
@@ -36,6 +49,8 @@ static void describe_job(const struct unit_view *u, const struct job_view *j, st
 	if (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
 	    j->core.state == JOB_PENDING || j->core.state == JOB_SKIPPED)
 		describe_end(j, out);
+	else if (j->core.state == JOB_RUNNING)
+		describe_readiness(d, j, out);
 }
 
 static bool is_trouble(const struct job_view *j)
@@ -143,7 +158,7 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
 		if (j.core.state == JOB_WAITING_DEPS)
 			add_edges(d, &u, &j, seen, depth, a);
 		else if (is_trouble(&j)) {
-			describe_job(&u, &j, &fact);
+			describe_job(d, &u, &j, &fact);
 			json_array_append_new(
 			    a, node(u.name, str_text(&fact), j.since, json_array()));
 		}
@@ -237,7 +252,7 @@ static unit_id step(struct walk *w, unit_id unit)
 		if (!e.gate_waits && e.to_unit != ID_NONE && e.to_unit != unit)
 			next = e.to_unit;
 	} else if (worst_job(w->d, unit, &j)) {
-		describe_job(&u, &j, &line);
+		describe_job(d, &u, &j, &line);
 		w->culprit_unit = unit;
 		w->culprit_job = j.id;
 	} else {
