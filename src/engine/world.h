@@ -3,8 +3,9 @@
  * refer to each other by index, so that a copy for `plan` is a few memcpy.
  *
  * Who may write what: topology.c owns the lists; pass.c is the only one that
- * steps a job and the only one that changes counts; operation.c begins and ends
- * operations; facts.c only reads.  Private to engine/.
+ * steps a job and the only one that changes counts; run.c begins and ends runs,
+ * stop.c marks what stops, operation.c begins and ends operations; facts.c only
+ * reads.  Private to engine/.
  */
 #ifndef HP_ENGINE_WORLD_H
 #define HP_ENGINE_WORLD_H
@@ -246,18 +247,29 @@ void closure_of_stop(struct engine *en, const struct ids *asked, bool with_unnee
 void closure_of_restart(struct engine *en, const struct ids *asked, bool with_deps,
     struct closure *out);
 
-/* operation.c */
+/* operation.c: the list of operations and what each waits for */
+struct op *op_new(struct engine *en, enum op_kind kind);
 struct op *op_by_id(const struct engine *en, op_id id);
+uint32_t op_slot(const struct engine *en, const struct op *op);
+void op_close(struct engine *en, uint32_t slot); /* built: it may end from now on */
+void op_release(struct op *op);
 void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
+void op_timer(struct engine *en, msec now, uint32_t slot);
 void ops_unit_changed(struct engine *en, msec now, unit_id u);
 void ops_executed(struct engine *en, msec now, unit_id u);
-void op_timer(struct engine *en, msec now, uint32_t slot);
+void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
+void watches_stopped(struct engine *en, unit_id u);
+void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
+
+/* run.c */
+void want(struct engine *en, unit_id u, enum wanted wanted);
 void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pulled_by);
 void unit_stopped(struct engine *en, msec now, unit_id u);
 void unit_pull(struct engine *en, msec now, unit_id u); /* automation; from the pulls queue */
-/* The set stops, dependents first; `again`: it starts again when it is gone. */
+void begin_members(struct engine *en, msec now, const struct closure *c, op_id cause);
+
+/* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
-void op_release(struct op *op);
 
 /* why.c */
 void chain_of(const struct engine *en, unit_id u, struct strv *out);

@@ -24,7 +24,7 @@ struct survivor {
 	bool notified; /* READY=1 was said */
 	struct keeper_exit_info exit;
 	int held[HELD_COUNT];
-	char key[24];
+	char key[24], row_key[24];
 };
 
 struct job_row {
@@ -55,6 +55,7 @@ struct recovery {
 		size_t n, cap;
 	} survivors;
 	struct map by_token; /* struct survivor */
+	struct map by_row;   /* the youngest of each job's row */
 	struct {
 		struct job_row *v;
 		size_t n, cap;
@@ -219,6 +220,12 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
 	*vec_push(&d->recovery->survivors) = s;
 	map_put(&d->recovery->by_token, s->key, s);
+	if (!s->label.unit || s->label.aux)
+		return;
+	snprintf(s->row_key, sizeof(s->row_key), "%lld", (long long)s->label.row);
+	const struct survivor *older = map_get(&d->recovery->by_row, s->row_key);
+	if (!older || older->token < s->token)
+		map_put(&d->recovery->by_row, s->row_key, s);
 }
 
 void recover_on_held(void *ctx, const char *name, int take_fd)
@@ -347,29 +354,28 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
 }
 
+/* The youngest attempt of a job: younger than its row, when that was not committed. */
+static struct survivor *youngest_of(struct recovery *r, const struct job_row *row)
+{
+	char key[24];
+
+	snprintf(key, sizeof(key), "%lld", (long long)row->row);
+	struct survivor *s = map_get(&r->by_row, key);
+	return s && s->token >= row->token ? s : NULL;
+}
+
 static void place_rows(struct recovery *r)
 {
 	for (size_t i = 0; i < r->rows.n; i++) {
-		struct job_row *row = &r->rows.v[i];
-		struct survivor *s = row->token ? survivor_of(r, row->token) : NULL;
+		const struct job_row *row = &r->rows.v[i];
+		struct survivor *s = youngest_of(r, row);
+		struct job_row said = *row;
 
-		/* a younger attempt of the same job wrote no row yet: its label speaks */
-		for (size_t k = 0; !s && k < r->survivors.n; k++) {
-			const struct label *l = &r->survivors.v[k]->label;
-
-			if (l->row == row->row && r->survivors.v[k]->token > row->token)
-				s = r->survivors.v[k];
-		}
 		if (s && s->token != row->token) {
-			struct job_row fresh = row_of_label(s);
-
-			fresh.ready = row->ready;
-			job_id job = place(r->d, &fresh, s);
-			if (job != ID_NONE)
-				adopt(r->d, s, job);
-			continue;
+			said = row_of_label(s);
+			said.ready = row->ready;
 		}
-		job_id job = place(r->d, row, s);
+		job_id job = place(r->d, &said, s);
 		if (s && job != ID_NONE)
 			adopt(r->d, s, job);
 	}
@@ -560,6 +566,7 @@ static void recovery_free(struct recovery *r)
 	free(r->orphans.v);
 	free(r->survivors.v);
 	map_release(&r->by_token);
+	map_release(&r->by_row);
 	free(r);
 }
 

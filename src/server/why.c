@@ -252,7 +252,7 @@ static unit_id step(struct walk *w, unit_id unit)
 		if (!e.gate_waits && e.to_unit != ID_NONE && e.to_unit != unit)
 			next = e.to_unit;
 	} else if (worst_job(w->d, unit, &j)) {
-		describe_job(d, &u, &j, &line);
+		describe_job(w->d, &u, &j, &line);
 		w->culprit_unit = unit;
 		w->culprit_job = j.id;
 	} else {

@@ -1,0 +1,253 @@
+/*
+ * change.c - the requests that change something: start, stop, restart, run, boot, shutdown.
+ */
+#include "engine/world.h"
+
+static enum err find_names(
+    struct engine *en, const struct engine_request *rq, struct ids *out, struct error *e)
+{
+	for (size_t i = 0; i < rq->n_names; i++) {
+		unit_id u = engine_find(en, rq->names[i]);
+
+		if (u == ID_NONE)
+			return error_set(e, ERR_NOT_FOUND, "no service `%s`", rq->names[i]);
+		*vec_push(out) = u;
+	}
+	return ERR_OK;
+}
+
+static struct op *op_open(struct engine *en, const struct engine_request *rq, enum op_kind kind)
+{
+	struct op *op = op_new(en, kind);
+
+	for (size_t i = 0; i < rq->n_names; i++)
+		strv_add(&op->names, rq->names[i]);
+	return op;
+}
+
+static void stop_replaced(struct engine *en, const struct ids *replaced, op_id cause)
+{
+	struct closure c = { 0 };
+
+	if (!replaced->n)
+		return;
+	closure_of_stop(en, replaced, false, &c);
+	for (size_t i = 0; i < replaced->n; i++)
+		want(en, replaced->v[i], WANTED_STOP);
+	stop_members(en, &c, cause, false);
+	free(c.v);
+}
+
+static void want_members(
+    struct engine *en, const struct closure *c, const struct engine_request *rq, struct op *op)
+{
+	for (size_t i = 0; i < c->n && !rq->keep_wanted; i++) {
+		unit_id u = c->v[i].unit;
+
+		if (c->v[i].by == ID_NONE) {
+			want(en, u, WANTED_START);
+		} else if (en->units.v[u].wanted == WANTED_STOP) {
+			strv_take(&op->notes, text_fmt("%s was wanted stop; it is needed, so that is "
+						       "now ignore", unit_title(en, u)));
+			want(en, u, WANTED_IGNORE);
+		}
+	}
+}
+
+static enum err start(struct engine *en, msec now, const struct engine_request *rq,
+    const struct ids *asked, op_id *out, struct strv *chain, struct error *e)
+{
+	bool boot = rq->kind == OP_BOOT;
+	struct closure members = { 0 };
+	struct ids replaced = { 0 };
+	struct strv notes = { 0 };
+	enum err code = closure_of_start(en, rq, boot, &members, &replaced, &notes, chain, e);
+
+	if (!code) {
+		struct op *op = op_open(en, rq, rq->kind);
+		uint32_t slot = op_slot(en, op);
+		op_id id = *out = op->id;
+
+		op->notes = notes;
+		notes = (struct strv){ 0 };
+		want_members(en, &members, rq, op);
+		stop_replaced(en, &replaced, id);
+		for (size_t i = 0; i < members.n; i++)
+			supersede(en, members.v[i].unit, false, id);
+		begin_members(en, now, &members, id);
+		for (size_t i = 0; i < asked->n; i++)
+			watch_add(en, slot, asked->v[i], boot ? GOAL_SETTLED : GOAL_READY);
+		for (size_t i = 0; i < members.n; i++)
+			if (!members.v[i].hard)
+				watch_add(en, slot, members.v[i].unit, GOAL_SETTLED);
+		run_passes(en, now);
+		op_close(en, slot);
+		run_passes(en, now);
+	}
+	strv_release(&notes);
+	free(members.v);
+	free(replaced.v);
+	return code;
+}
+
+static enum err stop(struct engine *en, msec now, const struct engine_request *rq,
+    const struct ids *asked, op_id *out)
+{
+	struct closure members = { 0 };
+	struct op *op = op_open(en, rq, OP_STOP);
+	uint32_t slot = op_slot(en, op);
+
+	*out = op->id;
+	closure_of_stop(en, asked, rq->with_unneeded, &members);
+	for (size_t i = 0; i < asked->n && !rq->keep_wanted; i++)
+		want(en, asked->v[i], WANTED_STOP);
+	for (size_t i = 0; i < members.n; i++)
+		if (en->units.v[members.v[i].unit].live)
+			en->ops.v[slot].changed = true;
+	stop_members(en, &members, *out, false);
+	for (size_t i = 0; i < members.n; i++)
+		if (en->units.v[members.v[i].unit].live)
+			watch_add(en, slot, members.v[i].unit, GOAL_STOPPED);
+	free(members.v);
+	run_passes(en, now);
+	op_close(en, slot);
+	run_passes(en, now);
+	return ERR_OK;
+}
+
+/* Stop the set with the promise to start it again; the rest is a start. */
+static enum err restart(struct engine *en, msec now, const struct engine_request *rq,
+    const struct ids *asked, op_id *out, struct strv *chain, struct error *e)
+{
+	struct closure again = { 0 }, needed = { 0 };
+	struct ids replaced = { 0 };
+	struct strv notes = { 0 };
+	enum err code = closure_of_start(en, rq, false, &needed, &replaced, &notes, chain, e);
+
+	if (!code) {
+		struct op *op = op_open(en, rq, OP_RESTART);
+		uint32_t slot = op_slot(en, op);
+		op_id id = *out = op->id;
+
+		op->changed = true;
+		op->notes = notes;
+		notes = (struct strv){ 0 };
+		want_members(en, &needed, rq, op);
+		stop_replaced(en, &replaced, id);
+		closure_of_restart(en, asked, rq->with_deps, &again);
+		stop_members(en, &again, id, true);
+		begin_members(en, now, &needed, id);
+		for (size_t i = 0; i < again.n; i++) /* those that stop start when they are gone */
+			if (en->units.v[again.v[i].unit].stopping)
+				unit_begin(en, now, again.v[i].unit, id, again.v[i].by);
+		for (size_t i = 0; i < asked->n; i++)
+			watch_add(en, slot, asked->v[i], GOAL_READY);
+		for (size_t i = 0; i < again.n; i++)
+			if (again.v[i].by != ID_NONE)
+				watch_add(en, slot, again.v[i].unit, GOAL_SETTLED);
+		run_passes(en, now);
+		op_close(en, slot);
+		run_passes(en, now);
+	}
+	strv_release(&notes);
+	free(again.v);
+	free(needed.v);
+	free(replaced.v);
+	return code;
+}
+
+enum err engine_request(struct engine *en, msec now, const struct engine_request *rq, op_id *out,
+    struct strv *chain, struct error *e)
+{
+	struct ids asked = { 0 };
+	enum err code = find_names(en, rq, &asked, e);
+
+	if (!code && en->shutdown && rq->kind != OP_STOP)
+		code = error_set(e, ERR_INVALID_STATE, "the supervisor is shutting down");
+	if (!code)
+		switch (rq->kind) {
+		case OP_START:
+		case OP_BOOT: code = start(en, now, rq, &asked, out, chain, e); break;
+		case OP_STOP: code = stop(en, now, rq, &asked, out); break;
+		case OP_RESTART: code = restart(en, now, rq, &asked, out, chain, e); break;
+		case OP_RUN:
+		case OP_KIND_COUNT:
+			code = error_set(e, ERR_BUG, "a run is submitted, not requested");
+			break;
+		}
+	free(asked.v);
+	return code;
+}
+
+enum err engine_submit(struct engine *en, msec now, const char *name, const char *who, op_id *out,
+    struct strv *chain, struct error *e)
+{
+	const struct engine_request rq = { .kind = OP_RUN, .names = &name, .n_names = 1, .who = who };
+	struct closure members = { 0 };
+	struct ids replaced = { 0 };
+	struct strv notes = { 0 };
+	unit_id u = engine_find(en, name);
+
+	if (u == ID_NONE)
+		return error_set(e, ERR_NOT_FOUND, "no run `%s`", name);
+	enum err code = closure_of_start(en, &rq, false, &members, &replaced, &notes, chain, e);
+	if (!code) {
+		struct op *op = op_open(en, &rq, OP_RUN);
+		uint32_t slot = op_slot(en, op);
+
+		*out = op->id;
+		want_members(en, &members, &rq, op);
+		for (size_t i = 0; i < members.n; i++)
+			supersede(en, members.v[i].unit, false, *out);
+		begin_members(en, now, &members, *out);
+		watch_add(en, slot, u, GOAL_ENDED);
+		run_passes(en, now);
+		op_close(en, slot);
+		run_passes(en, now);
+	}
+	free(members.v);
+	free(replaced.v);
+	strv_release(&notes);
+	return code;
+}
+
+enum err engine_set_wanted(
+    struct engine *en, msec now, const char *name, enum wanted wanted, struct error *e)
+{
+	unit_id u = engine_find(en, name);
+
+	if (u == ID_NONE)
+		return error_set(e, ERR_NOT_FOUND, "no service `%s`", name);
+	want(en, u, wanted);
+	unit_touch(en, u);
+	run_passes(en, now);
+	return ERR_OK;
+}
+
+op_id engine_shutdown(struct engine *en, msec now, msec within)
+{
+	const struct engine_request rq = { .kind = OP_STOP };
+	struct op *op = op_open(en, &rq, OP_STOP);
+	uint32_t slot = op_slot(en, op);
+	op_id id = op->id;
+	struct closure all = { 0 };
+
+	en->shutdown = true;
+	op->shutdown = true;
+	if (within) {
+		op->deadline = now + within;
+		timer_push(en, op->deadline, TIMER_OP, slot, op->timer_gen);
+	}
+	for (unit_id u = 0; u < en->units.n; u++)
+		if (en->units.v[u].used && (en->units.v[u].live || en->units.v[u].stopping))
+			*vec_push(&all) = (struct member){ u, ID_NONE, true };
+	stop_members(en, &all, id, false);
+	for (size_t i = 0; i < all.n; i++)
+		watch_add(en, slot, all.v[i].unit, GOAL_STOPPED);
+	en->ops.v[slot].changed = all.n;
+	free(all.v);
+	run_passes(en, now);
+	op_close(en, slot);
+	run_passes(en, now);
+	return id;
+}
