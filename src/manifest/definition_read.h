@@ -19,6 +19,9 @@ extern const struct schema action_schema, service_schema;
 bool action_def_read(struct reader *r, const struct node *n, struct part extra, bool needs_command,
     struct action_def *out);
 
+/* `sockets`, appended to the action `obj`. */
+void action_sockets_read(struct reader *r, void *obj, const struct node *n);
+
 /* The shape of service.define: {name, ..., dependencies: {requires, wants, after,
  * conflicts}, actions: [ActionSpec], sockets}.  Errors stand in r->diags. */
 bool service_def_read(struct reader *r, const struct node *n, struct service_def *out);
