@@ -51,6 +51,8 @@ const char *paint_state(const struct cli *c, const char *state);
 const char *paint(const struct cli *c, const char *code);
 const char *plain(const struct cli *c);
 
+void print_cut(const char *s, int width); /* one line of at most so many columns */
+
 /* A table with aligned columns; cells are copied. */
 struct table {
 	struct strv cells;

@@ -51,7 +51,7 @@ static void show_one(struct view *v, const char *name)
 	}
 	auto_free char *line = line_of(v->c, status);
 	if (v->c->live) {
-		printf("%.*s\n", v->c->width + 12, line);
+		print_cut(line, v->c->width);
 		v->live_lines++;
 	} else if (strcmp(text_of(v->seen, name), line) != 0) {
 		puts(line);

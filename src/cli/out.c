@@ -116,6 +116,26 @@ const char *paint_state(const struct cli *c, const char *state)
 	return paint(c, "\033[33m");
 }
 
+/* Columns, not bytes: escape sequences take none, a UTF-8 character takes one. */
+void print_cut(const char *s, int width)
+{
+	bool escape = false;
+	int column = 0;
+
+	for (; *s; s++) {
+		if (*s == '\033')
+			escape = true;
+		if (!escape && (*s & 0xc0) != 0x80 && ++column > width)
+			break;
+		putchar(*s);
+		if (escape && *s == 'm')
+			escape = false;
+	}
+	if (strchr(s, '\033') || escape)
+		fputs("\033[0m", stdout);
+	putchar('\n');
+}
+
 void table_row(struct table *t, const char *const *cells)
 {
 	size_t n = 0;

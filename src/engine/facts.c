@@ -357,8 +357,6 @@ static void describe_target(const struct engine *en, const struct edge *ed, stru
 	else
 		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : service_state_str(t->state),
 		    ed->is->condition == COND_READY ? "ready" : condition_str(ed->is->condition));
-	if (ed->is->gate)
-		str_fmt(out, "; then %s must answer", ed->is->gate);
 }
 
 void edge_describe(const struct engine *en, edge_id e, struct str *out)

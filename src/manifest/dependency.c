@@ -195,6 +195,8 @@ static void check_names(struct reader *r, const struct node *n, const struct dep
 	if (d->on_failure != ON_FAILURE_KEEP)
 		reader_warn(r, n, NULL, "on_failure = \"%s\" is kept but not acted on yet",
 		    on_failure_str(d->on_failure));
+	if (d->condition == COND_HEALTHY)
+		reader_warn(r, n, NULL, "condition = \"healthy\" counts as \"ready\": probes are not acted on yet");
 	if (d->repo) {
 		const char *key = strrchr(d->repo, '/');
 
