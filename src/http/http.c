@@ -36,8 +36,13 @@ struct http_stream {
 	struct evhttp_request *req;
 	struct evhttp_connection *con;
 	struct event *dying; /* set: too slow, or ended */
+	int farewells;	     /* how often to look whether the last events have left */
 	struct http_stream *next, *prev;
 };
+
+/* An ended stream has two seconds to take what waits for it. */
+#define FAREWELL_MS 10
+#define FAREWELLS 200
 
 static const struct timeval request_time = { LIMIT_REQUEST_SECONDS, 0 };
 
@@ -165,10 +170,15 @@ static void stream_die(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	if (st->farewells > 0 && evbuffer_get_length(bufferevent_get_output(bev_of(st->req))) > 0) {
+		st->farewells--; /* the last events are still on their way */
+		event_add(st->dying, &(struct timeval){.tv_usec = FAREWELL_MS * 1000});
+		return;
+	}
 	evhttp_connection_free(st->con);
 }
 
-void http_stream_end(struct http_stream *st)
+static void stream_drop(struct http_stream *st)
 {
 	if (st->dying)
 		return;
@@ -177,13 +187,24 @@ void http_stream_end(struct http_stream *st)
 		event_active(st->dying, EV_TIMEOUT, 1);
 }
 
+void http_stream_end(struct http_stream *st)
+{
+	static const char last_chunk[] = "0\r\n\r\n";
+
+	if (st->dying)
+		return;
+	bufferevent_write(bev_of(st->req), last_chunk, sizeof(last_chunk) - 1);
+	st->farewells = FAREWELLS;
+	stream_drop(st);
+}
+
 bool http_stream_send(struct http_stream *st, const char *event, const char *data)
 {
 	if (st->dying)
 		return false;
 	struct evbuffer *waiting = bufferevent_get_output(bev_of(st->req));
 	if (evbuffer_get_length(waiting) > LIMIT_SSE_QUEUE_BYTES) {
-		http_stream_end(st);
+		stream_drop(st);
 		return false;
 	}
 	struct evbuffer *out = evbuffer_new();
