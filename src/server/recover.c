@@ -339,6 +339,20 @@ static job_id place(struct daemon *d, const struct job_row *row, const struct su
 	return ID_NONE;
 }
 
+/* What it says from now on counts, too: before its pipe is read again. */
+static void expect_readiness(struct daemon *d, const struct survivor *s, job_id job)
+{
+	struct job_view j;
+	unit_id unit;
+	struct error e = {0};
+
+	if (s->exited || !engine_job(d->engine, job, &j, &unit) || j.core.state != JOB_RUNNING)
+		return;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	if (a && readiness_prepare(d, a, s->token, &e))
+		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
+}
+
 static void adopt(struct daemon *d, struct survivor *s, job_id job)
 {
 	struct attempt *at = attempt_adopt(d, job, s->token, s->exited ? 0 : s->pid);
@@ -346,6 +360,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	s->placed = true;
 	at->executed = true;
 	at->exited = s->exited && s->acked;
+	expect_readiness(d, s, job);
 	for (size_t i = 0; i < HELD_READY; i++)
 		if (s->held[i] >= 0)
 			attempt_capture(d, job, s->token,
