@@ -106,7 +106,6 @@ struct daemon {
 	op_id shutdown_op;
 	int exit_status;
 	usec_wall started;
-	uint64_t aux_tokens; /* of processes beside jobs: stop_exec */
 };
 
 enum err daemon_init(

@@ -19,7 +19,6 @@
 	X(COUNTER_RUN,   "run",   "of a run")                     \
 	X(COUNTER_JOB,   "job",   "row of a job")                 \
 	X(COUNTER_EVENT, "event", "of an event")                  \
-	X(COUNTER_NAME,  "name",  "of an ad-hoc run without name")\
 	X(COUNTER_KEEPER,"keeper","start time of the last keeper, mixed with its pid")
 ENUM_DECLARE(counter, COUNTER_LIST, COUNTER_COUNT);
 /* clang-format on */
