@@ -4,6 +4,12 @@
 
 #include <stdio.h>
 
+static void add_all(json_t *to, json_t *take_more)
+{
+	json_array_extend(to, take_more);
+	json_decref(take_more);
+}
+
 static bool check_one(struct cli *c, const json_t *entry, json_t *all)
 {
 	const char *path = text_of(entry, "given"), *text = text_of(entry, "text");
@@ -20,8 +26,8 @@ static bool check_one(struct cli *c, const json_t *entry, json_t *all)
 		if (!c->json)
 			fputs(str_text(&out), stderr);
 	}
-	json_array_extend(json_object_get(all, "errors"), diags_json(&diags, DIAG_ERROR));
-	json_array_extend(json_object_get(all, "warnings"), diags_json(&diags, DIAG_WARNING));
+	add_all(json_object_get(all, "errors"), diags_json(&diags, DIAG_ERROR));
+	add_all(json_object_get(all, "warnings"), diags_json(&diags, DIAG_WARNING));
 	manifest_release(&m);
 	diags_release(&diags);
 	return code == ERR_OK;
