@@ -91,12 +91,12 @@ static void read_gate(struct reader *r, void *obj, const struct node *n)
 		text_set(&d->gate.text, schemes[i].whole ? n->s : n->s + len);
 		if (!*d->gate.text || has_dots(d->gate.text))
 			reader_error(r, n, NULL, "`%s` is no gate", n->s);
-		if (d->gate.kind == GATE_HTTP || d->gate.kind == GATE_HTTP_UNIX || d->gate.kind == GATE_FLAG)
-			reader_error(r, n, "use unix:, tcp:, file: or !file:",
+		if (d->gate.kind == GATE_HTTP || d->gate.kind == GATE_HTTP_UNIX)
+			reader_error(r, n, "use unix:, tcp:, file:, !file: or flag:",
 			    "gates of kind %s are not there yet", gate_kind_str(d->gate.kind));
 		return;
 	}
-	reader_error(r, n, "write unix:/path, tcp:host:port, file:/path or !file:/path",
+	reader_error(r, n, "write unix:/path, tcp:host:port, file:/path, !file:/path or flag:NAME",
 	    "`%s` is no gate", n->s);
 }
 
