@@ -1,5 +1,5 @@
 /*
- * sim.c - thousands of small fleets in bad luck.   usage: sim [FIRST [COUNT]] [-v]
+ * sim.c - thousands of small fleets in bad luck.   usage: sim [FIRST [COUNT]] [-v] | @FILE
  *
  * Each seed makes a fleet, an operator who changes his mind, and a world that
  * fails; then the world becomes kind and everything must come to rest where it
@@ -438,13 +438,42 @@ static bool tell(uint64_t seed, bool trace, unsigned long *events)
 	return !w.broken;
 }
 
+/* Whitespace-separated seeds; # begins a comment. */
+static unsigned long tell_file(const char *path, unsigned long *events, unsigned long *seeds)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long failed = 0;
+	char line[512];
+
+	if (!f) {
+		perror(path);
+		return 1;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		char *save = NULL;
+
+		for (char *w = strtok_r(line, " \n", &save); w && *w != '#'; w = strtok_r(NULL, " \n", &save)) {
+			failed += !tell(strtoull(w, NULL, 0), false, events);
+			++*seeds;
+		}
+	}
+	fclose(f);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bool trace = argc > 1 && strcmp(argv[argc - 1], "-v") == 0;
 	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 10000;
-	unsigned long events = 0, failed = 0;
+	unsigned long events = 0, failed = 0, kept = 0;
+
+	if (argc > 1 && argv[1][0] == '@') {
+		failed = tell_file(argv[1] + 1, &events, &kept);
+		printf("%lu kept seeds, %lu executions, %lu failed\n", kept, events, failed);
+		return failed != 0;
+	}
 
 	for (uint64_t s = first; s < first + count && failed < 20; s++)
 		failed += !tell(s, trace, &events);

@@ -1,0 +1,250 @@
+/* JSON-RPC: one table dispatches, checks and describes itself. */
+#include "rpc/rpc.h"
+
+#include "base/limits.h"
+#include "base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+static struct rpc_call *kept;
+static json_t *got; /* parameters of the last call */
+
+static void keep(struct rpc_call *call, json_t *params)
+{
+	(void)params;
+	kept = call;
+}
+
+static void echo(struct rpc_call *call, json_t *params)
+{
+	json_decref(got);
+	got = json_deep_copy(params);
+	rpc_answer(call, json_deep_copy(params));
+}
+
+static void subtract(struct rpc_call *call, json_t *params)
+{
+	rpc_answer(call, json_integer(json_integer_value(json_object_get(params, "minuend")) -
+				 json_integer_value(json_object_get(params, "subtrahend"))));
+}
+
+static void sum(struct rpc_call *call, json_t *params)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	json_int_t total = 0;
+
+	for (size_t i = 0; i < countof(names); i++)
+		total += json_integer_value(json_object_get(params, names[i]));
+	rpc_answer(call, json_integer(total));
+}
+
+static void get_data(struct rpc_call *call, json_t *params)
+{
+	(void)params;
+	rpc_answer(call, json_pack("[s, i]", "hello", 5));
+}
+
+static void refuse(struct rpc_call *call, json_t *params)
+{
+	struct error e;
+
+	(void)params;
+	error_set(&e, ERR_CONFLICT, "a conflicts with b");
+	rpc_fail(call, &e, json_pack("{s:[s]}", "chain", "a -> b"));
+}
+
+static const struct rpc_param sum_params[] = { { "a", RPC_INT, false, "" }, { "b", RPC_INT, false, "" },
+	{ "c", RPC_INT, false, "" }, { "d", RPC_INT, false, "" }, { "e", RPC_INT, false, "" } };
+static const struct rpc_param subtract_params[] = { { "minuend", RPC_INT, true, "from this" },
+	{ "subtrahend", RPC_INT, true, "that much" } };
+static const struct rpc_param start_params[] = { { "name", RPC_STRING_OR_ARRAY, true, "of a service" },
+	{ "wait", RPC_BOOL, false, "until it is ready" } };
+static const struct rpc_method methods[] = {
+	{ "subtract", "", subtract_params, 2, subtract, false },
+	{ "sum", "", sum_params, 5, sum, false },
+	{ "get_data", "", NULL, 0, get_data, false },
+	{ "update", "", sum_params, 5, sum, true },
+	{ "notify_hello", "", sum_params, 5, sum, true },
+	{ "notify_sum", "", sum_params, 5, sum, true },
+	{ "service.start", "Start", start_params, 2, echo, true },
+	{ "later", "", NULL, 0, keep, false },
+	{ "refuse", "", NULL, 0, refuse, true },
+};
+static const struct rpc_group groups[] = { { methods, countof(methods) } };
+static const struct rpc_service service = { groups, 1, NULL, "test", "1" };
+
+struct answer {
+	bool came;
+	char *text;
+};
+
+static void done(void *ctx, char *take_text, size_t n)
+{
+	struct answer *a = ctx;
+
+	assert_false(a->came);
+	a->came = true;
+	a->text = take_text;
+	assert_int_equal(n, take_text ? strlen(take_text) : 0);
+}
+
+static json_t *ask(const char *body)
+{
+	struct answer a = { 0 };
+	const struct rpc_peer peer = { 0 };
+
+	rpc_dispatch(&service, body, strlen(body), &peer, done, &a);
+	assert_true(a.came);
+	json_t *v = a.text ? json_loads(a.text, JSON_DECODE_ANY, NULL) : NULL;
+	free(a.text);
+	return v;
+}
+
+static int code_of(const json_t *answer)
+{
+	return (int)json_integer_value(json_object_get(json_object_get(answer, "error"), "code"));
+}
+
+static void expect_code(const char *body, int code)
+{
+	json_t *v = ask(body);
+
+	assert_int_equal(code_of(v), code);
+	json_decref(v);
+}
+
+static void the_examples_of_the_specification_hold(void **state)
+{
+	static const struct {
+		const char *request, *answer; /* NULL: nothing */
+	} rows[] = {
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[42,23],\"id\":1}", "{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":1}" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":{\"subtrahend\":23,\"minuend\":42},\"id\":3}", "{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":3}" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"update\",\"params\":[1,2,3,4,5]}", NULL },
+		{ "[{\"jsonrpc\":\"2.0\",\"method\":\"notify_sum\",\"params\":[1,2,4]},{\"jsonrpc\":\"2.0\",\"method\":\"notify_hello\",\"params\":[7]}]", NULL },
+		{ "[{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":\"1\"},{\"jsonrpc\":\"2.0\",\"method\":\"notify_hello\",\"params\":[7]},{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":\"9\"}]",
+		    "[{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":\"1\"},{\"jsonrpc\":\"2.0\",\"result\":[\"hello\",5],\"id\":\"9\"}]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(rows); i++) {
+		json_t *have = ask(rows[i].request), *want = rows[i].answer ? json_loads(rows[i].answer, 0, NULL) : NULL;
+
+		assert_true(have == want || json_equal(have, want));
+		json_decref(have);
+		json_decref(want);
+	}
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"foobar, \"params\":\"bar\",\"baz]", -32700);
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":1,\"params\":\"bar\"}", -32600);
+	expect_code("[]", -32600);
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"foobar\",\"id\":\"1\"}", -32601);
+	json_t *v = ask("[1,2,3]");
+	assert_int_equal(json_array_size(v), 3);
+	assert_int_equal(code_of(json_array_get(v, 2)), -32600);
+	json_decref(v);
+}
+
+static void underscore_names_are_aliases(void **state)
+{
+	(void)state;
+	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"service_start\",\"params\":[\"web\"],\"id\":1}");
+
+	assert_string_equal(json_string_value(json_object_get(got, "name")), "web");
+	json_decref(v);
+}
+
+static void a_wrong_parameter_is_named_with_a_suggestion(void **state)
+{
+	(void)state;
+	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"service.start\",\"params\":{\"nmae\":\"web\",\"wait\":1},\"id\":1}");
+	json_t *data = json_object_get(json_object_get(v, "error"), "data"), *errors = json_object_get(data, "errors");
+
+	assert_int_equal(code_of(v), -32602);
+	assert_int_equal(json_array_size(errors), 3); /* nmae, wait, and name is missing */
+	assert_non_null(strstr(json_string_value(json_object_get(data, "hint")), "`name`"));
+	json_decref(v);
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[1,2,3],\"id\":1}", -32602);
+}
+
+static void a_failure_carries_name_and_data(void **state)
+{
+	(void)state;
+	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"refuse\",\"id\":1}");
+	json_t *data = json_object_get(json_object_get(v, "error"), "data");
+
+	assert_int_equal(code_of(v), -32002);
+	assert_string_equal(json_string_value(json_object_get(data, "name")), "conflict");
+	assert_int_equal(json_array_size(json_object_get(data, "chain")), 1);
+	json_decref(v);
+}
+
+static void a_batch_is_answered_when_its_last_call_is(void **state)
+{
+	struct answer a = { 0 };
+	const struct rpc_peer peer = { 0 };
+	const char *body = "[{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":2}]";
+
+	(void)state;
+	rpc_dispatch(&service, body, strlen(body), &peer, done, &a);
+	assert_false(a.came);
+	rpc_answer(kept, json_true());
+	assert_true(a.came);
+	json_t *v = json_loads(a.text, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(v, 0), "id")), 1);
+	json_decref(v);
+	free(a.text);
+}
+
+static void bombs_and_doubles_are_refused(void **state)
+{
+	auto_str deep = { 0 }, many = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		str_add_char(&deep, '[');
+	expect_code(str_text(&deep), -32700);
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":1,\"id\":2}", -32700);
+	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":{}}", -32600);
+	str_add_char(&many, '[');
+	for (int i = 0; i <= LIMIT_BATCH; i++)
+		str_fmt(&many, "%s{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":%d}", i ? "," : "", i);
+	str_add_char(&many, ']');
+	expect_code(str_text(&many), -32012);
+}
+
+static void the_document_comes_from_the_table(void **state)
+{
+	(void)state;
+	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"rpc.discover\",\"id\":1}");
+	json_t *doc = json_object_get(v, "result"), *list = json_object_get(doc, "methods"), *m;
+	size_t i;
+
+	assert_non_null(json_object_get(doc, "openrpc"));
+	assert_non_null(json_object_get(json_object_get(doc, "info"), "version"));
+	assert_int_equal(json_array_size(list), countof(methods) + 1);
+	json_array_foreach (list, i, m) {
+		assert_true(json_is_string(json_object_get(m, "name")));
+		assert_true(json_is_array(json_object_get(m, "params")));
+		assert_true(json_is_object(json_object_get(json_object_get(m, "result"), "schema")));
+	}
+	json_decref(v);
+	json_decref(got);
+	got = NULL;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_examples_of_the_specification_hold),
+		cmocka_unit_test(underscore_names_are_aliases),
+		cmocka_unit_test(a_wrong_parameter_is_named_with_a_suggestion),
+		cmocka_unit_test(a_failure_carries_name_and_data),
+		cmocka_unit_test(a_batch_is_answered_when_its_last_call_is),
+		cmocka_unit_test(bombs_and_doubles_are_refused),
+		cmocka_unit_test(the_document_comes_from_the_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
