@@ -1,0 +1,220 @@
+/* HTTP on the RPC socket, from outside: raw bytes. */
+#include "http/http.h"
+
+#include "base/limits.h"
+#include "base/str.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <cmocka.h>
+
+struct bed {
+	struct event_base *base;
+	struct http_server *server;
+	char dir[64], path[96];
+	bool well;
+	struct http_stream *stream;
+	int gone;
+	struct rpc_service rpc;
+};
+
+static void ping(struct rpc_call *call, json_t *params)
+{
+	(void)params;
+	rpc_answer(call, json_string("pong"));
+}
+static const struct rpc_method methods[] = { { "ping", "", NULL, 0, ping, false } };
+static const struct rpc_group groups[] = { { methods, 1 } };
+
+static json_t *health(void *ctx)
+{
+	return json_pack("{s:b}", "ok", ((struct bed *)ctx)->well);
+}
+static json_t *wellknown(void *ctx)
+{
+	(void)ctx;
+	return json_object();
+}
+static char *metrics(void *ctx)
+{
+	(void)ctx;
+	return text_dup("# EOF\n");
+}
+static void subscribe(void *ctx, struct http_stream *s, const char *query)
+{
+	struct bed *b = ctx;
+
+	b->stream = s;
+	assert_true(http_stream_send(s, "snapshot", query));
+}
+static void unsubscribe(void *ctx, struct http_stream *s)
+{
+	struct bed *b = ctx;
+
+	assert_ptr_equal(b->stream, s);
+	b->stream = NULL;
+	b->gone++;
+}
+
+static struct http_config config_of(struct bed *b)
+{
+	return (struct http_config){ b->path, &b->rpc, b, health, wellknown, metrics, subscribe, unsubscribe };
+}
+
+static int setup(void **state)
+{
+	struct bed *b = mem_new(sizeof(*b));
+	struct error e;
+
+	*b = (struct bed){ .well = true, .rpc = { groups, 1, NULL, "test", "1" }, .dir = "/tmp/http-XXXXXX" };
+	assert_non_null(mkdtemp(b->dir));
+	snprintf(b->path, sizeof(b->path), "%s/sub/rpc.sock", b->dir);
+	b->base = event_base_new();
+	const struct http_config cfg = config_of(b);
+	assert_int_equal(http_server_new(b->base, &cfg, &b->server, &e), ERR_OK);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *b = *state;
+	struct stat st;
+	auto_free char *rm = text_fmt("rm -rf '%s'", b->dir);
+
+	http_server_free(b->server);
+	assert_int_not_equal(stat(b->path, &st), 0); /* its file goes with it */
+	event_base_free(b->base);
+	assert_int_equal(system(rm), 0);
+	free(b);
+	return 0;
+}
+
+static int dial(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(un.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	return fd;
+}
+
+/* Turn the loop until `part` was received, or the connection ended, or for 2 s. */
+static char *talk(struct bed *b, int fd, const char *request, const char *part)
+{
+	struct str in = { 0 };
+	char buf[4096];
+
+	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+	for (int i = 0; i < 2000 && !(in.n && strstr(in.s, part)); i++) {
+		struct timeval tv = { 0, 1000 };
+
+		event_base_loopexit(b->base, &tv);
+		event_base_dispatch(b->base);
+		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n == 0)
+			break;
+		if (n > 0)
+			str_add_n(&in, buf, (size_t)n);
+	}
+	return str_take(&in);
+}
+
+static void expect(struct bed *b, const char *request, const char *status, const char *part)
+{
+	int fd = dial(b->path);
+	auto_free char *in = talk(b, fd, request, part);
+
+	close(fd);
+	if (!strstr(in, status) || !strstr(in, part))
+		fail_msg("to %.60s\ncame %s", request, in);
+}
+
+static void routes_answer_as_they_should(void **state)
+{
+	struct bed *b = *state;
+
+	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}", "200 OK", "\"result\":\"pong\"");
+	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 33\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}", "204", "\r\n\r\n");
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
+	expect(b, "GET /openrpc.json HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "rpc.discover");
+	expect(b, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "openmetrics", "# EOF");
+	expect(b, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "404", "\"error\":\"Not Found\"");
+	expect(b, "GET /rpc HTTP/1.1\r\nHost: x\r\n\r\n", "405", "Method Not Allowed");
+	expect(b, "DELETE /health HTTP/1.1\r\nHost: x\r\n\r\n", "405", "Method Not Allowed");
+	b->well = false;
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "503", "{\"ok\":false}");
+}
+
+static void smuggling_is_refused(void **state)
+{
+	struct bed *b = *state;
+
+	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n[]", "400", "Bad Request");
+	auto_free char *big = text_fmt("POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n", LIMIT_REQUEST_BYTES + 1);
+	expect(b, big, "413", "\r\n\r\n");
+}
+
+static void a_second_server_is_refused_and_a_stale_file_replaced(void **state)
+{
+	struct bed *b = *state;
+	struct http_server *second = NULL;
+	struct http_config cfg = config_of(b);
+	auto_free char *stale = text_fmt("%s/stale.sock", b->dir), *folder = text_fmt("%s/sub", b->dir);
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct error e;
+	struct stat st;
+
+	assert_int_equal(http_server_new(b->base, &cfg, &second, &e), ERR_CONFLICT);
+	assert_int_equal(stat(b->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_int_equal(stat(folder, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0750);
+	strcpy(un.sun_path, stale);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	close(fd); /* the file stays, nobody listens */
+	cfg.socket_path = stale;
+	assert_int_equal(http_server_new(b->base, &cfg, &second, &e), ERR_OK);
+	http_server_free(second);
+}
+
+static void events_arrive_and_a_stuck_client_is_dropped(void **state)
+{
+	struct bed *b = *state;
+	int fd = dial(b->path);
+	auto_free char *in = talk(b, fd, "GET /events?operation=7 HTTP/1.1\r\nHost: x\r\n\r\n", "data: operation=7");
+	auto_free char *line = mem_new(64 << 10);
+
+	assert_non_null(strstr(in, "text/event-stream"));
+	assert_non_null(strstr(in, "event: snapshot\ndata: operation=7\n\n"));
+	memset(line, 'x', (64 << 10) - 1);
+	for (int i = 0; i < 2000 && b->stream; i++) { /* it does not read any more */
+		http_stream_send(b->stream, "flood", line);
+		event_base_loop(b->base, EVLOOP_NONBLOCK);
+	}
+	for (int i = 0; i < 5000 && !b->gone; i++) {
+		struct timeval tv = { 0, 1000 };
+
+		event_base_loopexit(b->base, &tv);
+		event_base_dispatch(b->base);
+	}
+	assert_int_equal(b->gone, 1);
+	close(fd);
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = { TEST(routes_answer_as_they_should), TEST(smuggling_is_refused),
+		TEST(a_second_server_is_refused_and_a_stale_file_replaced),
+		TEST(events_arrive_and_a_stuck_client_is_dropped) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
