@@ -6,6 +6,7 @@
 #define LIMIT_MANIFEST_BYTES     (1u << 20)
 #define LIMIT_TOML_KEY_PARTS     64   /* dotted parts; the TOML library recurses */
 #define LIMIT_NESTING            64   /* of arrays and tables, in TOML and JSON */
+#define LIMIT_EDGES              100000
 #define LIMIT_SERVICES           20000
 #define LIMIT_REQUEST_BYTES      (4u << 20)
 #define LIMIT_BATCH              256

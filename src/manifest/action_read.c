@@ -16,11 +16,13 @@ static void read_rules(struct reader *r, void *obj, const struct node *n)
 		const struct node *code = node_get(c, "code"), *signal = node_get(c, "signal");
 		const struct node *then = node_get(c, "then") ? node_get(c, "then") : node_get(c, "action");
 		struct retry_rule rule = { .code = -1 };
+		static const char *const known[] = { "code", "signal", "then", "action", NULL };
 
 		if (c->kind != NODE_TABLE || !then || !(code || signal)) {
 			reader_error(r, c, "write {code = 3, then = \"fail\"}", "a rule needs `code` or `signal`, and `then`");
 			continue;
 		}
+		read_only_keys(r, c, "a rule", known);
 		if (code && !read_int(r, code, 0, 255, &rule.code))
 			continue;
 		if (!read_words(r, then, verdicts, &rule.verdict))
@@ -278,6 +280,10 @@ void action_sockets_read(struct reader *r, void *obj, const struct node *n)
 			read_text(r, c, &s->name);
 		else if (c->kind == NODE_TABLE)
 			schema_read(r, &(struct part){ &socket_schema, s }, 1, c);
+		if (s->name && *s->name == '/' && !s->path) { /* an absolute path is taken as it is */
+			s->path = s->name;
+			s->name = NULL;
+		}
 		if (!s->name && s->path)
 			text_set(&s->name, strrchr(s->path, '/') ? strrchr(s->path, '/') + 1 : s->path);
 		if (!s->name || !*s->name || strstr(s->name, "..") || (s->path && *s->path != '/')) {
@@ -309,10 +315,16 @@ static void read_tcp(struct reader *r, void *obj, const struct node *n)
 	for (const struct node *c = n->first; n->kind == NODE_ARRAY && c; c = c->next) {
 		const struct node *port = c->kind == NODE_TABLE ? node_get(c, "port") : c;
 		const struct node *host = c->kind == NODE_TABLE ? node_get(c, "host") : NULL;
+		static const char *const known[] = { "port", "host", NULL };
 		struct tcp_def t = { 0 };
+		size_t before = r->diags->n;
 
-		if (!port || !read_int(r, port, 1, 65535, &t.port))
+		if (c->kind == NODE_TABLE)
+			read_only_keys(r, c, "a tcp entry", known);
+		if (!port)
 			reader_error(r, c, "write {port = 8080}", "a tcp entry needs a `port`");
+		else if (!read_int(r, port, 1, 65535, &t.port) || r->diags->n > before)
+			continue;
 		else if (!host || read_text(r, host, &t.host))
 			*vec_push(&a->tcp) = t;
 	}
@@ -340,6 +352,13 @@ static void read_kill_other(struct reader *r, void *obj, const struct node *n)
 		bool *at;
 	} keys[] = { { "sockets", &a->kill_other_sockets }, { "tcp", &a->kill_other_tcp }, { "process", &a->kill_other_process } };
 
+	static const char *const known[] = { "sockets", "tcp", "process", NULL };
+
+	if (n->kind != NODE_TABLE) {
+		reader_error(r, n, "write {sockets = true}", "`kill_other` must be a table");
+		return;
+	}
+	read_only_keys(r, n, "`kill_other`", known);
 	for (const struct node *c = n->first; c; c = c->next)
 		for (size_t i = 0; i < countof(keys); i++)
 			if (strcmp(keys[i].key, c->key) == 0)
@@ -427,6 +446,18 @@ static void set_defaults(const struct node *n, struct action_def *a)
 	retry_policy_default(&a->retry, a->is_process);
 }
 
+static void check_sockets(struct reader *r, const struct node *n, const struct socket_list *l)
+{
+	for (size_t i = 0; i < l->n && !r->stored; i++) {
+		if (strchr(l->v[i].name, '/'))
+			reader_error(r, n, "a file name; write `path` for an absolute path", "`%s` is no socket name",
+			    l->v[i].name);
+		for (size_t k = 0; k < i; k++)
+			if (text_eq(l->v[i].name, l->v[k].name))
+				reader_error(r, n, NULL, "two sockets are named `%s`", l->v[i].name);
+	}
+}
+
 static void check_action(struct reader *r, const struct node *n, struct action_def *a)
 {
 	static const char *const interpreters[] = { "exec", "sh", "bash", "python3", "node", "nu" };
@@ -434,8 +465,11 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 	if (!a->name || !name_is_valid(a->name))
 		reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
 		    a->name ? "`%s` is not a name" : "an action needs a `name`%s", a->name ? a->name : "");
-	if (a->script && a->argv.n)
+	if ((a->script && a->argv.n) || (node_get(n, "exec") && node_get(n, "script")))
 		reader_error(r, n, NULL, "`exec` and `script` are both given");
+	else if (a->script && !*a->script && !r->stored)
+		reader_error(r, n, "leave it out for ${PATH_ROOT}/bin/<name>", "the command is empty");
+	check_sockets(r, n, &a->sockets);
 	bool known = !a->interpreter;
 	for (size_t i = 0; i < countof(interpreters) && !known; i++)
 		known = strcmp(interpreters[i], a->interpreter) == 0;

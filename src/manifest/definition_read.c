@@ -102,6 +102,8 @@ static void check_service(struct reader *r, const struct node *n, const struct s
 	if (!s->name ? !s->is_run : !name_is_valid(s->name))
 		reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
 		    s->name ? "`%s` is not a name" : "a service needs a `name`%s", s->name ? s->name : "");
+	if (s->socket_folder && !name_is_valid(s->socket_folder))
+		reader_error(r, n, NULL, "`socket_folder`: `%s` is not a name", s->socket_folder);
 	for (size_t i = 0; i < s->conflicts.n; i++)
 		if (!name_is_valid(s->conflicts.v[i]))
 			reader_error(r, n, NULL, "`%s` is not a name", s->conflicts.v[i]);

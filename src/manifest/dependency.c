@@ -186,6 +186,9 @@ static void check_names(struct reader *r, const struct node *n, const struct dep
 {
 	const char *names[] = { d->name, d->service, d->action, d->crate, d->bin };
 
+	for (size_t i = 0; i < d->any.n; i++)
+		if (!name_is_valid(d->any.v[i]))
+			reader_error(r, n, NULL, "`any`: `%s` is not a name", d->any.v[i]);
 	for (size_t i = 0; i < countof(names); i++)
 		if (names[i] && !name_is_valid(names[i]))
 			reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
@@ -214,6 +217,24 @@ static void set_source(struct reader *r, const struct node *n, struct dep *d)
 	d->source_text = reader_place(r, n);
 }
 
+static void check_gates(struct reader *r, const struct node *n)
+{
+	const struct node *gate = node_get(n, "gate");
+	const struct node *socket = node_get(n, "socket") ? node_get(n, "socket") : node_get(n, "socket_name");
+
+	if (gate && socket)
+		reader_error(r, gate, "write two entries", "`gate` and `%s` (line %d) both say what is tested",
+		    socket->key, socket->line);
+}
+
+static bool has_error_since(const struct diags *d, size_t before)
+{
+	for (size_t i = before; i < d->n; i++)
+		if (d->v[i].severity == DIAG_ERROR)
+			return true;
+	return false;
+}
+
 bool dependency_read(struct reader *r, const struct node *n, unsigned kinds, struct dep *out)
 {
 	size_t before = r->diags->n;
@@ -227,18 +248,17 @@ bool dependency_read(struct reader *r, const struct node *n, unsigned kinds, str
 		bool ends = out->condition == COND_COMPLETED || out->condition == COND_SUCCEEDED;
 		if (ends && !node_get(n, "on_stop"))
 			out->on_stop = ON_STOP_KEEP;
+		check_gates(r, n);
 	} else {
 		reader_error(r, n, NULL, "a dependency is a name or a table, not %s", node_kind_str(n->kind));
 	}
 	set_source(r, n, out);
-	if (r->diags->n == before || r->stored)
+	if (!has_error_since(r->diags, before))
 		check_names(r, n, out);
-	for (size_t i = before; i < r->diags->n; i++)
-		if (r->diags->v[i].severity == DIAG_ERROR) {
-			dep_release(out);
-			return false;
-		}
-	return true;
+	if (!has_error_since(r->diags, before))
+		return true;
+	dep_release(out);
+	return false;
 }
 
 static bool same_edge(const struct dep *a, const struct dep *b)
@@ -255,6 +275,13 @@ void dependencies_take(struct dep_list *l, struct dep *take_d)
 		if (!same_edge(&l->v[i], take_d))
 			continue;
 		unsigned kinds = l->v[i].kinds | take_d->kinds;
+		/* What requires decides whether it is optional, how long it may take and so on. */
+		if (take_d->kinds & ~l->v[i].kinds & DEP_REQUIRES) {
+			struct dep weaker = l->v[i];
+
+			l->v[i] = *take_d;
+			*take_d = weaker;
+		}
 		l->v[i].kinds = kinds & DEP_REQUIRES ? DEP_REQUIRES : kinds;
 		dep_release(take_d);
 		return;

@@ -44,30 +44,58 @@ static int order(const struct diag *a, const struct diag *b)
 	return a->line != b->line ? a->line - b->line : a->column - b->column;
 }
 
+static void merge(const struct diag *a, size_t n, const struct diag *b, size_t m, struct diag *out)
+{
+	while (n || m) {
+		bool first = n && (!m || order(a, b) <= 0);
+
+		*out++ = first ? *a++ : *b++;
+		*(first ? &n : &m) -= 1;
+	}
+}
+
+/* By merging runs: a text of a megabyte can hold a hundred thousand mistakes. */
 void diags_sort(struct diags *l)
 {
-	for (size_t i = 1; i < l->n; i++) {
-		struct diag d = l->v[i];
-		size_t k = i;
+	struct diag *from = l->v, *to = l->n > 1 ? mem_grow(NULL, l->n, sizeof(*to)) : NULL;
 
-		for (; k && order(&l->v[k - 1], &d) > 0; k--)
-			l->v[k] = l->v[k - 1];
-		l->v[k] = d;
+	for (size_t width = 1; width < l->n; width *= 2) {
+		for (size_t at = 0; at < l->n; at += 2 * width) {
+			size_t n = l->n - at < width ? l->n - at : width;
+			size_t m = l->n - at - n < width ? l->n - at - n : width;
+
+			merge(from + at, n, from + at + n, m, to + at);
+		}
+		struct diag *swap = from;
+		from = to;
+		to = swap;
+	}
+	if (l->n > 1) {
+		l->v = from;
+		l->cap = l->n;
+		free(to);
 	}
 }
 
 void diags_quote(struct diags *l, const char *file, const char *text, size_t n)
 {
+	const char *at = text, *end = text + n;
+	int line = 1;
+
 	for (size_t i = 0; i < l->n; i++) {
 		struct diag *d = &l->v[i];
-		const char *at = text, *end = text + n;
 
 		if (d->source_line || d->line < 1 || !text_eq(d->file, file))
 			continue;
-		for (int line = 1; line < d->line && at < end; at++)
+		if (d->line < line) { /* not sorted: from the beginning again */
+			at = text;
+			line = 1;
+		}
+		for (; line < d->line && at < end; at++)
 			line += *at == '\n';
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		size_t length = (size_t)((stop ? stop : end) - at);
+		length -= length && at[length - 1] == '\r';
 		d->source_line = text_dup_n(at, length < 400 ? length : 400);
 	}
 }
@@ -88,20 +116,52 @@ json_t *diags_json(const struct diags *l, enum diag_severity s)
 	return list;
 }
 
+/* A text that somebody else wrote, without what a terminal would obey. */
+static void add_plain(struct str *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+		bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+
+		str_add_char(out, c1 || c == 0x7f || (c < 0x20 && c != '\t') ? '?' : *s);
+		s += c1;
+	}
+}
+
+/* Columns count characters, so bytes 10xxxxxx take no room. */
+static void add_caret(struct str *out, const char *s, int column)
+{
+	for (int at = 1; *s && (at < column || (*s & 0xc0) == 0x80); s++) {
+		if ((*s & 0xc0) == 0x80)
+			continue;
+		str_add_char(out, *s == '\t' ? '\t' : ' ');
+		at++;
+	}
+	str_add(out, "^\n");
+}
+
 void diag_print(const struct diag *d, struct str *out)
 {
-	if (d->file)
-		str_fmt(out, "%s:", d->file);
+	if (d->file) {
+		add_plain(out, d->file);
+		str_add_char(out, ':');
+	}
 	if (d->line > 0)
 		str_fmt(out, "%d:%d:", d->line, d->column);
-	str_fmt(out, "%s%s: %s\n", d->file || d->line > 0 ? " " : "",
-	    d->severity == DIAG_ERROR ? "error" : "warning", d->message);
+	str_fmt(out, "%s%s: ", d->file || d->line > 0 ? " " : "",
+	    d->severity == DIAG_ERROR ? "error" : "warning");
+	add_plain(out, d->message);
 	if (d->source_line && *d->source_line) {
-		str_fmt(out, "    %s\n    ", d->source_line);
-		for (int i = 1; i < d->column && d->source_line[i - 1]; i++)
-			str_add_char(out, d->source_line[i - 1] == '\t' ? '\t' : ' ');
-		str_add(out, "^\n");
+		str_add(out, "\n    ");
+		add_plain(out, d->source_line);
+		str_add(out, "\n    ");
+		add_caret(out, d->source_line, d->column);
+	} else {
+		str_add_char(out, '\n');
 	}
-	if (d->hint)
-		str_fmt(out, "    hint: %s\n", d->hint);
+	if (d->hint) {
+		str_add(out, "    hint: ");
+		add_plain(out, d->hint);
+		str_add_char(out, '\n');
+	}
 }

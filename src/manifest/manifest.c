@@ -1,5 +1,7 @@
 #include "manifest/manifest.h"
 
+#include "base/limits.h"
+#include "base/map.h"
 #include "manifest/dependency.h"
 
 ENUM_DEFINE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT)
@@ -75,7 +77,7 @@ static void read_dependencies(struct reader *r, void *obj, const struct node *n)
 			continue;
 		if (!d.bin && !d.crate && d.repo)
 			reader_warn(r, c, "name its `bin`", "only `repo` is given: taken as the service `%s`", dep_key(&d));
-		dependencies_take(&f->entries, &d);
+		*vec_push(&f->entries) = d; /* what is twice is seen where it is given to a binary */
 	}
 }
 
@@ -179,11 +181,7 @@ static void read_service_table(struct reader *r, void *obj, const struct node *n
 		return;
 	}
 	schema_read(r, parts, countof(parts), n);
-	const struct node *name = node_get(n, "name");
-	f->named = name != NULL;
-	if (f->service.name && !name_is_valid(f->service.name))
-		reader_error(r, name, "1 to 255 letters, digits and . _ @ : + - or a backslash",
-		    "`%s` is not a name", f->service.name);
+	f->named = node_get(n, "name") != NULL;
 }
 
 static const struct field file_fields[] = {
@@ -207,51 +205,113 @@ static struct action_def *find_binary(struct file *f, const char *name)
 	return NULL;
 }
 
-/* Named by an entry of its own file: what the others of the file stand on. */
-static bool is_base_layer(struct file *f, const char *binary)
+/* Who is who in the file, by name: entries times binaries must stay affordable. */
+struct names {
+	struct map binaries; /* name → its action_def */
+	struct map base;     /* named by an entry: what the others of the file stand on */
+	bool *internal;      /* per entry: does it name a binary of this file? */
+	size_t edges;
+};
+
+static void names_init(struct names *n, struct file *f)
 {
-	for (size_t i = 0; i < f->entries.n; i++)
-		if (text_eq(dep_key(&f->entries.v[i]), binary))
-			return true;
-	return false;
+	*n = (struct names){ .internal = mem_new(f->entries.n + 1) };
+	for (size_t i = 0; i < f->binaries.n; i++)
+		if (f->binaries.v[i].name)
+			map_put(&n->binaries, f->binaries.v[i].name, &f->binaries.v[i]);
+	for (size_t i = 0; i < f->entries.n; i++) {
+		const char *key = dep_key(&f->entries.v[i]);
+		struct action_def *a = key ? map_get(&n->binaries, key) : NULL;
+
+		n->internal[i] = a != NULL;
+		if (a)
+			map_put(&n->base, a->name, a);
+	}
 }
 
-static bool applies(struct file *f, const struct dep *d, const char *binary)
+static void names_release(struct names *n)
 {
-	if (text_eq(dep_key(d), binary))
-		return false;
+	map_release(&n->binaries);
+	map_release(&n->base);
+	free(n->internal);
+	*n = (struct names){ 0 };
+}
+
+/* Its entries, each edge once; given[i] counts the binaries that entry i applies to. */
+static void give_entries(struct file *f, struct names *n, struct action_def *a, size_t *given)
+{
+	bool has_own = a->depends_on_given, is_base = map_get(&n->base, a->name) != NULL;
+	struct map seen = { 0 };
+
+	for (size_t i = 0; i < f->entries.n && n->edges < LIMIT_EDGES; i++) {
+		const struct dep *d = &f->entries.v[i];
+		const char *key = dep_key(d);
+		struct dep copy;
+
+		if (d->applies_to.n ? !strv_has(&d->applies_to, a->name) : is_base && n->internal[i])
+			continue;
+		if (text_eq(key, a->name))
+			continue;
+		dep_copy(&copy, d);
+		strv_release(&copy.applies_to);
+		if (has_own || !key || map_get(&seen, key))
+			dependencies_take(&a->depends_on, &copy);
+		else
+			*vec_push(&a->depends_on) = copy;
+		if (key)
+			map_put(&seen, key, a);
+		a->depends_on_given = true;
+		given[i]++;
+		n->edges++;
+	}
+	map_release(&seen);
+}
+
+/* Are all names of `for` binaries of this file? */
+static bool check_for(struct file *f, const struct names *n, const struct dep *d)
+{
+	bool known = true;
+
+	for (size_t k = 0; k < d->applies_to.n; k++) {
+		if (map_get(&n->binaries, d->applies_to.v[k]))
+			continue;
+		known = false;
+		diag_add(f->r.diags, DIAG_ERROR, f->r.file, d->source.line, d->source.column, "for", NULL,
+		    "`for` names `%s`, which is no binary of this file", d->applies_to.v[k]);
+	}
+	return known;
+}
+
+static const char *hint_of_nobody(const struct file *f, const struct dep *d)
+{
 	if (d->applies_to.n)
-		return strv_has(&d->applies_to, binary);
-	return !is_base_layer(f, binary) || !find_binary(f, dep_key(d));
+		return "`for` must name one that is started and is not the target itself";
+	return f->binaries.n ? "add `for`, or the binary that needs it" :
+			       "add [[binaries]], or name the binary that it is for";
 }
 
 static void distribute(struct file *f)
 {
-	for (size_t i = 0; i < f->entries.n; i++) {
+	size_t *given = mem_new((f->entries.n + 1) * sizeof(*given));
+	struct names names;
+
+	names_init(&names, f);
+	for (size_t b = 0; b < f->binaries.n; b++)
+		if (f->binaries.v[b].name && action_is_started(&f->binaries.v[b]))
+			give_entries(f, &names, &f->binaries.v[b], given);
+	if (names.edges >= LIMIT_EDGES)
+		diag_add(f->r.diags, DIAG_ERROR, f->r.file, 1, 1, NULL, "give each entry its `for`",
+		    "the entries make more than %d edges", LIMIT_EDGES);
+	for (size_t i = 0; i < f->entries.n && names.edges < LIMIT_EDGES; i++) {
 		const struct dep *d = &f->entries.v[i];
-		bool any = false;
 
-		for (size_t k = 0; k < d->applies_to.n; k++)
-			if (!find_binary(f, d->applies_to.v[k]))
-				diag_add(f->r.diags, DIAG_ERROR, f->r.file, d->source.line, d->source.column, "for",
-				    NULL, "`for` names `%s`, which is no binary of this file", d->applies_to.v[k]);
-		for (size_t b = 0; b < f->binaries.n; b++) {
-			struct action_def *a = &f->binaries.v[b];
-			struct dep copy;
-
-			if (!action_is_started(a) || !applies(f, d, a->name))
-				continue;
-			dep_copy(&copy, d);
-			strv_release(&copy.applies_to);
-			dependencies_take(&a->depends_on, &copy);
-			a->depends_on_given = any = true;
-		}
-		if (!any && !d->applies_to.n)
+		if (check_for(f, &names, d) && !given[i])
 			diag_add(f->r.diags, DIAG_ERROR, f->r.file, d->source.line, d->source.column, NULL,
-			    f->binaries.n ? "add `for`, or the binary that needs it" :
-					    "add [[binaries]], or name the binary that it is for",
-			    "the dependency on `%s` applies to no started binary", dep_key(d) ? dep_key(d) : "?");
+			    hint_of_nobody(f, d), "the dependency on `%s` applies to no started binary",
+			    dep_key(d) ? dep_key(d) : "?");
 	}
+	free(given);
+	names_release(&names);
 }
 
 /* The caller speaks for binaries that the file may not list. */
@@ -424,6 +484,88 @@ static void read_root(struct file *f)
 	free(filtered);
 }
 
+static void check_twins(struct file *f)
+{
+	struct map seen = { 0 };
+
+	for (size_t i = 0; i < f->binaries.n; i++) {
+		struct action_def *a = &f->binaries.v[i];
+
+		if (!a->name)
+			continue;
+		if (map_get(&seen, a->name))
+			diag_add(f->r.diags, DIAG_ERROR, f->r.file, a->source.line, a->source.column, "name", NULL,
+			    "two binaries are named `%s`", a->name);
+		map_put(&seen, a->name, a);
+	}
+	map_release(&seen);
+}
+
+/* Keys of the zinit form speak of the one command of [service]. */
+static void check_single_keys(struct file *f)
+{
+	static const char *const keys[] = { "lifecycle", "oneshot", "dir", "cwd" };
+	const struct node *service = node_get(f->root, "service");
+
+	for (size_t i = 0; i < countof(keys) && !f->has_single; i++) {
+		const struct node *at = node_get(f->root, keys[i]);
+
+		if (!at && service && service->kind == NODE_TABLE)
+			at = node_get(service, keys[i]);
+		if (at)
+			reader_warn(&f->r, at, "give it to the binaries: retry_policy, kind = \"job\", cwd ...",
+			    "`%s` speaks of the `exec` of [service], and there is none", keys[i]);
+	}
+}
+
+/* The keys of [service] may stand at top level, and say the same if they do both. */
+static void check_top_level(struct file *f)
+{
+	const struct node *service = node_get(f->root, "service");
+
+	for (const struct node *c = f->root->first; service && service->kind == NODE_TABLE && c; c = c->next) {
+		const struct node *twin = c->kind == NODE_ARRAY || is_key_of(&file_schema, c->key) ?
+		    NULL : /* lists are united */
+		    node_get(service, c->key);
+
+		if (!twin)
+			continue;
+		json_t *a = node_json(c), *b = node_json(twin);
+		if (!json_equal(a, b))
+			reader_error(&f->r, twin, "keep one", "`%s` of [service] and of the top level (line %d) say different things",
+			    c->key, c->line);
+		json_decref(a);
+		json_decref(b);
+	}
+}
+
+/* Other names are checked where edges are read. */
+static void check_conflicts(struct file *f, const struct node *table)
+{
+	const struct node *list = table && table->kind == NODE_TABLE ? node_get(table, "conflicts") : NULL;
+	const struct node *one = list && list->kind == NODE_ARRAY ? list->first : list;
+
+	for (; one; one = one == list ? NULL : one->next)
+		if (one->kind == NODE_STRING && !name_is_valid(one->s))
+			reader_error(&f->r, one, NULL, "`conflicts`: `%s` is not a name", one->s);
+}
+
+/* What becomes the name of a service or of a folder. */
+static void check_names(struct file *f, const struct node *table)
+{
+	static const char *const keys[] = { "name", "context", "socket_folder", "repo" };
+
+	for (size_t i = 0; i < countof(keys) && table && table->kind == NODE_TABLE; i++) {
+		const struct node *at = node_get(table, keys[i]);
+		const char *text = at && at->kind == NODE_STRING ? at->s : NULL;
+
+		if (text && !name_is_valid(strcmp(keys[i], "repo") == 0 ? last_part(text) : text))
+			reader_error(&f->r, at, "1 to 255 letters, digits and . _ @ : + - or a backslash",
+			    "`%s` is not a name", text);
+	}
+	check_conflicts(f, table);
+}
+
 static void check_file(struct file *f)
 {
 	if (!looks_like_manifest(f->root)) {
@@ -432,16 +574,17 @@ static void check_file(struct file *f)
 		    "a manifest has [service], [[binaries]] or [[dependencies]]", "this is not a service manifest");
 		return;
 	}
+	check_top_level(f);
+	check_names(f, f->root);
+	check_names(f, node_get(f->root, "service"));
+	check_conflicts(f, node_get(f->root, "dependencies"));
 	read_root(f);
 	add_single(f);
 	add_caller_binaries(f);
 	give_env(f);
 	distribute(f);
-	for (size_t i = 0; i < f->binaries.n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (text_eq(f->binaries.v[i].name, f->binaries.v[k].name))
-				diag_add(f->r.diags, DIAG_ERROR, f->r.file, f->binaries.v[i].source.line,
-				    f->binaries.v[i].source.column, "name", NULL, "two binaries are named `%s`", f->binaries.v[i].name);
+	check_twins(f);
+	check_single_keys(f);
 	if (!f->binaries.n && !f->service.name && !diags_has_error(f->r.diags))
 		diag_add(f->r.diags, DIAG_ERROR, f->r.file, 1, 1, NULL, "add [[binaries]], or a name to [service]",
 		    "the manifest defines no service");
@@ -515,7 +658,12 @@ static void write_value(const json_t *v, struct str *out)
 {
 	char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 
-	str_add(out, text); /* JSON strings, numbers, booleans and flat lists are TOML as well */
+	/* JSON strings, numbers, booleans and flat lists are TOML as well, but for a bare DEL. */
+	for (const char *p = text; *p; p++)
+		if (*p == 0x7f)
+			str_add(out, "\\u007f");
+		else
+			str_add_char(out, *p);
 	free(text);
 }
 
@@ -528,6 +676,22 @@ static void write_line(struct str *out, const char *key, const json_t *v)
 	str_add_char(out, '\n');
 }
 
+static void write_key(struct str *out, const char *key)
+{
+	bool bare = *key;
+
+	for (const char *p = key; *p; p++)
+		bare = bare && ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+				   *p == '_' || *p == '-');
+	if (bare) {
+		str_add(out, key);
+		return;
+	}
+	json_t *text = json_string(key);
+	write_value(text, out);
+	json_decref(text);
+}
+
 static void write_inline(struct str *out, const json_t *v)
 {
 	const char *k;
@@ -538,7 +702,9 @@ static void write_inline(struct str *out, const json_t *v)
 		str_add(out, "{ ");
 		bool first = true;
 		json_object_foreach ((json_t *)(uintptr_t)v, k, m) {
-			str_fmt(out, "%s%s = ", first ? "" : ", ", k);
+			str_add(out, first ? "" : ", ");
+			write_key(out, k);
+			str_add(out, " = ");
 			write_inline(out, m);
 			first = false;
 		}
@@ -610,6 +776,8 @@ void manifest_write(const struct service_def *s, struct str *out)
 	json_array_foreach (json_object_get(o, "actions"), i, a) {
 		str_add(out, "\n[[binaries]]\n");
 		write_table(out, a, of_action, countof(of_action));
+		if (s->actions.v[i].depends_on_given && !s->actions.v[i].depends_on.n)
+			str_add(out, "depends_on = []\n");
 	}
 	for (i = 0; i < s->actions.n; i++)
 		for (size_t k = 0; k < s->actions.v[i].depends_on.n; k++) {

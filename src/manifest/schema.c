@@ -81,8 +81,8 @@ bool read_int(struct reader *r, const struct node *n, int64_t min, int64_t max, 
 	if (n->kind != NODE_INT)
 		return wrong_kind(r, n, "a whole number");
 	if (n->i < min || n->i > max) {
-		reader_error(r, n, NULL, "`%s`: %" PRId64 " is outside %" PRId64 "..%" PRId64, n->key,
-		    n->i, min, max);
+		reader_error(r, n, NULL, "`%s`: %" PRId64 " is outside %" PRId64 "..%" PRId64,
+		    n->key ? n->key : "an entry", n->i, min, max);
 		return false;
 	}
 	*out = n->i;
@@ -172,13 +172,26 @@ bool read_words(struct reader *r, const struct node *n, const char *const *words
 	return false;
 }
 
+/* The shortest text that reads back to the same number. */
+static char *double_text(double d)
+{
+	char text[40];
+
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, d);
+		if (strtod(text, NULL) == d)
+			break;
+	}
+	return text_fmt("%s%s", text, text[strcspn(text, ".eEni")] ? "" : ".0");
+}
+
 static char *scalar_text(const struct node *n)
 {
 	switch (n->kind) {
 	case NODE_STRING:
 	case NODE_TIME: return text_dup(n->s);
 	case NODE_INT: return text_fmt("%" PRId64, n->i);
-	case NODE_FLOAT: return text_fmt("%g", n->d);
+	case NODE_FLOAT: return double_text(n->d);
 	case NODE_BOOL: return text_dup(n->i ? "true" : "false");
 	case NODE_NULL:
 	case NODE_ARRAY:
@@ -206,6 +219,30 @@ bool read_strv(struct reader *r, const struct node *n, struct strv *out)
 		if (!add_scalar(r, c, out))
 			return false;
 	return true;
+}
+
+void read_only_keys(
+    struct reader *r, const struct node *table, const char *what, const char *const *known)
+{
+	size_t n = 0;
+
+	while (known[n])
+		n++;
+	for (const struct node *c = table->first; c; c = c->next) {
+		size_t i = 0;
+
+		while (i < n && strcmp(known[i], c->key) != 0)
+			i++;
+		if (i < n)
+			continue;
+		const char *near = text_nearest(c->key, known, n);
+		auto_free char *hint = near ? text_fmt("did you mean `%s`?", near) : NULL;
+		struct node key = *c;
+
+		key.line = c->key_line ? c->key_line : c->line;
+		key.column = c->key_line ? c->key_column : c->column;
+		reader_error(r, &key, hint, "%s has no key `%s`", what, c->key);
+	}
 }
 
 static struct env_var *env_slot(struct env_list *l, const char *name)
@@ -358,8 +395,13 @@ static void unknown(struct reader *r, const struct part *parts, size_t n, const 
 	reader_error(r, &key, hint, "%s has no key `%s`", parts[0].schema->name, at->key);
 }
 
-static bool same_value(const struct node *a, const struct node *b)
+static bool same_value(const struct field *f, const struct node *a, const struct node *b)
 {
+	msec first = a->i, second = b->i;
+
+	if (f->kind == F_MSEC && (a->kind == NODE_INT || (a->kind == NODE_STRING && msec_parse(a->s, &first))) &&
+	    (b->kind == NODE_INT || (b->kind == NODE_STRING && msec_parse(b->s, &second))))
+		return first == second;
 	json_t *x = node_json(a), *y = node_json(b);
 	bool same = json_equal(x, y);
 
@@ -388,7 +430,7 @@ void schema_read(struct reader *r, const struct part *parts, size_t n, const str
 			continue;
 		}
 		const struct node *other = twin(f, table, c);
-		if (other && !same_value(other, c)) {
+		if (other && !same_value(f, other, c)) {
 			reader_error(r, c, "they are two spellings of one key: keep one",
 			    "`%s` and `%s` (line %d) say different things", c->key, other->key,
 			    other->line);

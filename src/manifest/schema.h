@@ -80,6 +80,10 @@ bool read_words(struct reader *r, const struct node *n, const char *const *words
 bool read_strv(struct reader *r, const struct node *n, struct strv *out); /* replaces */
 bool msec_parse(const char *text, msec *out);
 
+/* Errors for the keys of a table that are none of `known` (NULL-ended). */
+void read_only_keys(
+    struct reader *r, const struct node *table, const char *what, const char *const *known);
+
 /* The place of an edge or action in the reader's text, as people read it. */
 char *reader_place(const struct reader *r, const struct node *n); /* caller frees */
 
