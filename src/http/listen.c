@@ -20,17 +20,25 @@ static enum err make_folder(const char *path, struct error *e)
 	return ERR_OK;
 }
 
+/* Only "connection refused" says that nobody listens (unix(7)): any other failure, of
+ * ours for want of descriptors as well, says nothing about the owner of the file. */
 static enum err remove_stale(const struct sockaddr_un *at, struct error *e)
 {
 	struct stat st;
-	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (lstat(at->sun_path, &st) != 0)
-		return ERR_OK;
+		return errno == ENOENT ? ERR_OK : error_sys(e, errno, "%s", at->sun_path);
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(e, ERR_CONFLICT, "%s is there and is no socket", at->sun_path);
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_sys(e, errno, "socket");
 	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno == EAGAIN)
 		return error_set(e, ERR_CONFLICT, "somebody answers on %s", at->sun_path);
+	if (errno == EPROTOTYPE)
+		return error_set(e, ERR_CONFLICT, "%s is a socket of another type", at->sun_path);
+	if (errno != ECONNREFUSED && errno != ENOENT)
+		return error_sys(e, errno, "connect %s", at->sun_path);
 	if (unlink(at->sun_path) != 0 && errno != ENOENT)
 		return error_sys(e, errno, "%s", at->sun_path);
 	return ERR_OK;
@@ -38,7 +46,7 @@ static enum err remove_stale(const struct sockaddr_un *at, struct error *e)
 
 enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct error *e)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	struct stat st;
 
 	if (strlen(path) >= sizeof(at.sun_path))
@@ -53,7 +61,7 @@ enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct
 	umask(before);
 	if (bound != 0 || listen(fd, 512) != 0 || lstat(path, &st) != 0)
 		return error_sys(e, errno, "%s", path);
-	*id = (struct listen_id){ st.st_dev, st.st_ino };
+	*id = (struct listen_id){st.st_dev, st.st_ino};
 	*out_fd = fd_take(&fd);
 	return ERR_OK;
 }

@@ -28,8 +28,8 @@ static void ping(struct rpc_call *call, json_t *params)
 	(void)params;
 	rpc_answer(call, json_string("pong"));
 }
-static const struct rpc_method methods[] = { { "ping", "", NULL, 0, ping, false } };
-static const struct rpc_group groups[] = { { methods, 1 } };
+static const struct rpc_method methods[] = {{"ping", "", NULL, 0, ping, false}};
+static const struct rpc_group groups[] = {{methods, 1}};
 
 static json_t *health(void *ctx)
 {
@@ -63,7 +63,8 @@ static void unsubscribe(void *ctx, struct http_stream *s)
 
 static struct http_config config_of(struct bed *b)
 {
-	return (struct http_config){ b->path, &b->rpc, b, health, wellknown, metrics, subscribe, unsubscribe };
+	return (struct http_config){
+	    b->path, &b->rpc, b, health, wellknown, metrics, subscribe, unsubscribe};
 }
 
 static int setup(void **state)
@@ -71,7 +72,8 @@ static int setup(void **state)
 	struct bed *b = mem_new(sizeof(*b));
 	struct error e;
 
-	*b = (struct bed){ .well = true, .rpc = { groups, 1, NULL, "test", "1" }, .dir = "/tmp/http-XXXXXX" };
+	*b = (struct bed){
+	    .well = true, .rpc = {groups, 1, NULL, "test", "1"}, .dir = "/tmp/http-XXXXXX"};
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/sub/rpc.sock", b->dir);
 	b->base = event_base_new();
@@ -97,7 +99,7 @@ static int teardown(void **state)
 
 static int dial(const char *path)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(un.sun_path, path);
@@ -108,12 +110,13 @@ static int dial(const char *path)
 /* Turn the loop until `part` was received, or the connection ended, or for 2 s. */
 static char *talk(struct bed *b, int fd, const char *request, const char *part)
 {
-	struct str in = { 0 };
+	struct str in = {0};
 	char buf[4096];
 
-	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+	assert_int_equal(
+	    send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
 	for (int i = 0; i < 2000 && !(in.n && strstr(in.s, part)); i++) {
-		struct timeval tv = { 0, 1000 };
+		struct timeval tv = {0, 1000};
 
 		event_base_loopexit(b->base, &tv);
 		event_base_dispatch(b->base);
@@ -140,8 +143,14 @@ static void routes_answer_as_they_should(void **state)
 {
 	struct bed *b = *state;
 
-	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}", "200 OK", "\"result\":\"pong\"");
-	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 33\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}", "204", "\r\n\r\n");
+	expect(b,
+	    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: "
+	    "40\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}",
+	    "200 OK", "\"result\":\"pong\"");
+	expect(b,
+	    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: "
+	    "33\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}",
+	    "204", "\r\n\r\n");
 	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
 	expect(b, "GET /openrpc.json HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "rpc.discover");
 	expect(b, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "openmetrics", "# EOF");
@@ -156,8 +165,11 @@ static void smuggling_is_refused(void **state)
 {
 	struct bed *b = *state;
 
-	expect(b, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n[]", "400", "Bad Request");
-	auto_free char *big = text_fmt("POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n", LIMIT_REQUEST_BYTES + 1);
+	expect(b,
+	    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n[]",
+	    "400", "Bad Request");
+	auto_free char *big = text_fmt(
+	    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n", LIMIT_REQUEST_BYTES + 1);
 	expect(b, big, "413", "\r\n\r\n");
 }
 
@@ -166,8 +178,9 @@ static void a_second_server_is_refused_and_a_stale_file_replaced(void **state)
 	struct bed *b = *state;
 	struct http_server *second = NULL;
 	struct http_config cfg = config_of(b);
-	auto_free char *stale = text_fmt("%s/stale.sock", b->dir), *folder = text_fmt("%s/sub", b->dir);
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	auto_free char *stale = text_fmt("%s/stale.sock", b->dir),
+		       *folder = text_fmt("%s/sub", b->dir);
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct error e;
 	struct stat st;
 
@@ -185,11 +198,32 @@ static void a_second_server_is_refused_and_a_stale_file_replaced(void **state)
 	http_server_free(second);
 }
 
+/* Only "connection refused" says that nobody is there; a listener of another type is somebody. */
+static void a_live_socket_of_another_type_is_not_stale(void **state)
+{
+	struct bed *b = *state;
+	struct http_server *second = NULL;
+	struct http_config cfg = config_of(b);
+	auto_free char *path = text_fmt("%s/packets.sock", b->dir);
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct error e;
+	struct stat st;
+
+	strcpy(un.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	cfg.socket_path = path;
+	assert_int_equal(http_server_new(b->base, &cfg, &second, &e), ERR_CONFLICT);
+	assert_int_equal(stat(path, &st), 0);
+}
+
 static void events_arrive_and_a_stuck_client_is_dropped(void **state)
 {
 	struct bed *b = *state;
 	int fd = dial(b->path);
-	auto_free char *in = talk(b, fd, "GET /events?operation=7 HTTP/1.1\r\nHost: x\r\n\r\n", "data: operation=7");
+	auto_free char *in =
+	    talk(b, fd, "GET /events?operation=7 HTTP/1.1\r\nHost: x\r\n\r\n", "data: operation=7");
 	auto_free char *line = mem_new(64 << 10);
 
 	assert_non_null(strstr(in, "text/event-stream"));
@@ -200,7 +234,7 @@ static void events_arrive_and_a_stuck_client_is_dropped(void **state)
 		event_base_loop(b->base, EVLOOP_NONBLOCK);
 	}
 	for (int i = 0; i < 5000 && !b->gone; i++) {
-		struct timeval tv = { 0, 1000 };
+		struct timeval tv = {0, 1000};
 
 		event_base_loopexit(b->base, &tv);
 		event_base_dispatch(b->base);
@@ -213,8 +247,9 @@ static void events_arrive_and_a_stuck_client_is_dropped(void **state)
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-	const struct CMUnitTest tests[] = { TEST(routes_answer_as_they_should), TEST(smuggling_is_refused),
-		TEST(a_second_server_is_refused_and_a_stale_file_replaced),
-		TEST(events_arrive_and_a_stuck_client_is_dropped) };
+	const struct CMUnitTest tests[] = {TEST(routes_answer_as_they_should),
+	    TEST(smuggling_is_refused), TEST(a_second_server_is_refused_and_a_stale_file_replaced),
+	    TEST(a_live_socket_of_another_type_is_not_stale),
+	    TEST(events_arrive_and_a_stuck_client_is_dropped)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
