@@ -82,11 +82,20 @@ static struct bufferevent *bev_of(struct evhttp_request *req)
 
 /* ---- RPC ------------------------------------------------------------------------- */
 
+/* libevent detaches a request whose client left before the whole answer was given, and
+ * leaves it to us; one that is still attached goes with its connection. */
+static void request_gone(struct evhttp_request *req)
+{
+	if (!evhttp_request_get_connection(req))
+		evhttp_request_free(req);
+}
+
 static void pending_gone(struct evhttp_connection *con, void *ctx)
 {
 	struct pending *p = ctx;
 
 	(void)con;
+	request_gone(p->req);
 	p->req = NULL;
 }
 
@@ -160,6 +169,7 @@ static void stream_gone(struct evhttp_connection *con, void *ctx)
 	st->s->cfg.unsubscribe(st->s->cfg.ctx, st);
 	if (st->dying)
 		event_free(st->dying);
+	request_gone(st->req);
 	free(st);
 }
 

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -28,8 +29,15 @@ static void ping(struct rpc_call *call, json_t *params)
 	(void)params;
 	rpc_answer(call, json_string("pong"));
 }
-static const struct rpc_method methods[] = {{"ping", "", NULL, 0, ping, false}};
-static const struct rpc_group groups[] = {{methods, 1}};
+static struct rpc_call *kept;
+static void later(struct rpc_call *call, json_t *params)
+{
+	(void)params;
+	kept = call;
+}
+static const struct rpc_method methods[] = {
+    {"ping", "", NULL, 0, ping, false}, {"later", "", NULL, 0, later, false}};
+static const struct rpc_group groups[] = {{methods, countof(methods)}};
 
 static json_t *health(void *ctx)
 {
@@ -244,12 +252,79 @@ static void events_arrive_and_a_stuck_client_is_dropped(void **state)
 	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
 }
 
+static void turn(struct bed *b)
+{
+	struct timeval tv = {0, 1000};
+
+	event_base_loopexit(b->base, &tv);
+	event_base_dispatch(b->base);
+}
+
+/* Run with a leak checker: the request of a connection that is gone is ours to free. */
+static void a_follower_that_leaves_is_unsubscribed(void **state)
+{
+	struct bed *b = *state;
+	int fd = dial(b->path);
+	auto_free char *in = talk(b, fd, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n", "snapshot");
+
+	assert_non_null(b->stream);
+	close(fd);
+	for (int i = 0; i < 2000 && !b->gone; i++)
+		turn(b);
+	assert_int_equal(b->gone, 1);
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
+}
+
+static const char ask_later[] =
+    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 41\r\n\r\n"
+    "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1}";
+
+static int ask_for_later(struct bed *b)
+{
+	int fd = dial(b->path);
+
+	kept = NULL;
+	assert_int_equal(
+	    send(fd, ask_later, sizeof(ask_later) - 1, MSG_NOSIGNAL), sizeof(ask_later) - 1);
+	for (int i = 0; i < 2000 && !kept; i++)
+		turn(b);
+	assert_non_null(kept);
+	return fd;
+}
+
+static void an_answer_for_a_caller_that_left_is_dropped(void **state)
+{
+	struct bed *b = *state;
+	int fd = ask_for_later(b);
+
+	close(fd);
+	for (int i = 0; i < 20; i++) /* whether it was noticed or not: both are right */
+		turn(b);
+	rpc_answer(kept, json_true());
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
+}
+
+static void an_answer_may_come_after_the_server_ended(void **state)
+{
+	struct bed *b = *state;
+	int fd = ask_for_later(b);
+
+	http_server_free(b->server);
+	b->server = NULL;
+	rpc_answer(kept, json_true());
+	close(fd);
+}
+
 int main(void)
 {
+	signal(SIGPIPE, SIG_IGN); /* as http.h asks */
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {TEST(routes_answer_as_they_should),
 	    TEST(smuggling_is_refused), TEST(a_second_server_is_refused_and_a_stale_file_replaced),
 	    TEST(a_live_socket_of_another_type_is_not_stale),
+	    TEST(a_follower_that_leaves_is_unsubscribed),
+	    TEST(an_answer_for_a_caller_that_left_is_dropped),
+	    TEST(an_answer_may_come_after_the_server_ended),
 	    TEST(events_arrive_and_a_stuck_client_is_dropped)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
