@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 /* All watches that wait for one name in one watched folder. */
 struct spot {
@@ -41,7 +42,11 @@ struct folders {
 	struct folder_watch *at; /* the next one to tell in the present round */
 };
 
-#define MASK (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+#define MASK                                                                                       \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |        \
+	    IN_MOVE_SELF)
+
+#define BEGIN_AGAIN_MAX 64 /* a folder that comes and goes all the time is left to the caller */
 
 static struct watched *watched_find(struct folders *f, int wd)
 {
@@ -51,26 +56,54 @@ static struct watched *watched_find(struct folders *f, int wd)
 	return NULL;
 }
 
-/* The nearest folder that exists, and the name below it to wait for. */
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Cut the last part off; false when there is none left. */
+static bool cut_leaf(char *path, char **leaf)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash || !slash[1])
+		return false;
+	text_set(leaf, slash + 1);
+	*(slash == path ? slash + 1 : slash) = '\0';
+	return true;
+}
+
+/* The nearest folder that exists, and the name below it to wait for.  A folder may
+ * come between the look at it and the watch on its parent, which then has no event
+ * to tell of it: so it is looked at once more after that, and all begins again. */
 static int watch_nearest(struct folders *f, const char *path, char **name)
 {
 	auto_free char *dir = text_dup(path);
+	auto_free char *leaf = NULL;
+	auto_free char *missing = NULL;
 
-	for (;;) {
-		char *slash = strrchr(dir, '/');
-
-		if (!slash)
-			return -1;
-		auto_free char *leaf = text_dup(slash + 1);
-		*(slash == dir ? slash + 1 : slash) = '\0';
+	for (int begun_again = 0; cut_leaf(dir, &leaf);) {
 		int wd = inotify_add_watch(f->fd, dir, MASK | IN_ONLYDIR);
-		if (wd >= 0) {
+
+		if (wd < 0 && errno != ENOENT && errno != ENOTDIR)
+			return -1;
+		if (wd < 0) {
+			text_set(&missing, dir);
+		} else if (!missing || !is_folder(missing)) {
 			*name = take(leaf);
 			return wd;
+		} else {
+			if (!watched_find(f, wd))
+				inotify_rm_watch(f->fd, wd);
+			if (begun_again++ == BEGIN_AGAIN_MAX)
+				return -1;
+			text_set(&dir, path);
+			text_set(&missing, NULL);
 		}
-		if ((errno != ENOENT && errno != ENOTDIR) || strcmp(dir, "/") == 0)
-			return -1;
 	}
+	return -1;
 }
 
 static void place(struct folder_watch *w)
@@ -169,7 +202,7 @@ static void tell_folder_gone(struct folders *f, int wd)
 	const char *key;
 	void *value;
 	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%d/", wd);
-	struct strv keys = { 0 };
+	struct strv keys = {0};
 
 	for (size_t i = 0; map_next(&f->spots, &i, &key, &value);)
 		if (strncmp(key, prefix, n) == 0)
@@ -189,7 +222,7 @@ static void tell_all(struct folders *f)
 	struct ids_of {
 		int *v;
 		size_t n, cap;
-	} wds = { 0 };
+	} wds = {0};
 
 	for (size_t i = 0; i < f->folders.n; i++)
 		*vec_push(&wds) = f->folders.v[i].wd;
@@ -269,6 +302,11 @@ enum err folder_watch_new(struct folders *f, const char *path, folder_fn fn, voi
 	place(w);
 	*out = w;
 	return ERR_OK;
+}
+
+bool folder_watch_is_live(const struct folder_watch *w)
+{
+	return w->spot != NULL;
 }
 
 void folder_watch_free(struct folder_watch *w)

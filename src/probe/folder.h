@@ -22,6 +22,9 @@ void folders_free(struct folders *f);
 /* Tell when `path` may have appeared, vanished or changed; again and again. */
 enum err folder_watch_new(struct folders *f, const char *path, folder_fn fn, void *ctx,
     struct folder_watch **out, struct error *e) attr_must_use;
+/* False: nothing can be watched (no inotify watches left, a folder we may not read, a loop
+ * of links) and nothing will be told: the owner has to look by itself. */
+bool folder_watch_is_live(const struct folder_watch *w);
 void folder_watch_free(struct folder_watch *w);
 
 #endif

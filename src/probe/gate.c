@@ -13,9 +13,9 @@
 #include <sys/un.h>
 
 #define RETRY_FIRST_MS 1
-#define RETRY_MAX_MS   100
-#define TRY_TIME_MS    2000 /* of one connection with its GET /health */
-#define ANSWER_MAX     4096
+#define RETRY_MAX_MS 100
+#define TRY_TIME_MS 2000 /* of one connection with its GET /health */
+#define ANSWER_MAX 4096
 
 struct gate_hub {
 	struct event_base *base;
@@ -41,7 +41,7 @@ struct gate_watch {
 	struct folder_watch *folder;
 	struct event *timer; /* the next try, or the deadline of this one */
 	struct event *io;
-	int fd; /* of the try that is under way, or -1 */
+	int fd;	    /* of the try that is under way, or -1 */
 	bool asked; /* GET /health was written */
 	bool again; /* the folder changed while a try was under way */
 	unsigned pause_ms;
@@ -59,7 +59,7 @@ const char *gate_watch_last(const struct gate_watch *w)
 
 static void set_timer(struct gate_watch *w, unsigned ms)
 {
-	const struct timeval tv = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+	const struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
 
 	event_add(w->timer, &tv);
 }
@@ -108,7 +108,7 @@ static void absent(struct gate_watch *w, const char *why)
 	snprintf(w->last, sizeof(w->last), "%.150s: %s", w->path, why);
 	drop_try(w);
 	w->pause_ms = RETRY_FIRST_MS;
-	if (w->folder)
+	if (folder_watch_is_live(w->folder))
 		event_del(w->timer);
 	else
 		set_timer(w, RETRY_MAX_MS); /* no watch could be had */
@@ -159,7 +159,8 @@ static void watch_io(struct gate_watch *w, short what)
 
 static void connected(struct gate_watch *w)
 {
-	static const char get[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+	static const char get[] =
+	    "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 	if (!w->health) {
 		opened(w);
@@ -289,8 +290,10 @@ static enum err parse_tcp(struct gate_watch *w, const char *rest, struct error *
 	w->to.in.sin_family = AF_INET;
 	if (inet_pton(AF_INET, name, &w->to.in.sin_addr) == 1)
 		return ERR_OK;
-	auto_free char *bare = name[0] == '[' ? text_dup_n(name + 1, strcspn(name + 1, "]")) : text_dup(name);
-	w->to.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	auto_free char *bare =
+	    name[0] == '[' ? text_dup_n(name + 1, strcspn(name + 1, "]")) : text_dup(name);
+	w->to.in6 =
+	    (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
 	w->to_bytes = sizeof(w->to.in6);
 	if (inet_pton(AF_INET6, bare, &w->to.in6.sin6_addr) != 1)
 		return error_set(e, ERR_INVALID, "`%s` is not an address", name);
@@ -318,10 +321,12 @@ enum err gate_watch_new(struct gate_hub *h, const char *text, gate_open_fn fn, v
 {
 	struct gate_watch *w = mem_new(sizeof(*w));
 
-	*w = (struct gate_watch){ .hub = h, .fn = fn, .ctx = ctx, .fd = -1, .pause_ms = RETRY_FIRST_MS };
+	*w = (struct gate_watch){
+	    .hub = h, .fn = fn, .ctx = ctx, .fd = -1, .pause_ms = RETRY_FIRST_MS};
 	w->timer = event_new(h->base, -1, 0, on_timer, w);
 	if (!w->timer || parse(w, text, e) ||
-	    (w->kind != IS_TCP && folder_watch_new(h->folders, w->path, on_folder, w, &w->folder, e))) {
+	    (w->kind != IS_TCP &&
+		folder_watch_new(h->folders, w->path, on_folder, w, &w->folder, e))) {
 		bool no_timer = !w->timer;
 
 		gate_watch_free(w);

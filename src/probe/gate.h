@@ -7,11 +7,11 @@
  *	file:/path  !file:/path the file is there, is not there
  *
  * A file is awaited by inotify(7) on the nearest folder that exists, shared by
- * all watches; while it exists and does not answer it is tried again after 1 ms,
- * doubling to 100 ms, and whenever its folder changes.  A port is tried the same
- * way (there is nothing to watch).  A watch fires once, always from the loop,
- * never from gate_watch_new().  A stale file of a socket never opens a gate:
- * what counts is the connection.
+ * all watches (where nothing can be watched, it is looked at every 100 ms); while it exists and
+ *does not answer it is tried again after 1 ms, doubling to 100 ms, and whenever its folder changes.
+ *A port is tried the same way (there is nothing to watch).  A watch fires once, always from the
+ *loop, never from gate_watch_new().  A stale file of a socket never opens a gate: what counts is
+ *the connection.
  *
  * Belongs to the thread of its loop.  Depends on: base, libevent.
  */
@@ -26,7 +26,8 @@ struct gate_watch;
 
 typedef void (*gate_open_fn)(void *ctx); /* may free the watch, and make others */
 
-enum err gate_hub_new(struct event_base *base, struct gate_hub **out, struct error *e) attr_must_use;
+enum err gate_hub_new(
+    struct event_base *base, struct gate_hub **out, struct error *e) attr_must_use;
 void gate_hub_free(struct gate_hub *h); /* after its watches */
 
 /* ERR_INVALID: the text is no gate. */

@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <event2/event.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void count(void *ctx)
 /* Turn the loop until it opened, or for so long. */
 static bool open_within(struct bed *b, int ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 	int before = b->opened;
 
 	event_base_loopexit(b->base, &tv);
@@ -74,7 +75,7 @@ static struct gate_watch *watch(struct bed *b, const char *text)
 
 static int listen_at(const char *path)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strcpy(un.sun_path, path);
@@ -86,7 +87,8 @@ static int listen_at(const char *path)
 static void a_listener_opens_it(void **state)
 {
 	struct bed *b = *state;
-	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	auto_free char *path = text_fmt("%s/a.sock", b->dir),
+		       *text = text_fmt("unix:%s connect", path);
 	int fd = listen_at(path);
 	struct gate_watch *w = watch(b, text);
 
@@ -99,7 +101,8 @@ static void a_listener_opens_it(void **state)
 static void a_file_without_a_listener_does_not(void **state)
 {
 	struct bed *b = *state;
-	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	auto_free char *path = text_fmt("%s/a.sock", b->dir),
+		       *text = text_fmt("unix:%s connect", path);
 	close(listen_at(path));
 	struct gate_watch *w = watch(b, text);
 
@@ -116,7 +119,8 @@ static void a_folder_that_comes_later_is_seen(void **state)
 {
 	struct bed *b = *state;
 	auto_free char *outer = text_fmt("%s/x", b->dir), *inner = text_fmt("%s/x/y", b->dir);
-	auto_free char *path = text_fmt("%s/x/y/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	auto_free char *path = text_fmt("%s/x/y/a.sock", b->dir),
+		       *text = text_fmt("unix:%s connect", path);
 	struct gate_watch *w = watch(b, text);
 
 	assert_false(open_within(b, 20));
@@ -158,9 +162,11 @@ static void serve(evutil_socket_t fd, short what, void *ctx)
 static void only_a_whole_2xx_is_health(void **state)
 {
 	struct bed *b = *state;
-	auto_free char *path = text_fmt("%s/rpc.sock", b->dir), *text = text_fmt("unix:%s health", path);
-	struct server s = { .fd = listen_at(path),
-		.answers = { "HTTP/1.1 503 No\r\n\r\n", "", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 204 Fine\r\n\r\n" } };
+	auto_free char *path = text_fmt("%s/rpc.sock", b->dir),
+		       *text = text_fmt("unix:%s health", path);
+	struct server s = {.fd = listen_at(path),
+	    .answers = {"HTTP/1.1 503 No\r\n\r\n", "", "HTTP/1.1 200 OK\r\nConte",
+		"HTTP/1.1 204 Fine\r\n\r\n"}};
 	s.ev = event_new(b->base, s.fd, EV_READ | EV_PERSIST, serve, &s);
 	event_add(s.ev, NULL);
 	struct gate_watch *w = watch(b, text);
@@ -191,6 +197,58 @@ static void a_file_gate_follows_the_file(void **state)
 	gate_watch_free(w);
 }
 
+/* A loop of links can not be watched, as nothing can when inotify's watches are used up. */
+static void what_can_not_be_watched_is_looked_at(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *loop = text_fmt("%s/loop", b->dir),
+		       *text = text_fmt("file:%s/loop/flag", b->dir);
+	auto_free char *path = text_fmt("%s/loop/flag", b->dir);
+
+	assert_int_equal(symlink(loop, loop), 0);
+	struct gate_watch *w = watch(b, text);
+	assert_false(open_within(b, 20));
+	assert_int_equal(unlink(loop), 0);
+	assert_int_equal(mkdir(loop, 0700), 0);
+	fclose(fopen(path, "w"));
+	assert_true(open_within(b, 2000));
+	gate_watch_free(w);
+}
+
+static void *make_path(void *ctx)
+{
+	char *path = ctx;
+
+	for (char *p = strstr(path, "/deep") + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(path, 0700);
+		*p = '/';
+	}
+	fclose(fopen(path, "w"));
+	return NULL;
+}
+
+/* A folder made between a look at it and a watch on its parent has no event to come. */
+static void folders_that_come_while_a_watch_is_placed_are_seen(void **state)
+{
+	struct bed *b = *state;
+
+	for (int i = 0; i < 300; i++) {
+		auto_free char *path = text_fmt("%s/deep%d/a/b/c/d/e/f/flag", b->dir, i);
+		auto_free char *text = text_fmt("file:%s", path), *mine = text_dup(path);
+		pthread_t maker;
+
+		b->opened = 0;
+		assert_int_equal(pthread_create(&maker, NULL, make_path, mine), 0);
+		struct gate_watch *w = watch(b, text);
+		bool came = open_within(b, 2000);
+		pthread_join(maker, NULL);
+		gate_watch_free(w);
+		if (!came)
+			fail_msg("round %d", i);
+	}
+}
+
 struct many {
 	struct bed *b;
 	struct gate_watch *w;
@@ -208,17 +266,19 @@ static void free_itself(void *ctx)
 static void a_thousand_watches_on_one_name_may_free_themselves(void **state)
 {
 	struct bed *b = *state;
-	auto_free char *path = text_fmt("%s/a.sock", b->dir), *text = text_fmt("unix:%s connect", path);
+	auto_free char *path = text_fmt("%s/a.sock", b->dir),
+		       *text = text_fmt("unix:%s connect", path);
 	static struct many all[1000];
 	struct error e;
 
 	for (size_t i = 0; i < countof(all); i++) {
-		all[i] = (struct many){ .b = b };
-		assert_int_equal(gate_watch_new(b->hub, text, free_itself, &all[i], &all[i].w, &e), ERR_OK);
+		all[i] = (struct many){.b = b};
+		assert_int_equal(
+		    gate_watch_new(b->hub, text, free_itself, &all[i], &all[i].w, &e), ERR_OK);
 	}
 	assert_false(open_within(b, 20));
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	strcpy(un.sun_path, path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
 	assert_int_equal(listen(fd, 4096), 0);
@@ -233,7 +293,8 @@ static void nonsense_is_refused(void **state)
 	struct bed *b = *state;
 	struct gate_watch *w;
 	struct error e;
-	static const char *const bad[] = { "", "unix:", "unix:rel connect", "tcp:x", "tcp:h:0", "tcp:1.2.3:80", "ftp:/x" };
+	static const char *const bad[] = {
+	    "", "unix:", "unix:rel connect", "tcp:x", "tcp:h:0", "tcp:1.2.3:80", "ftp:/x"};
 
 	for (size_t i = 0; i < countof(bad); i++)
 		assert_int_equal(gate_watch_new(b->hub, bad[i], count, b, &w, &e), ERR_INVALID);
@@ -243,10 +304,15 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_listener_opens_it), TEST(a_file_without_a_listener_does_not),
-		TEST(a_folder_that_comes_later_is_seen), TEST(only_a_whole_2xx_is_health),
-		TEST(a_file_gate_follows_the_file), TEST(a_thousand_watches_on_one_name_may_free_themselves),
-		TEST(nonsense_is_refused),
+	    TEST(a_listener_opens_it),
+	    TEST(a_file_without_a_listener_does_not),
+	    TEST(a_folder_that_comes_later_is_seen),
+	    TEST(only_a_whole_2xx_is_health),
+	    TEST(what_can_not_be_watched_is_looked_at),
+	    TEST(folders_that_come_while_a_watch_is_placed_are_seen),
+	    TEST(a_file_gate_follows_the_file),
+	    TEST(a_thousand_watches_on_one_name_may_free_themselves),
+	    TEST(nonsense_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
