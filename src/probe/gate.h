@@ -7,11 +7,11 @@
  *	file:/path  !file:/path the file is there, is not there
  *
  * A file is awaited by inotify(7) on the nearest folder that exists, shared by
- * all watches (where nothing can be watched, it is looked at every 100 ms); while it exists and
- *does not answer it is tried again after 1 ms, doubling to 100 ms, and whenever its folder changes.
- *A port is tried the same way (there is nothing to watch).  A watch fires once, always from the
- *loop, never from gate_watch_new().  A stale file of a socket never opens a gate: what counts is
- *the connection.
+ * all watches; where nothing can be watched, it is looked at every 100 ms.  While
+ * it exists and does not answer it is tried again after 1 ms, doubling to 100 ms,
+ * and whenever its folder changes.  A port is tried the same way (there is nothing
+ * to watch).  A watch fires once, always from the loop, never from gate_watch_new().
+ * A stale file of a socket never opens a gate: what counts is the connection.
  *
  * Belongs to the thread of its loop.  Depends on: base, libevent.
  */

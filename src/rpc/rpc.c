@@ -315,7 +315,7 @@ static const char *what_is_wrong(const json_t *rq)
 		return "`method` must be a string";
 	if (!id_is_valid(json_object_get(rq, "id")))
 		return "`id` must be a string, a number or null";
-	if (params && !json_is_object(params) && !json_is_array(params))
+	if (params && !json_is_object(params) && !json_is_array(params) && !json_is_null(params))
 		return "`params` must be an object or an array";
 	return NULL;
 }

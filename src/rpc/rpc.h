@@ -3,7 +3,7 @@
  *
  * The table dispatches, checks parameters, and describes itself as OpenRPC
  * (rpc.discover), so that none of them can lag behind another.  Parameters come
- * by name or by position; zinit's underscore names (service_start) are aliases.
+ * by name or by position (null: none is given); zinit's underscore names (service_start) are aliases.
  *
  * Calls are asynchronous: a handler answers now or later, exactly once.  A batch
  * is answered when all its calls are.  A caller that is gone cancels nothing: the

@@ -28,12 +28,12 @@ static void echo(struct rpc_call *call, json_t *params)
 static void subtract(struct rpc_call *call, json_t *params)
 {
 	rpc_answer(call, json_integer(json_integer_value(json_object_get(params, "minuend")) -
-				 json_integer_value(json_object_get(params, "subtrahend"))));
+				      json_integer_value(json_object_get(params, "subtrahend"))));
 }
 
 static void sum(struct rpc_call *call, json_t *params)
 {
-	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	static const char *const names[] = {"a", "b", "c", "d", "e"};
 	json_int_t total = 0;
 
 	for (size_t i = 0; i < countof(names); i++)
@@ -56,25 +56,25 @@ static void refuse(struct rpc_call *call, json_t *params)
 	rpc_fail(call, &e, json_pack("{s:[s]}", "chain", "a -> b"));
 }
 
-static const struct rpc_param sum_params[] = { { "a", RPC_INT, false, "" }, { "b", RPC_INT, false, "" },
-	{ "c", RPC_INT, false, "" }, { "d", RPC_INT, false, "" }, { "e", RPC_INT, false, "" } };
-static const struct rpc_param subtract_params[] = { { "minuend", RPC_INT, true, "from this" },
-	{ "subtrahend", RPC_INT, true, "that much" } };
-static const struct rpc_param start_params[] = { { "name", RPC_STRING_OR_ARRAY, true, "of a service" },
-	{ "wait", RPC_BOOL, false, "until it is ready" } };
+static const struct rpc_param sum_params[] = {{"a", RPC_INT, false, ""}, {"b", RPC_INT, false, ""},
+    {"c", RPC_INT, false, ""}, {"d", RPC_INT, false, ""}, {"e", RPC_INT, false, ""}};
+static const struct rpc_param subtract_params[] = {
+    {"minuend", RPC_INT, true, "from this"}, {"subtrahend", RPC_INT, true, "that much"}};
+static const struct rpc_param start_params[] = {{"name", RPC_STRING_OR_ARRAY, true, "of a service"},
+    {"wait", RPC_BOOL, false, "until it is ready"}};
 static const struct rpc_method methods[] = {
-	{ "subtract", "", subtract_params, 2, subtract, false },
-	{ "sum", "", sum_params, 5, sum, false },
-	{ "get_data", "", NULL, 0, get_data, false },
-	{ "update", "", sum_params, 5, sum, true },
-	{ "notify_hello", "", sum_params, 5, sum, true },
-	{ "notify_sum", "", sum_params, 5, sum, true },
-	{ "service.start", "Start", start_params, 2, echo, true },
-	{ "later", "", NULL, 0, keep, false },
-	{ "refuse", "", NULL, 0, refuse, true },
+    {"subtract", "", subtract_params, 2, subtract, false},
+    {"sum", "", sum_params, 5, sum, false},
+    {"get_data", "", NULL, 0, get_data, false},
+    {"update", "", sum_params, 5, sum, true},
+    {"notify_hello", "", sum_params, 5, sum, true},
+    {"notify_sum", "", sum_params, 5, sum, true},
+    {"service.start", "Start", start_params, 2, echo, true},
+    {"later", "", NULL, 0, keep, false},
+    {"refuse", "", NULL, 0, refuse, true},
 };
-static const struct rpc_group groups[] = { { methods, countof(methods) } };
-static const struct rpc_service service = { groups, 1, NULL, "test", "1" };
+static const struct rpc_group groups[] = {{methods, countof(methods)}};
+static const struct rpc_service service = {groups, 1, NULL, "test", "1"};
 
 struct answer {
 	bool came;
@@ -93,8 +93,8 @@ static void done(void *ctx, char *take_text, size_t n)
 
 static json_t *ask(const char *body)
 {
-	struct answer a = { 0 };
-	const struct rpc_peer peer = { 0 };
+	struct answer a = {0};
+	const struct rpc_peer peer = {0};
 
 	rpc_dispatch(&service, body, strlen(body), &peer, done, &a);
 	assert_true(a.came);
@@ -121,17 +121,26 @@ static void the_examples_of_the_specification_hold(void **state)
 	static const struct {
 		const char *request, *answer; /* NULL: nothing */
 	} rows[] = {
-		{ "{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[42,23],\"id\":1}", "{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":1}" },
-		{ "{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":{\"subtrahend\":23,\"minuend\":42},\"id\":3}", "{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":3}" },
-		{ "{\"jsonrpc\":\"2.0\",\"method\":\"update\",\"params\":[1,2,3,4,5]}", NULL },
-		{ "[{\"jsonrpc\":\"2.0\",\"method\":\"notify_sum\",\"params\":[1,2,4]},{\"jsonrpc\":\"2.0\",\"method\":\"notify_hello\",\"params\":[7]}]", NULL },
-		{ "[{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":\"1\"},{\"jsonrpc\":\"2.0\",\"method\":\"notify_hello\",\"params\":[7]},{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":\"9\"}]",
-		    "[{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":\"1\"},{\"jsonrpc\":\"2.0\",\"result\":[\"hello\",5],\"id\":\"9\"}]" },
+	    {"{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[42,23],\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":1}"},
+	    {"{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":{\"subtrahend\":23,"
+	     "\"minuend\":42},\"id\":3}",
+		"{\"jsonrpc\":\"2.0\",\"result\":19,\"id\":3}"},
+	    {"{\"jsonrpc\":\"2.0\",\"method\":\"update\",\"params\":[1,2,3,4,5]}", NULL},
+	    {"[{\"jsonrpc\":\"2.0\",\"method\":\"notify_sum\",\"params\":[1,2,4]},{\"jsonrpc\":\"2."
+	     "0\",\"method\":\"notify_hello\",\"params\":[7]}]",
+		NULL},
+	    {"[{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":\"1\"},{"
+	     "\"jsonrpc\":\"2.0\",\"method\":\"notify_hello\",\"params\":[7]},{\"jsonrpc\":\"2.0\","
+	     "\"method\":\"get_data\",\"id\":\"9\"}]",
+		"[{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":\"1\"},{\"jsonrpc\":\"2.0\",\"result\":["
+		"\"hello\",5],\"id\":\"9\"}]"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < countof(rows); i++) {
-		json_t *have = ask(rows[i].request), *want = rows[i].answer ? json_loads(rows[i].answer, 0, NULL) : NULL;
+		json_t *have = ask(rows[i].request),
+		       *want = rows[i].answer ? json_loads(rows[i].answer, 0, NULL) : NULL;
 
 		assert_true(have == want || json_equal(have, want));
 		json_decref(have);
@@ -147,10 +156,67 @@ static void the_examples_of_the_specification_hold(void **state)
 	json_decref(v);
 }
 
+/* The answers of others to the same requests: "*" stands for anything, the words of a
+ * message are ours. */
+static bool is_like(json_t *have, json_t *want)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_is_string(want) && strcmp(json_string_value(want), "*") == 0)
+		return have != NULL;
+	if (json_is_array(want) && json_array_size(want) == json_array_size(have)) {
+		for (size_t i = 0; i < json_array_size(want); i++)
+			if (!is_like(json_array_get(have, i), json_array_get(want, i)))
+				return false;
+		return true;
+	}
+	if (!json_is_object(want))
+		return json_equal(have, want);
+	json_object_foreach(
+	    want, key, value) if (strcmp(key, "message") != 0 &&
+				  !is_like(json_object_get(have, key), value)) return false;
+	return true;
+}
+
+static char *with_our_method(const char *request)
+{
+	const char *at = strstr(request, "${OK}");
+
+	return at ? text_fmt("%.*sget_data%s", (int)(at - request), request, at + 5)
+		  : text_dup(request);
+}
+
+static void the_collected_requests_are_answered_as_collected(void **state)
+{
+	const char *dir = getenv("HERO_PROC_CASES");
+	auto_free char *path = text_fmt("%s/jsonrpc/requests.json", dir ? dir : ".");
+	json_t *all = json_load_file(path, 0, NULL), *one;
+	size_t i;
+
+	(void)state;
+	if (!all)
+		skip();
+	json_array_foreach(json_object_get(all, "cases"), i, one)
+	{
+		auto_free char *request =
+		    with_our_method(json_string_value(json_object_get(one, "request_raw")));
+		json_t *have = ask(request), *want = json_object_get(one, "expect");
+		bool nothing = json_is_true(json_object_get(one, "expect_nothing"));
+
+		if (nothing ? have != NULL : !is_like(have, want))
+			fail_msg("%s: %s", json_string_value(json_object_get(one, "id")), request);
+		json_decref(have);
+	}
+	assert_true(i > 0);
+	json_decref(all);
+}
+
 static void underscore_names_are_aliases(void **state)
 {
 	(void)state;
-	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"service_start\",\"params\":[\"web\"],\"id\":1}");
+	json_t *v =
+	    ask("{\"jsonrpc\":\"2.0\",\"method\":\"service_start\",\"params\":[\"web\"],\"id\":1}");
 
 	assert_string_equal(json_string_value(json_object_get(got, "name")), "web");
 	json_decref(v);
@@ -159,14 +225,18 @@ static void underscore_names_are_aliases(void **state)
 static void a_wrong_parameter_is_named_with_a_suggestion(void **state)
 {
 	(void)state;
-	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"service.start\",\"params\":{\"nmae\":\"web\",\"wait\":1},\"id\":1}");
-	json_t *data = json_object_get(json_object_get(v, "error"), "data"), *errors = json_object_get(data, "errors");
+	json_t *v =
+	    ask("{\"jsonrpc\":\"2.0\",\"method\":\"service.start\",\"params\":{\"nmae\":\"web\","
+		"\"wait\":1},\"id\":1}");
+	json_t *data = json_object_get(json_object_get(v, "error"), "data"),
+	       *errors = json_object_get(data, "errors");
 
 	assert_int_equal(code_of(v), -32602);
 	assert_int_equal(json_array_size(errors), 3); /* nmae, wait, and name is missing */
 	assert_non_null(strstr(json_string_value(json_object_get(data, "hint")), "`name`"));
 	json_decref(v);
-	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[1,2,3],\"id\":1}", -32602);
+	expect_code(
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"subtract\",\"params\":[1,2,3],\"id\":1}", -32602);
 }
 
 static void a_failure_carries_name_and_data(void **state)
@@ -183,9 +253,11 @@ static void a_failure_carries_name_and_data(void **state)
 
 static void a_batch_is_answered_when_its_last_call_is(void **state)
 {
-	struct answer a = { 0 };
-	const struct rpc_peer peer = { 0 };
-	const char *body = "[{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":2}]";
+	struct answer a = {0};
+	const struct rpc_peer peer = {0};
+	const char *body =
+	    "[{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"get_data\",\"id\":2}]";
 
 	(void)state;
 	rpc_dispatch(&service, body, strlen(body), &peer, done, &a);
@@ -200,7 +272,7 @@ static void a_batch_is_answered_when_its_last_call_is(void **state)
 
 static void bombs_and_doubles_are_refused(void **state)
 {
-	auto_str deep = { 0 }, many = { 0 };
+	auto_str deep = {0}, many = {0};
 
 	(void)state;
 	for (int i = 0; i < 100000; i++)
@@ -210,7 +282,8 @@ static void bombs_and_doubles_are_refused(void **state)
 	expect_code("{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":{}}", -32600);
 	str_add_char(&many, '[');
 	for (int i = 0; i <= LIMIT_BATCH; i++)
-		str_fmt(&many, "%s{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":%d}", i ? "," : "", i);
+		str_fmt(&many, "%s{\"jsonrpc\":\"2.0\",\"method\":\"get_data\",\"id\":%d}",
+		    i ? "," : "", i);
 	str_add_char(&many, ']');
 	expect_code(str_text(&many), -32012);
 }
@@ -225,10 +298,12 @@ static void the_document_comes_from_the_table(void **state)
 	assert_non_null(json_object_get(doc, "openrpc"));
 	assert_non_null(json_object_get(json_object_get(doc, "info"), "version"));
 	assert_int_equal(json_array_size(list), countof(methods) + 1);
-	json_array_foreach (list, i, m) {
+	json_array_foreach(list, i, m)
+	{
 		assert_true(json_is_string(json_object_get(m, "name")));
 		assert_true(json_is_array(json_object_get(m, "params")));
-		assert_true(json_is_object(json_object_get(json_object_get(m, "result"), "schema")));
+		assert_true(
+		    json_is_object(json_object_get(json_object_get(m, "result"), "schema")));
 	}
 	json_decref(v);
 	json_decref(got);
@@ -238,13 +313,14 @@ static void the_document_comes_from_the_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_examples_of_the_specification_hold),
-		cmocka_unit_test(underscore_names_are_aliases),
-		cmocka_unit_test(a_wrong_parameter_is_named_with_a_suggestion),
-		cmocka_unit_test(a_failure_carries_name_and_data),
-		cmocka_unit_test(a_batch_is_answered_when_its_last_call_is),
-		cmocka_unit_test(bombs_and_doubles_are_refused),
-		cmocka_unit_test(the_document_comes_from_the_table),
+	    cmocka_unit_test(the_examples_of_the_specification_hold),
+	    cmocka_unit_test(the_collected_requests_are_answered_as_collected),
+	    cmocka_unit_test(underscore_names_are_aliases),
+	    cmocka_unit_test(a_wrong_parameter_is_named_with_a_suggestion),
+	    cmocka_unit_test(a_failure_carries_name_and_data),
+	    cmocka_unit_test(a_batch_is_answered_when_its_last_call_is),
+	    cmocka_unit_test(bombs_and_doubles_are_refused),
+	    cmocka_unit_test(the_document_comes_from_the_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
