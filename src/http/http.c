@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "http/door.h"
 #include "http/listen.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct http_server {
 	struct listen_id file; /* of the socket file that is ours */
 	struct http_stream *streams;
 	struct pending *pending;
+	struct door *door;
 };
 
 /* A request that waits for its answer; the connection may go first. */
@@ -44,7 +46,7 @@ struct http_stream {
 #define FAREWELL_MS 10
 #define FAREWELLS 200
 
-static const struct timeval request_time = { LIMIT_REQUEST_SECONDS, 0 };
+static const struct timeval request_time = {LIMIT_REQUEST_SECONDS, 0};
 
 /* ---- answers ------------------------------------------------------------------- */
 
@@ -61,7 +63,8 @@ static void reply(struct evhttp_request *req, int status, const char *reason, co
 		evbuffer_free(out);
 }
 
-static void reply_json(struct evhttp_request *req, int status, const char *reason, json_t *take_body)
+static void reply_json(
+    struct evhttp_request *req, int status, const char *reason, json_t *take_body)
 {
 	char *text = json_dumps(take_body, JSON_COMPACT);
 
@@ -130,7 +133,8 @@ static void rpc_done(void *ctx, char *take_text, size_t n)
 		free(p); /* the server went first */
 }
 
-static void handle_rpc(struct http_server *s, struct evhttp_request *req, const struct rpc_peer *peer)
+static void handle_rpc(
+    struct http_server *s, struct evhttp_request *req, const struct rpc_peer *peer)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(req);
 	size_t n = evbuffer_get_length(in);
@@ -256,7 +260,7 @@ static bool peer_of(struct evhttp_request *req, struct rpc_peer *out)
 
 	if (getsockopt(bufferevent_getfd(bev_of(req)), SOL_SOCKET, SO_PEERCRED, &c, &n) != 0)
 		return false;
-	*out = (struct rpc_peer){ c.uid, c.gid, c.pid };
+	*out = (struct rpc_peer){c.uid, c.gid, c.pid};
 	return c.uid == 0 || c.uid == geteuid();
 }
 
@@ -266,8 +270,8 @@ static bool has_two_lengths(struct evhttp_request *req)
 	struct evkeyval *h;
 	int n = 0;
 
-	TAILQ_FOREACH (h, evhttp_request_get_input_headers(req), next)
-		n += evutil_ascii_strcasecmp(h->key, "Content-Length") == 0;
+	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
+	n += evutil_ascii_strcasecmp(h->key, "Content-Length") == 0;
 	return n > 1;
 }
 
@@ -277,7 +281,8 @@ static void handle_get(struct http_server *s, struct evhttp_request *req, const 
 		json_t *h = s->cfg.health(s->cfg.ctx);
 		bool ok = !json_is_false(json_object_get(h, "ok"));
 
-		reply_json(req, ok ? HTTP_OK : HTTP_SERVUNAVAIL, ok ? "OK" : "Service Unavailable", h);
+		reply_json(
+		    req, ok ? HTTP_OK : HTTP_SERVUNAVAIL, ok ? "OK" : "Service Unavailable", h);
 	} else if (strcmp(path, "/openrpc.json") == 0) {
 		reply_json(req, HTTP_OK, "OK", rpc_openrpc(s->cfg.rpc));
 	} else if (strcmp(path, "/.well-known/heroservice.json") == 0) {
@@ -285,7 +290,8 @@ static void handle_get(struct http_server *s, struct evhttp_request *req, const 
 	} else if (strcmp(path, "/metrics") == 0) {
 		auto_free char *text = s->cfg.metrics(s->cfg.ctx);
 
-		reply(req, HTTP_OK, "OK", "application/openmetrics-text; version=1.0.0; charset=utf-8", text,
+		reply(req, HTTP_OK, "OK",
+		    "application/openmetrics-text; version=1.0.0; charset=utf-8", text,
 		    strlen(text));
 	} else if (strcmp(path, "/events") == 0) {
 		handle_events(s, req);
@@ -320,18 +326,35 @@ static void handle(struct evhttp_request *req, void *ctx)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* Called for each accepted connection; NULL asks for the usual kind. */
+static struct bufferevent *came_in(struct event_base *base, void *ctx)
+{
+	(void)base;
+	door_came_in(ctx);
+	return NULL;
+}
+
 static enum err serve(struct http_server *s, int take_fd, struct error *e)
 {
+	size_t limit = s->cfg.max_connections ? s->cfg.max_connections : LIMIT_CONNECTIONS;
+	struct evhttp_bound_socket *bound = NULL;
+
 	s->http = evhttp_new(s->base);
-	if (!s->http || evhttp_accept_socket(s->http, take_fd) != 0) {
+	if (s->http)
+		bound = evhttp_accept_socket_with_handle(s->http, take_fd);
+	if (!bound) {
 		close(take_fd);
 		return error_sys(e, ENOMEM, "http");
 	}
+	if (door_new(s->base, evhttp_bound_socket_get_listener(bound), limit, &s->door, e))
+		return e->code;
+	evhttp_set_bevcb(s->http, came_in, s->door);
 	evhttp_set_max_body_size(s->http, LIMIT_REQUEST_BYTES);
 	evhttp_set_max_headers_size(s->http, 16 << 10);
 	evhttp_set_timeout_tv(s->http, &request_time);
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
-						EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS);
+						EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+						EVHTTP_REQ_OPTIONS);
 	evhttp_set_gencb(s->http, handle, s);
 	return ERR_OK;
 }
@@ -364,12 +387,14 @@ void http_server_free(struct http_server *s)
 	for (struct pending *p = s->pending, *next; p; p = next) {
 		next = p->next;
 		if (p->req)
-			evhttp_connection_set_closecb(evhttp_request_get_connection(p->req), NULL, NULL);
+			evhttp_connection_set_closecb(
+			    evhttp_request_get_connection(p->req), NULL, NULL);
 		p->s = NULL;
 		p->req = NULL;
 	}
 	while (s->streams)
 		evhttp_connection_free(s->streams->con);
+	door_free(s->door);
 	if (s->http)
 		evhttp_free(s->http);
 	free(s->path);

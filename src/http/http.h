@@ -25,13 +25,14 @@ struct http_stream;
 struct http_config {
 	const char *socket_path; /* absolute */
 	const struct rpc_service *rpc;
-	void *ctx; /* of the callbacks */
-	json_t *(*health)(void *ctx);    /* a new object; its `ok` false makes 503 */
+	void *ctx;			 /* of the callbacks */
+	json_t *(*health)(void *ctx);	 /* a new object; its `ok` false makes 503 */
 	json_t *(*wellknown)(void *ctx); /* a new object */
-	char *(*metrics)(void *ctx);     /* OpenMetrics text, freed by us */
+	char *(*metrics)(void *ctx);	 /* OpenMetrics text, freed by us */
 	/* A client follows events; `query` is the text behind "?", or "". */
 	void (*subscribe)(void *ctx, struct http_stream *s, const char *query);
 	void (*unsubscribe)(void *ctx, struct http_stream *s); /* it is gone; once per subscribe */
+	size_t max_connections; /* 0: LIMIT_CONNECTIONS; who comes beyond is answered 503 */
 };
 
 /* ERR_CONFLICT: somebody answers on the socket. */

@@ -19,7 +19,8 @@ struct listen_id {
 /* Bind and listen at `path` (at most 107 bytes, unix(7)); its folder is made 0750,
  * the socket is 0660, non-blocking, close-on-exec.  A file on which nobody
  * answers is removed first.  ERR_CONFLICT: somebody does. */
-enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct error *e) attr_must_use;
+enum err listen_unix(
+    const char *path, int *out_fd, struct listen_id *id, struct error *e) attr_must_use;
 
 void listen_remove(const char *path, const struct listen_id *id); /* only if it is still ours */
 

@@ -21,6 +21,7 @@ struct bed {
 	bool well;
 	struct http_stream *stream;
 	int gone;
+	size_t max_connections;
 	struct rpc_service rpc;
 };
 
@@ -71,8 +72,15 @@ static void unsubscribe(void *ctx, struct http_stream *s)
 
 static struct http_config config_of(struct bed *b)
 {
-	return (struct http_config){
-	    b->path, &b->rpc, b, health, wellknown, metrics, subscribe, unsubscribe};
+	return (struct http_config){.socket_path = b->path,
+	    .rpc = &b->rpc,
+	    .ctx = b,
+	    .health = health,
+	    .wellknown = wellknown,
+	    .metrics = metrics,
+	    .subscribe = subscribe,
+	    .unsubscribe = unsubscribe,
+	    .max_connections = b->max_connections};
 }
 
 static int setup(void **state)
@@ -315,6 +323,45 @@ static void an_answer_may_come_after_the_server_ended(void **state)
 	close(fd);
 }
 
+static bool answers(struct bed *b, const char *status)
+{
+	int fd = dial(b->path);
+	auto_free char *in = talk(b, fd, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "}");
+
+	close(fd);
+	return strncmp(in, "HTTP/1.1 ", 9) == 0 && strncmp(in + 9, status, 3) == 0;
+}
+
+static void who_comes_beyond_the_limit_is_told_so(void **state)
+{
+	struct bed *b = *state;
+	struct error e;
+	int fds[10];
+
+	http_server_free(b->server);
+	b->server = NULL;
+	b->max_connections = 6;
+	const struct http_config cfg = config_of(b);
+	assert_int_equal(http_server_new(b->base, &cfg, &b->server, &e), ERR_OK);
+	for (int i = 0; i < 100; i++) /* those that left do not count */
+		assert_true(answers(b, "200"));
+	for (size_t i = 0; i < countof(fds); i++) /* all at once: met by one pass of the loop */
+		fds[i] = dial(b->path);
+	auto_free char *out = talk(b, fds[9], "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "}");
+	assert_non_null(strstr(out, " 503 "));
+	assert_true(answers(b, "503"));
+	assert_true(answers(b, "503"));
+	auto_free char *in = talk(b, fds[0], "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "true}");
+	assert_non_null(strstr(in, "200 OK")); /* who is in is served */
+	close(fds[0]);
+	bool opened = false;
+	for (int i = 0; i < 1000 && !opened; i++)
+		opened = answers(b, "200");
+	assert_true(opened);
+	for (size_t i = 1; i < countof(fds); i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN); /* as http.h asks */
@@ -322,6 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(routes_answer_as_they_should),
 	    TEST(smuggling_is_refused), TEST(a_second_server_is_refused_and_a_stale_file_replaced),
 	    TEST(a_live_socket_of_another_type_is_not_stale),
+	    TEST(who_comes_beyond_the_limit_is_told_so),
 	    TEST(a_follower_that_leaves_is_unsubscribed),
 	    TEST(an_answer_for_a_caller_that_left_is_dropped),
 	    TEST(an_answer_may_come_after_the_server_ended),
