@@ -275,6 +275,7 @@ static void a_follower_that_leaves_is_unsubscribed(void **state)
 	int fd = dial(b->path);
 	auto_free char *in = talk(b, fd, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n", "snapshot");
 
+	assert_non_null(strstr(in, "200 OK"));
 	assert_non_null(b->stream);
 	close(fd);
 	for (int i = 0; i < 2000 && !b->gone; i++)
