@@ -80,7 +80,8 @@ static void settle(struct rpc_call *call, const char *key, json_t *take_value)
 	assert(!call->answered);
 	call->answered = true;
 	if (call->id) {
-		json_t *o = json_pack("{s:s, s:o, s:o}", "jsonrpc", "2.0", key, take_value, "id", call->id);
+		json_t *o =
+		    json_pack("{s:s, s:o, s:o}", "jsonrpc", "2.0", key, take_value, "id", call->id);
 
 		x->answers[call->at] = o;
 	} else {
@@ -96,14 +97,48 @@ void rpc_answer(struct rpc_call *call, json_t *take_result)
 	settle(call, "result", take_result ? take_result : json_null());
 }
 
+/* Bytes of the letter at s (RFC 3629), 0 when it is none; jansson decides about the rest. */
+static size_t letter_bytes(const unsigned char *s)
+{
+	size_t n = *s < 0x80   ? 1
+		   : *s < 0xc2 ? 0
+		   : *s < 0xe0 ? 2
+		   : *s < 0xf0 ? 3
+		   : *s < 0xf5 ? 4
+			       : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* A message may quote a path or a command, which are bytes: what is no letter becomes "?". */
+static json_t *message_json(const char *msg)
+{
+	auto_str text = {0};
+	json_t *message = json_string(msg);
+
+	if (message)
+		return message;
+	for (size_t n; *msg; msg += n ? n : 1) {
+		n = letter_bytes((const unsigned char *)msg);
+		auto_free char *letter = text_dup_n(msg, n);
+		json_t *valid = n ? json_string(letter) : NULL;
+
+		str_add(&text, valid ? letter : "?");
+		json_decref(valid);
+	}
+	return json_string(str_text(&text));
+}
+
 static json_t *error_json(const struct error *e, json_t *take_data)
 {
 	json_t *data = take_data ? take_data : json_object();
 
 	json_object_set_new(data, "name", json_string(err_str(e->code)));
-	json_t *message = json_string(e->msg);
 	return json_pack("{s:i, s:o, s:o}", "code", err_rpc_code(e->code), "message",
-	    message ? message : json_string("(the message is not UTF-8)"), "data", data);
+	    message_json(e->msg), "data", data);
 }
 
 void rpc_fail(struct rpc_call *call, const struct error *e, json_t *take_data)
@@ -142,7 +177,7 @@ static void add_error(json_t *errors, const char *key, const char *hint, const c
 
 static void add_error(json_t *errors, const char *key, const char *hint, const char *fmt, ...)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -161,7 +196,8 @@ static void check_known(const struct rpc_method *m, json_t *params, json_t *erro
 
 	for (size_t i = 0; i < m->n_params && n < countof(names); i++)
 		names[n++] = m->params[i].name;
-	json_object_foreach (params, k, v) {
+	json_object_foreach(params, k, v)
+	{
 		const struct rpc_param *p = find_param(m, k);
 
 		if (!p) {
@@ -184,7 +220,8 @@ static json_t *check_params(const struct rpc_method *m, json_t *params)
 		json_t *v = json_object_get(params, m->params[i].name);
 
 		if (m->params[i].required && (!v || json_is_null(v)))
-			add_error(errors, m->params[i].name, NULL, "%s needs `%s`", m->name, m->params[i].name);
+			add_error(errors, m->params[i].name, NULL, "%s needs `%s`", m->name,
+			    m->params[i].name);
 	}
 	return errors;
 }
@@ -216,7 +253,7 @@ static void discover(struct rpc_call *call, json_t *params)
 	rpc_answer(call, rpc_openrpc(call->x->svc));
 }
 static const struct rpc_method builtin[] = {
-	{ "rpc.discover", "The OpenRPC document of this service", NULL, 0, discover, false },
+    {"rpc.discover", "The OpenRPC document of this service", NULL, 0, discover, false},
 };
 
 static bool is_alias(const char *given, const char *name)
@@ -305,7 +342,8 @@ static bool id_is_valid(const json_t *id)
 
 static const char *what_is_wrong(const json_t *rq)
 {
-	const json_t *version = json_object_get(rq, "jsonrpc"), *params = json_object_get(rq, "params");
+	const json_t *version = json_object_get(rq, "jsonrpc"),
+		     *params = json_object_get(rq, "params");
 
 	if (!json_is_object(rq))
 		return "a request is an object";
@@ -345,7 +383,7 @@ static void fail_all(struct exchange *x, enum err code, const char *fmt, ...) at
 
 static void fail_all(struct exchange *x, enum err code, const char *fmt, ...)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 	struct error e;
 	va_list ap;
 
@@ -356,7 +394,8 @@ static void fail_all(struct exchange *x, enum err code, const char *fmt, ...)
 	x->is_batch = false;
 	x->answers = mem_new(sizeof(json_t *));
 	x->n = 1;
-	x->answers[0] = json_pack("{s:s, s:o, s:n}", "jsonrpc", "2.0", "error", error_json(&e, NULL), "id");
+	x->answers[0] =
+	    json_pack("{s:s, s:o, s:n}", "jsonrpc", "2.0", "error", error_json(&e, NULL), "id");
 	x->reading = false;
 	finish(x);
 }
@@ -389,14 +428,16 @@ void rpc_dispatch(const struct rpc_service *svc, const char *body, size_t n,
 	struct exchange *x = mem_new(sizeof(*x));
 	json_error_t je;
 
-	*x = (struct exchange){ .svc = svc, .peer = *peer, .done = done, .ctx = ctx, .reading = true };
+	*x =
+	    (struct exchange){.svc = svc, .peer = *peer, .done = done, .ctx = ctx, .reading = true};
 	if (nests_too_deep(body, n)) {
 		fail_all(x, ERR_PARSE, "nested deeper than %d", LIMIT_NESTING);
 		return;
 	}
 	json_t *root = json_loadb(body, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 	if (!root) {
-		fail_all(x, ERR_PARSE, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
+		fail_all(
+		    x, ERR_PARSE, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
 		return;
 	}
 	x->is_batch = json_is_array(root);
@@ -404,7 +445,8 @@ void rpc_dispatch(const struct rpc_service *svc, const char *body, size_t n,
 	if (!count)
 		fail_all(x, ERR_REQUEST, "an empty batch");
 	else if (count > LIMIT_BATCH)
-		fail_all(x, ERR_LIMIT, "a batch of %zu requests; %d is the limit", count, LIMIT_BATCH);
+		fail_all(
+		    x, ERR_LIMIT, "a batch of %zu requests; %d is the limit", count, LIMIT_BATCH);
 	else {
 		x->answers = mem_new(count * sizeof(json_t *));
 		x->n = count;
@@ -434,12 +476,13 @@ static json_t *describe(const struct rpc_method *m)
 	json_t *params = json_array();
 
 	for (size_t i = 0; i < m->n_params; i++)
-		json_array_append_new(params,
-		    json_pack("{s:s, s:s, s:b, s:o}", "name", m->params[i].name, "description",
-			m->params[i].doc ? m->params[i].doc : "", "required", m->params[i].required, "schema",
-			type_schema(m->params[i].type)));
-	return json_pack("{s:s, s:s, s:o, s:s, s:{s:s, s:{}}}", "name", m->name, "summary", m->summary,
-	    "params", params, "paramStructure", "either", "result", "name", "result", "schema");
+		json_array_append_new(
+		    params, json_pack("{s:s, s:s, s:b, s:o}", "name", m->params[i].name,
+				"description", m->params[i].doc ? m->params[i].doc : "", "required",
+				m->params[i].required, "schema", type_schema(m->params[i].type)));
+	return json_pack("{s:s, s:s, s:o, s:s, s:{s:s, s:{}}}", "name", m->name, "summary",
+	    m->summary, "params", params, "paramStructure", "either", "result", "name", "result",
+	    "schema");
 }
 
 json_t *rpc_openrpc(const struct rpc_service *svc)
@@ -452,7 +495,9 @@ json_t *rpc_openrpc(const struct rpc_service *svc)
 	json_array_append_new(methods, describe(&builtin[0]));
 	for (size_t i = 1; i < ERR_COUNT; i++)
 		json_object_set_new(errors, err_str((enum err)i),
-		    json_pack("{s:i, s:s}", "code", err_rpc_code((enum err)i), "message", err_meaning((enum err)i)));
-	return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:o}}", "openrpc", "1.3.2", "info", "title", svc->title,
-	    "version", svc->version, "methods", methods, "components", "errors", errors);
+		    json_pack("{s:i, s:s}", "code", err_rpc_code((enum err)i), "message",
+			err_meaning((enum err)i)));
+	return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:o}}", "openrpc", "1.3.2", "info", "title",
+	    svc->title, "version", svc->version, "methods", methods, "components", "errors",
+	    errors);
 }

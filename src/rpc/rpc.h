@@ -3,7 +3,8 @@
  *
  * The table dispatches, checks parameters, and describes itself as OpenRPC
  * (rpc.discover), so that none of them can lag behind another.  Parameters come
- * by name or by position (null: none is given); zinit's underscore names (service_start) are aliases.
+ * by name or by position (null: none is given); zinit's underscore names (service_start) are
+ * aliases.
  *
  * Calls are asynchronous: a handler answers now or later, exactly once.  A batch
  * is answered when all its calls are.  A caller that is gone cancels nothing: the
@@ -41,7 +42,8 @@ struct rpc_param {
 };
 
 struct rpc_call;
-typedef void (*rpc_handler_fn)(struct rpc_call *call, json_t *params); /* params: borrowed, an object */
+typedef void (*rpc_handler_fn)(
+    struct rpc_call *call, json_t *params); /* params: borrowed, an object */
 
 struct rpc_method {
 	const char *name;
@@ -60,7 +62,7 @@ struct rpc_group {
 struct rpc_service {
 	const struct rpc_group *groups;
 	size_t n_groups;
-	void *ctx;           /* the daemon: rpc_call_ctx() */
+	void *ctx; /* the daemon: rpc_call_ctx() */
 	const char *title, *version;
 };
 

@@ -56,6 +56,15 @@ static void refuse(struct rpc_call *call, json_t *params)
 	rpc_fail(call, &e, json_pack("{s:[s]}", "chain", "a -> b"));
 }
 
+static void speak_latin(struct rpc_call *call, json_t *params)
+{
+	struct error e;
+
+	(void)params;
+	error_set(&e, ERR_CONFLICT, "held by `caf\xe9`, not by `caf\xc3\xa9`, cut: \xe2\x82");
+	rpc_fail(call, &e, NULL);
+}
+
 static const struct rpc_param sum_params[] = {{"a", RPC_INT, false, ""}, {"b", RPC_INT, false, ""},
     {"c", RPC_INT, false, ""}, {"d", RPC_INT, false, ""}, {"e", RPC_INT, false, ""}};
 static const struct rpc_param subtract_params[] = {
@@ -72,6 +81,7 @@ static const struct rpc_method methods[] = {
     {"service.start", "Start", start_params, 2, echo, true},
     {"later", "", NULL, 0, keep, false},
     {"refuse", "", NULL, 0, refuse, true},
+    {"latin", "", NULL, 0, speak_latin, false},
 };
 static const struct rpc_group groups[] = {{methods, countof(methods)}};
 static const struct rpc_service service = {groups, 1, NULL, "test", "1"};
@@ -251,6 +261,18 @@ static void a_failure_carries_name_and_data(void **state)
 	json_decref(v);
 }
 
+/* A message may quote a path or a command, which are bytes, or be cut within a letter. */
+static void bytes_that_are_no_text_do_not_cost_the_message(void **state)
+{
+	(void)state;
+	json_t *v = ask("{\"jsonrpc\":\"2.0\",\"method\":\"latin\",\"id\":1}");
+
+	assert_string_equal(
+	    json_string_value(json_object_get(json_object_get(v, "error"), "message")),
+	    "held by `caf?`, not by `caf\xc3\xa9`, cut: ??");
+	json_decref(v);
+}
+
 static void a_batch_is_answered_when_its_last_call_is(void **state)
 {
 	struct answer a = {0};
@@ -318,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(underscore_names_are_aliases),
 	    cmocka_unit_test(a_wrong_parameter_is_named_with_a_suggestion),
 	    cmocka_unit_test(a_failure_carries_name_and_data),
+	    cmocka_unit_test(bytes_that_are_no_text_do_not_cost_the_message),
 	    cmocka_unit_test(a_batch_is_answered_when_its_last_call_is),
 	    cmocka_unit_test(bombs_and_doubles_are_refused),
 	    cmocka_unit_test(the_document_comes_from_the_table),
