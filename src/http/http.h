@@ -41,8 +41,8 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
 /* Closes the socket, removes its file, drops every client (unsubscribe is called). */
 void http_server_free(struct http_server *s);
 
-/* One event.  A client with more than LIMIT_SSE_QUEUE_BYTES waiting is dropped
- * at the end of this pass of the loop; false: it is on its way out, do not bother. */
+/* One event; `data` is one line of text.  A client with more than LIMIT_SSE_QUEUE_BYTES waiting is
+ * dropped at the end of this pass of the loop; false: it is on its way out, do not bother. */
 bool http_stream_send(struct http_stream *s, const char *event, const char *data);
 /* No more events will come: the stream ends when all is sent. */
 void http_stream_end(struct http_stream *s);
