@@ -430,6 +430,10 @@ void rpc_dispatch(const struct rpc_service *svc, const char *body, size_t n,
 
 	*x =
 	    (struct exchange){.svc = svc, .peer = *peer, .done = done, .ctx = ctx, .reading = true};
+	if (memchr(body, '\0', n)) { /* jansson takes one for the end, and what follows for nothing */
+		fail_all(x, ERR_PARSE, "not JSON: a NUL byte");
+		return;
+	}
 	if (nests_too_deep(body, n)) {
 		fail_all(x, ERR_PARSE, "nested deeper than %d", LIMIT_NESTING);
 		return;
