@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "http/door.h"
 #include "http/listen.h"
+#include "http/peer.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -12,8 +13,6 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
 
 struct http_server {
 	struct http_config cfg;
@@ -212,21 +211,33 @@ void http_stream_end(struct http_stream *st)
 	stream_drop(st);
 }
 
+static void send_chunk(struct http_stream *st, const char *fmt, ...) attr_fmt(2, 3);
+
+static void send_chunk(struct http_stream *st, const char *fmt, ...)
+{
+	struct evbuffer *out = evbuffer_new();
+	va_list ap;
+
+	if (!out)
+		return;
+	va_start(ap, fmt);
+	evbuffer_add_vprintf(out, fmt, ap);
+	va_end(ap);
+	evhttp_send_reply_chunk(st->req, out);
+	evbuffer_free(out);
+}
+
 bool http_stream_send(struct http_stream *st, const char *event, const char *data)
 {
 	if (st->dying)
 		return false;
 	struct evbuffer *waiting = bufferevent_get_output(bev_of(st->req));
 	if (evbuffer_get_length(waiting) > LIMIT_SSE_QUEUE_BYTES) {
-		stream_drop(st);
+		send_chunk(st, ": too slow, %u bytes were waiting\n\n", LIMIT_SSE_QUEUE_BYTES);
+		http_stream_end(st);
 		return false;
 	}
-	struct evbuffer *out = evbuffer_new();
-	if (!out)
-		return false;
-	evbuffer_add_printf(out, "event: %s\ndata: %s\n\n", event, data);
-	evhttp_send_reply_chunk(st->req, out);
-	evbuffer_free(out);
+	send_chunk(st, "event: %s\ndata: %s\n\n", event, data);
 	return true;
 }
 
@@ -253,26 +264,36 @@ static void handle_events(struct http_server *s, struct evhttp_request *req)
 
 /* ---- routes --------------------------------------------------------------------------- */
 
-static bool peer_of(struct evhttp_request *req, struct rpc_peer *out)
+static bool peer_of(struct http_server *s, struct evhttp_request *req, struct rpc_peer *out)
 {
-	struct ucred c;
-	socklen_t n = sizeof(c);
+	int fd = bufferevent_getfd(bev_of(req));
 
-	if (getsockopt(bufferevent_getfd(bev_of(req)), SOL_SOCKET, SO_PEERCRED, &c, &n) != 0)
-		return false;
-	*out = (struct rpc_peer){c.uid, c.gid, c.pid};
-	return c.uid == 0 || c.uid == geteuid();
+	return peer_read(fd, out) && peer_may_call(fd, out, s->cfg.group);
 }
 
-/* libevent takes the first of several: two of them are an attempt to smuggle. */
-static bool has_two_lengths(struct evhttp_request *req)
+/* libevent takes the first of several lengths, and an encoding that it does not know for
+ * none: where the body ends is then a matter of opinion, which is how requests are smuggled. */
+static bool has_doubtful_end(struct evhttp_request *req)
 {
-	struct evkeyval *h;
-	int n = 0;
+	const struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
+	int lengths = 0, encodings = 0;
 
-	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
-	n += evutil_ascii_strcasecmp(h->key, "Content-Length") == 0;
-	return n > 1;
+	for (const struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next) {
+		lengths += evutil_ascii_strcasecmp(h->key, "Content-Length") == 0;
+		if (evutil_ascii_strcasecmp(h->key, "Transfer-Encoding") != 0)
+			continue;
+		if (evutil_ascii_strcasecmp(h->value, "chunked") != 0)
+			return true;
+		encodings++;
+	}
+	return lengths + encodings > 1;
+}
+
+/* What follows on the connection is not looked at. */
+static void refuse_for_good(struct evhttp_request *req, int status, const char *reason)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Connection", "close");
+	refuse(req, status, reason);
 }
 
 static void handle_get(struct http_server *s, struct evhttp_request *req, const char *path)
@@ -311,10 +332,10 @@ static void handle(struct evhttp_request *req, void *ctx)
 	if (!path || !*path)
 		path = "/";
 	bool is_rpc = strcmp(path, "/rpc") == 0 || strcmp(path, "/") == 0;
-	if (!peer_of(req, &peer))
-		refuse(req, 403, "Forbidden");
-	else if (has_two_lengths(req))
-		refuse(req, HTTP_BADREQUEST, "Bad Request");
+	if (!peer_of(s, req, &peer))
+		refuse_for_good(req, 403, "Forbidden");
+	else if (has_doubtful_end(req))
+		refuse_for_good(req, HTTP_BADREQUEST, "Bad Request");
 	else if (verb == EVHTTP_REQ_POST && is_rpc)
 		handle_rpc(s, req, &peer);
 	else if (verb == EVHTTP_REQ_GET && !is_rpc)
@@ -371,6 +392,8 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
 	enum err code = listen_unix(s->path, &fd, &s->file, e);
 	if (!code)
 		code = serve(s, fd, e);
+	if (!code && cfg->group)
+		code = listen_share(s->path, *cfg->group, e);
 	if (code) {
 		http_server_free(s);
 		return code;

@@ -6,9 +6,9 @@
  *	GET /events                          server-sent events, until the client goes
  *
  * The folder is made 0750, the socket 0660; a peer other than the owner and root
- * is refused (SO_PEERCRED, unix(7)).  A stale socket file is removed only when
- * nobody answers on it.  Bodies, headers and time are bounded by base/limits.h.
- * Belongs to the thread of its event loop.  The process must ignore SIGPIPE: a client
+ * is refused (SO_PEERCRED, unix(7)), unless it is a member of the configured group.  A stale socket
+ *file is removed only when nobody answers on it.  Bodies, headers and time are bounded by
+ *base/limits.h. Belongs to the thread of its event loop.  The process must ignore SIGPIPE: a client
  * may leave while it is written to, and writev(2) has no MSG_NOSIGNAL.
  *
  * Depends on: base, rpc, libevent.
@@ -32,6 +32,9 @@ struct http_config {
 	/* A client follows events; `query` is the text behind "?", or "". */
 	void (*subscribe)(void *ctx, struct http_stream *s, const char *query);
 	void (*unsubscribe)(void *ctx, struct http_stream *s); /* it is gone; once per subscribe */
+	/* Its members may call too; NULL: the owner and root only.  Borrowed as long as the server.
+	 */
+	const gid_t *group;
 	size_t max_connections; /* 0: LIMIT_CONNECTIONS; who comes beyond is answered 503 */
 };
 
@@ -42,7 +45,8 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
 void http_server_free(struct http_server *s);
 
 /* One event; `data` is one line of text.  A client with more than LIMIT_SSE_QUEUE_BYTES waiting is
- * dropped at the end of this pass of the loop; false: it is on its way out, do not bother. */
+ * dropped: a comment behind what waits says so, and it has two seconds to take it.  False: it is
+ * on its way out, do not bother. */
 bool http_stream_send(struct http_stream *s, const char *event, const char *data);
 /* No more events will come: the stream ends when all is sent. */
 void http_stream_end(struct http_stream *s);

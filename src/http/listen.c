@@ -66,6 +66,17 @@ enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct
 	return ERR_OK;
 }
 
+enum err listen_share(const char *path, gid_t group, struct error *e)
+{
+	auto_free char *folder = text_dup_n(path, (size_t)(strrchr(path, '/') - path));
+
+	if (chown(folder, (uid_t)-1, group) != 0)
+		return error_sys(e, errno, "%s: group %u", folder, (unsigned)group);
+	if (chown(path, (uid_t)-1, group) != 0)
+		return error_sys(e, errno, "%s: group %u", path, (unsigned)group);
+	return ERR_OK;
+}
+
 void listen_remove(const char *path, const struct listen_id *id)
 {
 	struct stat st;

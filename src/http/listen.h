@@ -22,6 +22,9 @@ struct listen_id {
 enum err listen_unix(
     const char *path, int *out_fd, struct listen_id *id, struct error *e) attr_must_use;
 
+/* Let the members of a group reach the socket: it and its folder become that group's. */
+enum err listen_share(const char *path, gid_t group, struct error *e) attr_must_use;
+
 void listen_remove(const char *path, const struct listen_id *id); /* only if it is still ours */
 
 #endif
