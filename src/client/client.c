@@ -1,13 +1,12 @@
 #include "hero_proc.h"
 
-#include "client/wire.h"
+#include "client/http.h"
 
 #include <jansson.h>
 #include <stdio.h>
 
 struct hp_client {
 	char *socket;
-	struct wire wire;
 	int64_t next_id;
 };
 
@@ -26,8 +25,7 @@ hp_client *hp_client_new(const char *socket_path)
 {
 	hp_client *c = mem_new(sizeof(*c));
 
-	c->socket = socket_path ? text_dup(socket_path) : wire_default_socket();
-	wire_init(&c->wire);
+	c->socket = socket_path ? text_dup(socket_path) : http_default_socket();
 	return c;
 }
 
@@ -35,7 +33,6 @@ void hp_client_free(hp_client *c)
 {
 	if (!c)
 		return;
-	wire_release(&c->wire);
 	free(c->socket);
 	free(c);
 }
@@ -74,21 +71,30 @@ static int fail_answer(struct hp_error *e, const json_t *error)
 
 /* A connection for each call: on a kept one nobody could tell whether a request that
  * broke off was read, and to send it again might act twice. */
-static enum err exchange(hp_client *c, const char *body, int *status, struct str *out, struct error *e)
+static enum err exchange(const hp_client *c, const char *body, int *status, struct str *out, struct error *e)
 {
-	if (wire_connect(&c->wire, c->socket, e))
+	struct http_conn conn;
+
+	if (http_open(&conn, c->socket, e))
 		return e->code;
-	enum err code = wire_exchange(&c->wire, "/rpc", body, status, out, e);
-	wire_release(&c->wire);
+	enum err code = http_send(&conn, "POST", "/rpc", body, MSEC_NEVER, e);
+	if (!code)
+		code = http_receive_head(&conn, MSEC_NEVER, e);
+	if (!code)
+		code = http_receive_all(&conn, MSEC_NEVER, out, e);
+	*status = conn.status;
+	http_close(&conn);
 	return code;
 }
 
+/* NULL when the parameters are no JSON: a call without them might act on everything. */
 static char *request_text(hp_client *c, const char *method, const char *params)
 {
-	json_t *p = params ? json_loads(params, 0, NULL) : json_object();
-	json_t *rq = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
-	    "method", method, "params", p ? p : json_null());
-	char *text = json_dumps(rq, JSON_COMPACT);
+	json_t *p = params ? json_loads(params, JSON_ALLOW_NUL, NULL) : json_object();
+	json_t *rq = p ? json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
+			     "method", method, "params", p) :
+			 NULL;
+	char *text = rq ? json_dumps(rq, JSON_COMPACT) : NULL;
 
 	json_decref(rq);
 	return text;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -156,7 +157,7 @@ static enum err read_line(struct http_conn *c, msec deadline, struct str *line, 
 		if (fill(c, deadline, &end, e))
 			return e->code;
 		if (end)
-			return error_set(e, ERR_SYSTEM, "the supervisor closed the connection before it answered");
+			return error_set(e, ERR_NO_DAEMON, "the supervisor closed the connection before it answered");
 	}
 }
 
@@ -272,7 +273,7 @@ static enum err body_ended(struct http_conn *c, struct error *e)
 	c->done = true;
 	if (c->framing == HTTP_UNTIL_CLOSE)
 		return ERR_OK;
-	return error_set(e, ERR_SYSTEM, "the supervisor closed the connection in the middle of its answer");
+	return error_set(e, ERR_NO_DAEMON, "the supervisor closed the connection in the middle of its answer");
 }
 
 enum err http_receive_some(struct http_conn *c, msec deadline, struct str *out, struct error *e)
@@ -307,4 +308,29 @@ enum err http_receive_all(struct http_conn *c, msec deadline, struct str *out, s
 			return error_set(e, ERR_LIMIT, "the answer is longer than %u bytes", HTTP_BODY_BYTES);
 	}
 	return ERR_OK;
+}
+
+/* ---- where it listens ------------------------------------------------------------ */
+
+static const char *setting(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}
+
+char *http_default_socket(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *home = setting("HOME") ? setting("HOME") : pw ? pw->pw_dir : "/";
+
+	if (setting("HERO_PROC_SOCKET"))
+		return text_dup(setting("HERO_PROC_SOCKET"));
+	if (setting("HERO_SOCKET_DIR"))
+		return text_fmt("%s/hero_proc/rpc.sock", setting("HERO_SOCKET_DIR"));
+	if (setting("PATH_VAR"))
+		return text_fmt("%s/sockets/hero_proc/rpc.sock", setting("PATH_VAR"));
+	if (setting("PATH_ROOT"))
+		return text_fmt("%s/var/sockets/hero_proc/rpc.sock", setting("PATH_ROOT"));
+	return text_fmt("%s/hero/var/sockets/hero_proc/rpc.sock", home);
 }

@@ -4,7 +4,7 @@
  * One request per connection.  Answers come with Content-Length, chunked, or end
  * with the connection; interim 1xx answers are skipped.  Every wait has a deadline
  * on CLOCK_MONOTONIC (MSEC_NEVER: none).  No threads, no signals: a peer that goes
- * away is an error, never SIGPIPE.  Depends on: base.
+ * away is ERR_NO_DAEMON, never SIGPIPE.  Depends on: base.
  */
 #ifndef HP_CLIENT_HTTP_H
 #define HP_CLIENT_HTTP_H
@@ -46,5 +46,8 @@ enum err http_receive_some(
 /* Appends the whole rest of the body. */
 enum err http_receive_all(
     struct http_conn *c, msec deadline, struct str *out, struct error *e) attr_must_use;
+
+/* Our own socket, from the environment (SPEC 3.1); the caller frees. */
+char *http_default_socket(void);
 
 #endif
