@@ -56,6 +56,16 @@ static void check_name(struct draft *d, const char *name)
 		mistake(d, "`%s` is not a name", name ? name : "(null)");
 }
 
+/* Text that JSON can not carry is a mistake, never left out in silence. */
+static json_t *text(struct draft *d, const char *what, const char *s)
+{
+	json_t *v = s ? json_string(s) : NULL;
+
+	if (!v)
+		mistake(d, s ? "%s is not UTF-8" : "%s is missing", what);
+	return v ? v : json_string("");
+}
+
 static void draft_init(struct draft *d)
 {
 	d->json = json_object();
@@ -82,7 +92,7 @@ static hp_action *draft_action(struct draft *d, const char *name)
 		if (text_eq(json_string_value(json_object_get(other, "name")), name))
 			mistake(d, "two actions are named `%s`", name);
 	a->d = d;
-	a->json = json_pack("{s:s}", "name", name ? name : "");
+	a->json = json_pack("{s:o}", "name", text(d, "a name", name));
 	json_array_append_new(d->actions, a->json);
 	*vec_push(&d->made) = a;
 	return a;
@@ -177,7 +187,7 @@ hp_service *hp_service_new(const char *name)
 
 	draft_init(&s->d);
 	check_name(&s->d, name);
-	json_object_set_new(s->d.json, "name", json_string(name ? name : ""));
+	json_object_set_new(s->d.json, "name", text(&s->d, "a name", name));
 	json_object_set_new(s->d.json, "dependencies", json_object());
 	return s;
 }
@@ -190,9 +200,9 @@ void hp_service_free(hp_service *s)
 	free(s);
 }
 
-void hp_service_description(hp_service *s, const char *text)
+void hp_service_description(hp_service *s, const char *description)
 {
-	json_object_set_new(s->d.json, "description", json_string(text));
+	json_object_set_new(s->d.json, "description", text(&s->d, "the description", description));
 }
 
 static void add_edge(hp_service *s, const char *kind, const char *name)
@@ -204,7 +214,7 @@ static void add_edge(hp_service *s, const char *kind, const char *name)
 		mistake(&s->d, "`%s` depends on itself", name);
 	if (!json_object_get(deps, kind))
 		json_object_set_new(deps, kind, json_array());
-	json_array_append_new(json_object_get(deps, kind), json_string(name ? name : ""));
+	json_array_append_new(json_object_get(deps, kind), text(&s->d, "a name", name));
 }
 
 void hp_service_requires(hp_service *s, const char *service)
@@ -251,7 +261,7 @@ void hp_action_exec(hp_action *a, const char *const *argv)
 	json_t *list = json_array();
 
 	for (; argv && *argv; argv++)
-		json_array_append_new(list, json_string(*argv));
+		json_array_append_new(list, text(a->d, "an argument of `exec`", *argv));
 	if (!json_array_size(list))
 		mistake(a->d, "`%s` executes nothing", json_string_value(json_object_get(a->json, "name")));
 	json_object_set_new(a->json, "exec", list);
@@ -259,14 +269,17 @@ void hp_action_exec(hp_action *a, const char *const *argv)
 
 void hp_action_script(hp_action *a, const char *script)
 {
-	json_object_set_new(a->json, "script", json_string(script));
+	json_object_set_new(a->json, "script", text(a->d, "a script", script));
 }
 
 void hp_action_env(hp_action *a, const char *name, const char *value)
 {
 	if (!json_object_get(a->json, "env"))
 		json_object_set_new(a->json, "env", json_object());
-	json_object_set_new(json_object_get(a->json, "env"), name, json_string(value));
+	if (!name || !*name || strchr(name, '='))
+		mistake(a->d, "`%s` is not the name of a variable", name ? name : "(null)");
+	else if (json_object_set_new(json_object_get(a->json, "env"), name, text(a->d, "the value of a variable", value)))
+		mistake(a->d, "the name of a variable is not UTF-8");
 }
 
 void hp_action_one_shot(hp_action *a)
@@ -283,30 +296,30 @@ static json_t *list_of(hp_action *a, const char *key)
 
 void hp_action_socket(hp_action *a, const char *name)
 {
-	json_array_append_new(list_of(a, "sockets"), json_pack("{s:s}", "name", name));
+	json_array_append_new(list_of(a, "sockets"), json_pack("{s:o}", "name", text(a->d, "the name of a socket", name)));
 }
 
 void hp_action_depends_on(hp_action *a, const char *target, const char *condition, const char *socket)
 {
-	json_t *e = json_pack("{s:s}", "name", target ? target : "");
-
 	check_name(a->d, target);
+	json_t *e = json_pack("{s:o}", "name", text(a->d, "a name", target));
+
 	if (condition)
-		json_object_set_new(e, "condition", json_string(condition));
+		json_object_set_new(e, "condition", text(a->d, "a condition", condition));
 	if (socket)
-		json_object_set_new(e, "socket", json_string(socket));
+		json_object_set_new(e, "socket", text(a->d, "a socket", socket));
 	json_array_append_new(list_of(a, "depends_on"), e);
 }
 
 void hp_action_needs_binary(hp_action *a, const char *repo, const char *bin, const char *socket)
 {
-	json_t *e = json_pack("{s:s}", "bin", bin ? bin : "");
-
 	check_name(a->d, bin);
+	json_t *e = json_pack("{s:o}", "bin", text(a->d, "a name", bin));
+
 	if (repo)
-		json_object_set_new(e, "repo", json_string(repo));
+		json_object_set_new(e, "repo", text(a->d, "a repo", repo));
 	if (socket)
-		json_object_set_new(e, "socket", json_string(socket));
+		json_object_set_new(e, "socket", text(a->d, "a socket", socket));
 	json_array_append_new(list_of(a, "depends_on"), e);
 }
 
@@ -319,7 +332,7 @@ hp_run *hp_run_new(const char *name)
 	draft_init(&r->d);
 	if (name) {
 		check_name(&r->d, name);
-		json_object_set_new(r->d.json, "name", json_string(name));
+		json_object_set_new(r->d.json, "name", text(&r->d, "a name", name));
 	}
 	return r;
 }
@@ -342,7 +355,7 @@ void hp_run_depends_on(hp_run *r, const char *service)
 	check_name(&r->d, service);
 	if (!json_object_get(r->d.json, "depends_on"))
 		json_object_set_new(r->d.json, "depends_on", json_array());
-	json_array_append_new(json_object_get(r->d.json, "depends_on"), json_string(service ? service : ""));
+	json_array_append_new(json_object_get(r->d.json, "depends_on"), text(&r->d, "a name", service));
 }
 
 int hp_run_submit(hp_client *c, const hp_run *r, int wait, char **result, struct hp_error *e)
