@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 struct self {
 	char *exec; /* absolute */
@@ -47,6 +48,8 @@ static int info(const struct self *s)
 	auto_free char *text = json_dumps(o, 0);
 
 	json_decref(o);
+	if (!text)
+		return fprintf(stderr, "%s: the embedded service.toml is not UTF-8\n", s->name), 1;
 	puts(text);
 	return 0;
 }
@@ -72,12 +75,33 @@ static char *choose(const struct self *s, const char *answer)
 	return copy;
 }
 
+/* Where a manifest without `exec` looks for a binary (SPEC 3.1). */
+static char *expected_place(const char *name)
+{
+	const char *root = getenv("PATH_ROOT"), *home = getenv("HOME");
+
+	return root && *root ? text_fmt("%s/bin/%s", root, name) : text_fmt("%s/hero/bin/%s", home ? home : "", name);
+}
+
+/* Only a binary that stands elsewhere says where: a manifest from disk names the
+ * expected place, and a second spelling of one file would be another definition. */
+static bool stands_elsewhere(const struct self *s)
+{
+	auto_free char *expected = expected_place(s->name);
+	struct stat there, here;
+
+	return stat(expected, &there) != 0 || stat(s->exec, &here) != 0 || there.st_dev != here.st_dev ||
+	    there.st_ino != here.st_ino;
+}
+
 static int register_self(const struct self *s, hp_client *c, char **service, struct hp_error *e)
 {
 	auto_free char *path = text_fmt("%s:service.toml", s->name);
 	json_t *p = json_pack("{s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name);
-	auto_free char *params = json_dumps(p, JSON_COMPACT), *answer = NULL;
 
+	if (stands_elsewhere(s))
+		json_object_set_new(p, "exec", json_string(s->exec));
+	auto_free char *params = p ? json_dumps(p, JSON_COMPACT) : NULL, *answer = NULL;
 	json_decref(p);
 	int code = hp_call(c, "service.register", params, &answer, e);
 	if (!code)
