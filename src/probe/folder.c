@@ -196,18 +196,17 @@ static void tell_spot(struct folders *f, struct spot *s)
 	f->at = NULL;
 }
 
-static void tell_folder_gone(struct folders *f, int wd)
+static void tell_keys(struct folders *f, const char *prefix)
 {
-	char prefix[16];
+	size_t n = strlen(prefix);
+	struct strv keys = {0};
 	const char *key;
 	void *value;
-	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%d/", wd);
-	struct strv keys = {0};
 
 	for (size_t i = 0; map_next(&f->spots, &i, &key, &value);)
 		if (strncmp(key, prefix, n) == 0)
 			strv_add(&keys, key);
-	for (size_t i = 0; i < keys.n; i++) {
+	for (size_t i = 0; i < keys.n; i++) { /* one may take others with it */
 		struct spot *s = map_get(&f->spots, keys.v[i]);
 
 		if (s)
@@ -216,19 +215,18 @@ static void tell_folder_gone(struct folders *f, int wd)
 	strv_release(&keys);
 }
 
+static void tell_folder_gone(struct folders *f, int wd)
+{
+	char prefix[16];
+
+	snprintf(prefix, sizeof(prefix), "%d/", wd);
+	tell_keys(f, prefix);
+}
+
 /* Events were lost: every folder may have changed. */
 static void tell_all(struct folders *f)
 {
-	struct ids_of {
-		int *v;
-		size_t n, cap;
-	} wds = {0};
-
-	for (size_t i = 0; i < f->folders.n; i++)
-		*vec_push(&wds) = f->folders.v[i].wd;
-	for (size_t i = 0; i < wds.n; i++)
-		tell_folder_gone(f, wds.v[i]);
-	free(wds.v);
+	tell_keys(f, "");
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)

@@ -45,7 +45,7 @@ struct gate_watch {
 	bool asked; /* GET /health was written */
 	bool again; /* the folder changed while a try was under way */
 	unsigned pause_ms;
-	char answer[ANSWER_MAX + 1];
+	char *answer; /* ANSWER_MAX bytes and a NUL while one is awaited: thousands may only wait */
 	size_t answered;
 	char last[192];
 };
@@ -73,6 +73,7 @@ static void drop_try(struct gate_watch *w)
 	w->io = NULL;
 	w->fd = -1;
 	w->asked = false;
+	free(take(w->answer));
 	w->answered = 0;
 }
 
@@ -171,6 +172,7 @@ static void connected(struct gate_watch *w)
 		return;
 	}
 	w->asked = true;
+	w->answer = mem_new(ANSWER_MAX + 1);
 	watch_io(w, EV_READ);
 }
 
