@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -79,6 +80,8 @@ static void usage(FILE *to)
 	      "             7 no daemon, 8 not allowed\n", to);
 }
 
+#define SPAN_MAX_MS 1e12 /* thirty years */
+
 /* "500ms", "10s", "2m", or milliseconds */
 static bool parse_span(const char *s, msec *out)
 {
@@ -89,33 +92,47 @@ static bool parse_span(const char *s, msec *out)
 		strcmp(end, "h") == 0			    ? 3600000 :
 							      0;
 
+	if (end == s || !unit || !(n >= 0 && n * (double)unit <= SPAN_MAX_MS))
+		return false; /* not a number compares false */
 	*out = (msec)(n * (double)unit);
-	return end != s && unit && n >= 0;
+	return true;
 }
 
-static int bad_usage(const char *fmt, const char *word)
+static bool parse_count(const char *s, int64_t *out)
 {
-	fputs("hero_proc: ", stderr);
-	auto_free char *text = text_dup(fmt);
-	char *at = strstr(text, "%s");
-	if (at) {
-		*at = '\0';
-		fprintf(stderr, "%s%s%s\n", text, word, at + 2);
-	} else {
-		fprintf(stderr, "%s\n", text);
-	}
-	return 2;
+	char *end;
+
+	errno = 0;
+	*out = strtoll(s, &end, 10);
+	return !errno && end != s && !*end && *out >= 0;
 }
 
-static int unknown_verb(const char *word)
+static int bad_usage(const char *word, const char *what_it_is_not)
 {
-	const char *words[64];
-	size_t n = 0;
+	fprintf(stderr, "hero_proc: `%s` is %s\n", word, what_it_is_not);
+	return err_exit_status(ERR_METHOD);
+}
+
+static bool is_group(const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i < n_verbs; i++)
+		if (strncmp(verbs[i].name, word, n) == 0 && verbs[i].name[n] == ' ')
+			return true;
+	return false;
+}
+
+/* After the first word of a group it is the second that is wrong. */
+static int unknown_verb(char **given, int n_given)
+{
+	auto_free char *word = n_given > 1 && is_group(given[0]) ? text_fmt("%s %s", given[0], given[1]) :
+								     text_dup(given[0]);
+	const char *words[countof(verbs) + 2] = { "service", "run" };
+	size_t n = is_group(word) ? 0 : 2;
 
 	for (size_t i = 0; i < n_verbs; i++)
 		words[n++] = verbs[i].name;
-	words[n++] = "service";
-	words[n++] = "run";
 	const char *near = text_nearest(word, words, n);
 	fprintf(stderr, "hero_proc: no verb `%s`%s%s%s\n", word, near ? "; did you mean `" : "; see hero_proc --help",
 	    near ? near : "", near ? "`?" : "");
@@ -145,7 +162,10 @@ static int take_option(struct cli *c, int opt)
 	case OPT_NO_COLOR: c->color = false; break;
 	case 'q': c->quiet = true; break;
 	case 'f': c->follow = true; break;
-	case 'n': c->lines = strtoll(optarg, NULL, 10); break;
+	case 'n':
+		if (!parse_count(optarg, &c->lines))
+			return bad_usage(optarg, "not a number of lines");
+		break;
 	case OPT_GREP: c->grep = optarg; break;
 	case OPT_STREAM: c->stream = optarg; break;
 	case OPT_SINCE: c->since = optarg; break;
@@ -161,7 +181,7 @@ static int take_option(struct cli *c, int opt)
 	case OPT_START: c->start = true; break;
 	case OPT_TIMEOUT:
 		if (!parse_span(optarg, &c->timeout))
-			return bad_usage("`%s` is not a duration: write 10s or 500ms", optarg);
+			return bad_usage(optarg, "not a duration: write 10s or 500ms");
 		break;
 	default: return 2; /* getopt said why */
 	}
@@ -174,7 +194,7 @@ static int run_verb(struct cli *c)
 	const struct verb *v = find_verb(c->args, c->n, &used);
 
 	if (!v)
-		return unknown_verb(c->args[0]);
+		return unknown_verb(c->args, c->n);
 	c->args += used;
 	c->n -= used;
 	if (c->n < v->min || (v->max >= 0 && c->n > v->max)) {
@@ -223,7 +243,7 @@ int verb_completion(struct cli *c)
 	bool bash = strcmp(c->args[0], "bash") == 0, zsh = strcmp(c->args[0], "zsh") == 0;
 
 	if (!bash && !zsh && strcmp(c->args[0], "fish") != 0)
-		return bad_usage("no completion for `%s`: bash, zsh or fish", c->args[0]);
+		return bad_usage(c->args[0], "no shell of ours: bash, zsh or fish");
 	if (!bash && !zsh) {
 		for (size_t i = 0; i < n_verbs; i++)
 			printf("complete -c hero_proc -n __fish_use_subcommand -a '%.*s' -d '%s'\n",

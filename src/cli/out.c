@@ -18,7 +18,7 @@ json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct h
 	json_decref(take_params);
 	if (hp_call(c->client, method, params, &answer, e))
 		return NULL;
-	return json_loads(answer, JSON_DECODE_ANY, NULL);
+	return json_loads(answer, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL); /* of lines of output */
 }
 
 static void print_list(const json_t *list, const char *before)

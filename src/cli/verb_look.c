@@ -137,10 +137,27 @@ static void print_lines(struct cli *c, const json_t *answer)
 		const char *time = text_of(l, "time");
 		bool err = strcmp(text_of(l, "stream"), "stderr") == 0;
 
-		printf("%s%.12s%s %s%s%s\n", paint(c, "\033[2m"), strlen(time) > 23 ? time + 11 : time, plain(c),
-		    err ? paint(c, "\033[31m") : "", text_of(l, "line"), err ? plain(c) : "");
+		const json_t *line = json_object_get(l, "line");
+
+		printf("%s%.12s%s %s", paint(c, "\033[2m"), strlen(time) > 23 ? time + 11 : time, plain(c),
+		    err ? paint(c, "\033[31m") : "");
+		fwrite(text_of(l, "line"), 1, json_string_length(line), stdout); /* it may hold zero bytes */
+		printf("%s\n", err ? plain(c) : "");
 	}
-	fflush(stdout);
+}
+
+/* Followed, each line is a document of its own. */
+static void print_json(struct cli *c, json_t *answer)
+{
+	json_t *l;
+	size_t i;
+
+	if (!c->follow) {
+		cli_json(json_incref(answer));
+		return;
+	}
+	json_array_foreach (json_object_get(answer, "lines"), i, l)
+		cli_json(json_incref(l));
 }
 
 static json_t *log_params(struct cli *c, const char *cursor)
@@ -174,8 +191,10 @@ int verb_logs(struct cli *c)
 		if (!v)
 			return status;
 		if (c->json)
-			return cli_json(v);
-		print_lines(c, v);
+			print_json(c, v);
+		else
+			print_lines(c, v);
+		fflush(stdout);
 		if (*text_of(v, "next"))
 			text_set(&cursor, text_of(v, "next"));
 		json_decref(v);

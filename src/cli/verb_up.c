@@ -29,20 +29,23 @@ static char *slurp(const char *path, size_t *n)
 	return str_take(&text);
 }
 
-static bool add_file(json_t *list, const char *path, bool must)
+/* A file that may be absent (must not set) is passed over; what was wrong goes to *wrong. */
+static void add_file(json_t *list, const char *path, bool must, enum err *wrong)
 {
 	size_t n = 0;
 	auto_free char *text = slurp(path, &n);
+	int sys = errno; /* of slurp, when there is no text */
 	json_t *value = text ? json_stringn(text, n) : NULL;
 	auto_free char *whole = realpath(path, NULL);
 
 	if (!value) {
-		if (must)
-			fprintf(stderr, "hero_proc: %s: %s\n", path, text ? "it is not UTF-8" : strerrordesc_np(errno));
-		return !must;
+		if (must || text) {
+			fprintf(stderr, "hero_proc: %s: %s\n", path, text ? "it is not UTF-8" : strerrordesc_np(sys));
+			*wrong = text ? ERR_INVALID : ERR_NOT_FOUND;
+		}
+		return;
 	}
 	json_array_append_new(list, json_pack("{s:s, s:o}", "path", whole ? whole : path, "text", value));
-	return true;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -51,11 +54,10 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 }
 
 /* DIR/service.toml, DIR/NAME/service.toml, DIR/NAME.toml */
-static bool add_folder(json_t *list, const char *dir)
+static void add_folder(json_t *list, const char *dir, enum err *wrong)
 {
 	struct dirent **names = NULL;
 	int n = scandir(dir, &names, NULL, by_name);
-	bool ok = true;
 
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
@@ -63,19 +65,18 @@ static bool add_folder(json_t *list, const char *dir)
 		auto_free char *path = text_fmt("%s/%s", dir, name), *inner = text_fmt("%s/%s/service.toml", dir, name);
 
 		if (*name != '.' && length > 5 && strcmp(name + length - 5, ".toml") == 0)
-			ok = ok && add_file(list, path, true);
+			add_file(list, path, true, wrong);
 		else if (*name != '.')
-			add_file(list, inner, false);
+			add_file(list, inner, false, wrong);
 		free(names[i]);
 	}
 	free(names);
-	return ok;
 }
 
 json_t *manifests_below(struct cli *c, int *status)
 {
 	json_t *list = json_array();
-	bool ok = true;
+	enum err wrong = ERR_OK;
 
 	for (int i = 0; i < (c->n ? c->n : 1); i++) {
 		const char *path = c->n ? c->args[i] : ".";
@@ -83,19 +84,21 @@ json_t *manifests_below(struct cli *c, int *status)
 
 		if (stat(path, &st) != 0) {
 			fprintf(stderr, "hero_proc: %s: %s\n", path, strerrordesc_np(errno));
-			ok = false;
+			wrong = ERR_NOT_FOUND;
+		} else if (S_ISDIR(st.st_mode)) {
+			add_folder(list, path, &wrong);
 		} else {
-			ok = (S_ISDIR(st.st_mode) ? add_folder(list, path) : add_file(list, path, true)) && ok;
+			add_file(list, path, true, &wrong);
 		}
 	}
-	if (ok && !json_array_size(list)) {
+	if (!wrong && !json_array_size(list)) {
 		fprintf(stderr, "hero_proc: no service.toml found\n");
-		ok = false;
+		wrong = ERR_NOT_FOUND;
 	}
-	if (ok)
+	if (!wrong)
 		return list;
 	json_decref(list);
-	*status = err_exit_status(ERR_NOT_FOUND);
+	*status = err_exit_status(wrong);
 	return NULL;
 }
 
@@ -139,22 +142,21 @@ static char *find_server(void)
 static void become_daemon(struct cli *c, const char *server)
 {
 	auto_free char *log = text_fmt("%s.log", hp_client_socket(c->client));
+	const char *ours = getenv("HERO_PROC_SOCKET"); /* a word of clients: the daemon is told */
+	const char *told = c->socket ? c->socket : ours && *ours ? ours : NULL;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
-	auto_free char *dir = text_dup(log);
-	*strrchr(dir, '/') = '\0';
-	for (char *p = dir + 1; (p = strchr(p, '/')); *p++ = '/') {
+	for (char *p = log + 1; (p = strchr(p, '/')); *p++ = '/') {
 		*p = '\0';
-		mkdir(dir, 0750);
+		mkdir(log, 0750);
 	}
-	mkdir(dir, 0750);
 	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	dup2(null, 0);
 	dup2(out >= 0 ? out : null, 1);
 	dup2(out >= 0 ? out : null, 2);
-	if (c->socket)
-		execlp(server, server, "--socket", c->socket, (char *)NULL);
+	if (told)
+		execlp(server, server, "--socket", told, (char *)NULL);
 	else
 		execlp(server, server, (char *)NULL);
 	_exit(127);
@@ -164,6 +166,7 @@ static int ensure_daemon(struct cli *c)
 {
 	const struct timespec pause = { 0, 10000000 };
 	auto_free char *server = find_server();
+	bool gave_way = false;
 	int ended;
 
 	if (answers(c))
@@ -174,8 +177,12 @@ static int ensure_daemon(struct cli *c)
 	for (msec waited = 0; pid > 0 && waited < DAEMON_MS; waited += 10) {
 		if (answers(c))
 			return 0;
-		if (waitpid(pid, &ended, WNOHANG) == pid)
-			break;
+		/* One that found another before it gives way: that one will answer. */
+		if (!gave_way && waitpid(pid, &ended, WNOHANG) == pid) {
+			gave_way = WIFEXITED(ended) && WEXITSTATUS(ended) == err_exit_status(ERR_CONFLICT);
+			if (!gave_way)
+				break;
+		}
 		nanosleep(&pause, NULL);
 	}
 	fprintf(stderr, "hero_proc: %s did not come up; see %s.log\n", server, hp_client_socket(c->client));

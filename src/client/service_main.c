@@ -2,10 +2,10 @@
 #include "hero_proc.h"
 
 #include "base/str.h"
+#include "client/place.h"
 
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 struct self {
 	char *exec; /* absolute */
@@ -75,31 +75,12 @@ static char *choose(const struct self *s, const char *answer)
 	return copy;
 }
 
-/* Where a manifest without `exec` looks for a binary (SPEC 3.1). */
-static char *expected_place(const char *name)
-{
-	const char *root = getenv("PATH_ROOT"), *home = getenv("HOME");
-
-	return root && *root ? text_fmt("%s/bin/%s", root, name) : text_fmt("%s/hero/bin/%s", home ? home : "", name);
-}
-
-/* Only a binary that stands elsewhere says where: a manifest from disk names the
- * expected place, and a second spelling of one file would be another definition. */
-static bool stands_elsewhere(const struct self *s)
-{
-	auto_free char *expected = expected_place(s->name);
-	struct stat there, here;
-
-	return stat(expected, &there) != 0 || stat(s->exec, &here) != 0 || there.st_dev != here.st_dev ||
-	    there.st_ino != here.st_ino;
-}
-
 static int register_self(const struct self *s, hp_client *c, char **service, struct hp_error *e)
 {
 	auto_free char *path = text_fmt("%s:service.toml", s->name);
 	json_t *p = json_pack("{s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name);
 
-	if (stands_elsewhere(s))
+	if (place_is_elsewhere(s->name, s->exec))
 		json_object_set_new(p, "exec", json_string(s->exec));
 	auto_free char *params = p ? json_dumps(p, JSON_COMPACT) : NULL, *answer = NULL;
 	json_decref(p);
