@@ -18,7 +18,7 @@ struct cli {
 	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_unneeded, start;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
-	int width;
+	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
 	int64_t lines;
 	const char *grep, *stream, *since, *from_binary, *socket, *signal, *action;

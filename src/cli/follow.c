@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LOOK_MS 100
+#define LOOK_MS    100
+#define LINES_MOST 40 /* services that are looked at each time: one call each */
 
 struct view {
 	struct cli *c;
@@ -80,13 +81,18 @@ static void show(struct view *v, const json_t *op, const json_t *names)
 {
 	json_t *set = involved(op, names), *ignored;
 	const char *name;
-	int shown = 0;
+	int shown = 0, room = LINES_MOST;
 
+	if (v->c->live && room > v->c->height - 2)
+		room = v->c->height - 2; /* what has scrolled away can not be redrawn */
 	if (v->c->live)
 		clear_block(v);
+	json_object_del(set, "");
 	json_object_foreach (set, name, ignored)
-		if (*name && shown++ < 40)
+		if (shown++ < room)
 			show_one(v, name);
+	if (v->c->live && shown > room && ++v->live_lines)
+		printf("and %d more\n", shown - room);
 	fflush(stdout);
 	json_decref(set);
 }

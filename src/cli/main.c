@@ -215,7 +215,9 @@ int main(int argc, char **argv)
 	int opt;
 
 	c.color = c.live && !(no_color && *no_color);
-	c.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 100;
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	c.width = size.ws_col ? size.ws_col : 100;
+	c.height = size.ws_row ? size.ws_row : 24;
 	while ((opt = getopt_long(argc, argv, "qhfn:", options, NULL)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);

@@ -2,12 +2,17 @@
 
 usage: test_programs.py HERO_PROC OWN_SERVICE
 """
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 from fake_server import Error, FakeServer
@@ -119,6 +124,46 @@ class Following(Programs):
         self.serve(service__start={"operation": 7}, op__get=self.ACTIVE, service__status=self.WAITS)
         said = self.cli("service", "start", "web", "--timeout", "50ms", status=TIMED_OUT).stderr
         self.assertIn("operation 7 goes on", said)
+
+    def on_a_terminal(self, rows, columns, *words, **env):
+        """What hero_proc writes to a terminal of that size."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        env = {"HERO_PROC_SOCKET": self.socket, "LC_ALL": "C.UTF-8", **env}
+        with subprocess.Popen([HERO_PROC, *words], env=env, stdout=theirs, stderr=theirs) as program:
+            os.close(theirs)
+            written = b""
+            try:
+                while part := os.read(ours, 65536):
+                    written += part
+            except OSError:
+                pass  # the other end is closed
+        os.close(ours)
+        self.assertEqual(program.returncode, DONE, written)
+        return written.decode()
+
+    def ten_services(self):
+        steps = [{"service": f"s{i}"} for i in range(10)]
+        active = dict(self.ACTIVE, steps=steps)
+        self.serve(service__start={"operation": 7}, op__get=[active] * 12 + [dict(active, operation_state="done")],
+                   service__status=lambda p: dict(self.WAITS, name=p["name"]))
+
+    def test_the_live_block_is_never_higher_or_wider_than_the_terminal(self):
+        self.ten_services()
+        text = self.on_a_terminal(8, 40, "service", "start", "s0")
+        frame = text.split("\x1b[A")[0].split("\r\n")[:-1]
+        self.assertLess(len(frame), 8)
+        self.assertIn("and 4 more", frame[-1])
+        self.assertTrue(all(len(re.sub("\x1b\\[[0-9;]*[mAK]", "", line)) <= 40 for line in frame), frame)
+        self.assertEqual(set(re.findall("(?:\x1b\\[A\x1b\\[2K)+", text)), {"\x1b[A\x1b[2K" * len(frame)})
+
+    def test_no_color_is_honoured(self):
+        for env, colored in (({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+            with self.subTest(env=env):
+                self.setUp()
+                self.ten_services()
+                text = self.on_a_terminal(24, 80, "service", "start", "s0", **env)
+                self.assertEqual(bool(re.search("\x1b\\[[0-9;]*m", text)), colored)
 
     def test_a_run_ends_with_the_exit_code_of_its_job(self):
         self.serve(run__get=[{"state": "running"}, {"state": "failed", "jobs": [
