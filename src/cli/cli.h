@@ -15,7 +15,7 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_unneeded, start;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	int width, height; /* of the terminal */
@@ -42,6 +42,7 @@ json_t *cli_call(struct cli *c, const char *method, json_t *take_params, int *st
 /* The same without printing. */
 json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct hp_error *e);
 int cli_fail(struct cli *c, struct hp_error *e); /* print, release, exit status */
+void cli_warn(const struct cli *c, const json_t *answer); /* its `warnings`, with their places and hints */
 
 int cli_json(json_t *take_v); /* one line; 0 */
 const char *text_of(const json_t *o, const char *key); /* "" when absent */

@@ -16,7 +16,7 @@ const struct verb verbs[] = {
 	{ "service start", "NAME...", "start, with what it needs", 1, -1, verb_service_start },
 	{ "service stop", "NAME...", "stop, after what requires it", 1, -1, verb_service_stop },
 	{ "service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart },
-	{ "service delete", "NAME", "stop and forget", 1, 1, verb_service_delete },
+	{ "service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1, verb_service_delete },
 	{ "service why", "NAME", "the causes of its state", 1, 1, verb_why },
 	{ "service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1, verb_service_kill },
 	{ "service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready },
@@ -37,7 +37,7 @@ const struct verb verbs[] = {
 const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
-	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_UNNEEDED, OPT_FORCE,
+	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
 	OPT_SIGNAL, OPT_ACTION, OPT_START };
 
 static const struct option options[] = {
@@ -58,6 +58,7 @@ static const struct option options[] = {
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "no-deps", no_argument, NULL, OPT_NO_DEPS },
 	{ "with-deps", no_argument, NULL, OPT_WITH_DEPS },
+	{ "with-dependents", no_argument, NULL, OPT_WITH_DEPENDENTS },
 	{ "with-unneeded", no_argument, NULL, OPT_WITH_UNNEEDED },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
@@ -75,7 +76,7 @@ static void usage(FILE *to)
 		fprintf(to, "  %-46s %s\n", left, verbs[i].summary);
 	}
 	fputs("\noptions: --json --socket PATH --timeout 10s --no-wait --no-color -q\n"
-	      "         --replace --no-deps --with-deps --with-unneeded --force\n"
+	      "         --replace --no-deps --with-deps --with-dependents --with-unneeded --force\n"
 	      "exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 not ready, 6 timed out,\n"
 	      "             7 no daemon, 8 not allowed\n", to);
 }
@@ -174,6 +175,7 @@ static int take_option(struct cli *c, int opt)
 	case OPT_REPLACE: c->replace = true; break;
 	case OPT_NO_DEPS: c->no_deps = true; break;
 	case OPT_WITH_DEPS: c->with_deps = true; break;
+	case OPT_WITH_DEPENDENTS: c->with_dependents = true; break;
 	case OPT_WITH_UNNEEDED: c->with_unneeded = true; break;
 	case OPT_FORCE: c->force = true; break;
 	case OPT_SIGNAL: c->signal = optarg; break;

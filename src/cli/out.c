@@ -31,7 +31,7 @@ static void print_list(const json_t *list, const char *before)
 			fprintf(stderr, "%s%s\n", before, json_string_value(v));
 }
 
-static void print_errors(const json_t *list)
+static void print_diagnostics(const json_t *list, const char *before)
 {
 	json_t *v;
 	size_t i;
@@ -39,7 +39,7 @@ static void print_errors(const json_t *list)
 	json_array_foreach (list, i, v) {
 		json_int_t line = json_integer_value(json_object_get(v, "line"));
 
-		fputs("    ", stderr);
+		fputs(before, stderr);
 		if (*text_of(v, "file"))
 			fprintf(stderr, "%s:", text_of(v, "file"));
 		if (line)
@@ -51,6 +51,12 @@ static void print_errors(const json_t *list)
 	}
 }
 
+void cli_warn(const struct cli *c, const json_t *answer)
+{
+	if (!c->quiet)
+		print_diagnostics(json_object_get(answer, "warnings"), "warning: ");
+}
+
 int cli_fail(struct cli *c, struct hp_error *e)
 {
 	json_t *data = e->data ? json_loads(e->data, 0, NULL) : NULL;
@@ -60,7 +66,7 @@ int cli_fail(struct cli *c, struct hp_error *e)
 		cli_json(json_pack("{s:{s:i, s:s, s:O?}}", "error", "code", e->code, "message", e->message, "data", data));
 	fprintf(stderr, "hero_proc: %s\n", e->message);
 	print_list(json_object_get(data, "chain"), "    ");
-	print_errors(json_object_get(data, "errors"));
+	print_diagnostics(json_object_get(data, "errors"), "    ");
 	if (*text_of(data, "hint"))
 		fprintf(stderr, "    hint: %s\n", text_of(data, "hint"));
 	if (json_array_size(json_object_get(data, "candidates"))) {

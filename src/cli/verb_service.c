@@ -51,7 +51,8 @@ static int simple(struct cli *c, const char *method, json_t *take_params, const 
 
 int verb_service_delete(struct cli *c)
 {
-	return simple(c, "service.delete", json_pack("{s:s, s:b}", "name", c->args[0], "force", c->force), "deleted");
+	return simple(c, "service.delete", json_pack("{s:s, s:b, s:b}", "name", c->args[0], "force", c->force, "with_dependents",
+	    c->with_dependents), "deleted");
 }
 
 int verb_service_ready(struct cli *c)
@@ -80,24 +81,6 @@ int verb_service_kill(struct cli *c)
 
 /* ---- registering ----------------------------------------------------------------- */
 
-static void print_warnings(const json_t *answer)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach (json_object_get(answer, "warnings"), i, v) {
-		json_int_t line = json_integer_value(json_object_get(v, "line"));
-
-		fputs("warning: ", stderr);
-		if (*text_of(v, "file"))
-			fprintf(stderr, "%s:", text_of(v, "file"));
-		if (line)
-			fprintf(stderr, "%lld:%lld: ", (long long)line,
-			    (long long)json_integer_value(json_object_get(v, "column")));
-		fprintf(stderr, "%s\n", text_of(v, "message"));
-	}
-}
-
 static int print_registered(struct cli *c, json_t *take_answer)
 {
 	json_t *v;
@@ -105,7 +88,7 @@ static int print_registered(struct cli *c, json_t *take_answer)
 
 	if (c->json)
 		return cli_json(take_answer);
-	print_warnings(take_answer);
+	cli_warn(c, take_answer);
 	json_array_foreach (json_object_get(take_answer, "services"), i, v) {
 		const char *owner = text_of(v, "owner");
 

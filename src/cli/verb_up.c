@@ -217,14 +217,11 @@ int verb_up(struct cli *c)
 		json_decref(manifests);
 		return status;
 	}
-	json_t *answer = cli_call(c, "service.register", json_pack("{s:o}", "manifests", manifests), &status), *w;
-	size_t i;
+	json_t *answer = cli_call(c, "service.register", json_pack("{s:o}", "manifests", manifests), &status);
+
 	if (!answer)
 		return status;
-	json_array_foreach (json_object_get(answer, "warnings"), i, w)
-		if (!c->quiet)
-			fprintf(stderr, "warning: %s:%lld: %s\n", text_of(w, "file"),
-			    (long long)json_integer_value(json_object_get(w, "line")), text_of(w, "message"));
+	cli_warn(c, answer);
 	json_t *names = names_of(answer);
 	json_decref(answer);
 	return change_services(c, "service.start", names, "up");

@@ -203,6 +203,15 @@ class Registering(Programs):
         self.assertEqual([m["text"] for m in server.params("service.register")["manifests"]],
                          [f"# {n}\n" for n in ("a/service.toml", "b/service.toml", "c.toml", "service.toml")])
 
+    def test_a_warning_has_its_place_and_its_hint(self):
+        (self.root / "service.toml").write_text("")
+        warning = {"file": "/x/service.toml", "line": 3, "column": 7, "message": "it is odd", "hint": "make it even"}
+        self.serve(service__register={"services": [], "warnings": [warning]})
+        said = self.cli("service", "register", self.root / "service.toml").stderr
+        self.assertIn("warning: /x/service.toml:3:7: it is odd\n", said)
+        self.assertIn("hint: make it even", said)
+        self.assertEqual(self.cli("-q", "service", "register", self.root / "service.toml").stderr, "")
+
     def test_what_is_no_text_is_refused_and_nothing_is_sent(self):
         (self.root / "service.toml").write_bytes(b"\xff\xfe")
         server = self.serve()
