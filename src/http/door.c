@@ -20,7 +20,11 @@ struct door {
 	size_t room;	      /* how many may come before the next look */
 	struct event *refuse; /* pending while closed: somebody is at the door */
 	struct event *look;   /* pending while closed */
+	struct door *next;
 };
+
+/* Every door: libevent gives the callback of a failed accept nothing of ours to go by. */
+static struct door *doors;
 
 static bool came_through(const struct door *d, int fd)
 {
@@ -75,6 +79,18 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	evconnlistener_enable(d->listener);
 }
 
+/* No descriptor is to be had for who is at the door, and it waits there for a while: the
+ * listener stays readable, and the loop would turn on it without end. */
+static void on_accept_error(struct evconnlistener *listener, void *of_evhttp)
+{
+	(void)of_evhttp;
+	for (struct door *d = doors; d; d = d->next)
+		if (d->listener == listener) {
+			evconnlistener_disable(listener);
+			event_add(d->look, &(struct timeval){.tv_usec = LOOK_MS * 1000});
+		}
+}
+
 static void on_refuse(evutil_socket_t fd, short what, void *ctx)
 {
 	static const char answer[] =
@@ -119,6 +135,9 @@ enum err door_new(struct event_base *base, struct evconnlistener *listener, size
 		door_free(d);
 		return error_sys(e, sys, "listener");
 	}
+	d->next = doors;
+	doors = d;
+	evconnlistener_set_error_cb(listener, on_accept_error);
 	*out = d;
 	return ERR_OK;
 }
@@ -127,6 +146,11 @@ void door_free(struct door *d)
 {
 	if (!d)
 		return;
+	for (struct door **at = &doors; *at; at = &(*at)->next)
+		if (*at == d) {
+			*at = d->next;
+			break;
+		}
 	if (d->refuse)
 		event_free(d->refuse);
 	if (d->look)

@@ -7,7 +7,11 @@
  * address of its listener (getsockname(2)).  That costs a walk over our descriptors,
  * done only when as many came as there was room for at the last look.
  *
- * Belongs to the thread of its event loop.  Depends on: base, libevent.
+ * While there are no descriptors left nobody is accepted, and that is looked at again
+ * after 100 ms.
+ *
+ * Belongs to the thread of its event loop, as all doors of the process.  Depends on: base,
+ * libevent.
  */
 #ifndef HP_HTTP_DOOR_H
 #define HP_HTTP_DOOR_H

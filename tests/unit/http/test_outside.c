@@ -354,6 +354,42 @@ static void eleven_hundred_connections_are_a_thousand_and_a_refusal(void **state
 	}
 }
 
+static double cpu_seconds(pid_t pid)
+{
+	auto_free char *path = text_fmt("/proc/%d/stat", (int)pid);
+	unsigned long user, kernel;
+	FILE *f = fopen(path, "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			     &user, &kernel),
+	    2);
+	fclose(f);
+	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void without_descriptors_the_server_waits_and_goes_on(void **state)
+{
+	struct rlimit before;
+	struct bed *b = *state;
+	int fds[64];
+
+	assert_int_equal(prlimit(b->pid, RLIMIT_NOFILE, NULL, &before), 0);
+	assert_int_equal(
+	    prlimit(b->pid, RLIMIT_NOFILE, &(struct rlimit){24, before.rlim_max}, NULL), 0);
+	for (size_t i = 0; i < countof(fds); i++)
+		assert_true((fds[i] = try_dial(b->path)) >= 0);
+	assert_true(is_answered(fds[0], "200"));
+	double began = cpu_seconds(b->pid);
+	auto_free char *none = hear(fds[countof(fds) - 1], "}", 0.5);
+	assert_string_equal(none, ""); /* still at the door */
+	assert_true(cpu_seconds(b->pid) - began < 0.25);
+	prlimit(b->pid, RLIMIT_NOFILE, &(struct rlimit){1024, before.rlim_max}, NULL);
+	assert_true(is_answered(fds[countof(fds) - 1], "200"));
+	for (size_t i = 0; i < countof(fds); i++)
+		close(fds[i]);
+}
+
 static void a_follower_that_is_too_slow_is_told_so(void **state)
 {
 	static const char get[] = "GET /events?flood HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -384,6 +420,7 @@ int main(int argc, char **argv)
 	    TEST(bombs_are_answered), TEST(http_of_every_kind_harms_nobody),
 	    TEST(a_doubtful_end_of_a_body_ends_the_connection), TEST(a_slow_client_holds_up_nobody),
 	    TEST(eleven_hundred_connections_are_a_thousand_and_a_refusal),
+	    TEST(without_descriptors_the_server_waits_and_goes_on),
 	    TEST(a_follower_that_is_too_slow_is_told_so),
 	    TEST(after_a_kill_the_next_one_answers_at_once)};
 
