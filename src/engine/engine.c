@@ -107,6 +107,18 @@ void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char
 	news(en, now, token, JOB_EV_PROBE, NULL);
 }
 
+void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, const char *why)
+{
+	job_id j = engine_job_by_token(en, token);
+
+	if (j == ID_NONE || !job_state_has_process(en->jobs.v[j].core.state))
+		return;
+	remember_why(en, token, healthy ? NULL : why);
+	en->jobs.v[j].health = healthy ? HEALTH_GOOD : HEALTH_BAD;
+	unit_touch(en, en->jobs.v[j].unit);
+	run_passes(en, now);
+}
+
 void engine_gate_open(struct engine *en, msec now, gate_id gate)
 {
 	gate_opened(en, now, gate);

@@ -182,7 +182,13 @@ void engine_ready(struct engine *en, msec now, uint64_t token);
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit);
 /* Once, after engine_exited() without `exit->empty`. */
 void engine_set_empty(struct engine *en, msec now, uint64_t token);
+/* A probe that ends the attempt crossed its threshold: startup, liveness. */
 void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char *why);
+/* What the readiness probe says, each time it changes; without one, the liveness probe.
+ * Bad, before the attempt was ready: operations that wait on it fail, the attempt goes on.
+ * Bad afterwards: it stays `ready`, is not `healthy`, and `on_failure` of edges acts.
+ * An attempt begins without an answer, which is not healthy either. */
+void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, const char *why);
 void engine_gate_open(struct engine *en, msec now, gate_id gate);
 void engine_tick(struct engine *en, msec now); /* at or after engine_deadline() */
 msec engine_deadline(const struct engine *en); /* MSEC_NEVER: no timer is armed */
@@ -220,6 +226,14 @@ void engine_effects_clear(struct engine *en);
 
 /* ---- questions ---------------------------------------------------------- */
 
+/* clang-format off */
+#define JOB_HEALTH_LIST(X)                                                                 \
+	X(HEALTH_UNKNOWN, "unknown", "no probe has spoken in this attempt")                \
+	X(HEALTH_GOOD,    "good",    "the probe passes")                                   \
+	X(HEALTH_BAD,     "bad",     "the probe crossed its threshold")
+ENUM_DECLARE(job_health, JOB_HEALTH_LIST, JOB_HEALTH_COUNT);
+/* clang-format on */
+
 struct job_view {
 	job_id id;
 	const char *name; /* the action */
@@ -228,6 +242,7 @@ struct job_view {
 	msec since;       /* of the state */
 	msec deadline;    /* of its timer, MSEC_NEVER */
 	const char *why;  /* last error text, or NULL */
+	enum job_health health;
 	uint32_t attempt, restarts; /* in this run; attempt 1 is the first execution */
 	bool virtual;
 };

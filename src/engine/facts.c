@@ -2,6 +2,7 @@
 #include "engine/world.h"
 
 ENUM_DEFINE(edge_status, EDGE_STATUS_LIST, EDGE_STATUS_COUNT)
+ENUM_DEFINE(job_health, JOB_HEALTH_LIST, JOB_HEALTH_COUNT)
 
 bool job_tracks_edges(const struct job *j)
 {
@@ -24,6 +25,22 @@ static bool job_is_ready(const struct job *j)
 static bool job_is_executed(const struct job *j)
 {
 	return j->core.state == JOB_RUNNING || job_is_ready(j);
+}
+
+static bool job_is_healthy(const struct job *j)
+{
+	return job_is_ready(j) && (!j->is->policy.probed || j->health == HEALTH_GOOD);
+}
+
+static bool job_is_unhealthy(const struct job *j)
+{
+	return j->core.state == JOB_READY && j->health == HEALTH_BAD;
+}
+
+/* The attempt goes on, but its readiness probe has given up on it. */
+static bool job_is_not_coming(const struct job *j)
+{
+	return j->core.state == JOB_RUNNING && j->health == HEALTH_BAD;
 }
 
 /* Over the jobs that `completed` and `succeeded` speak of: the one-shots, or all. */
@@ -59,7 +76,7 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	struct facts f = { .live = un->live, .ended = true };
 	bool up = un->live && !un->stopping; /* what is told to stop is no ground to stand on */
 	bool all_ready = up, all_executed = up, all_were = true, one_shots = false;
-	bool some_alive = false, some_ready = false, some_waits = false;
+	bool some_alive = false, some_ready = false, some_waits = false, all_healthy = true;
 
 	for_jobs (en, u, j) {
 		const struct job *jb = &en->jobs.v[j];
@@ -70,6 +87,9 @@ struct facts facts_of(const struct engine *en, unit_id u)
 		all_ready = all_ready && job_is_ready(jb);
 		all_executed = all_executed && job_is_executed(jb);
 		all_were = all_were && c->was_ready;
+		all_healthy = all_healthy && job_is_healthy(jb);
+		f.unhealthy = f.unhealthy || job_is_unhealthy(jb);
+		f.not_coming = f.not_coming || job_is_not_coming(jb);
 		some_ready = some_ready || c->state == JOB_READY;
 		some_alive = some_alive || job_state_has_process(c->state);
 		some_waits = some_waits || c->state == JOB_WAITING_DEPS;
@@ -87,6 +107,7 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	f.failed = f.failed && f.live;
 	f.first_over = f.first_over || f.failed;
 	f.ready = all_ready || (up && f.failed && all_were && some_ready);
+	f.healthy = f.ready && all_healthy;
 	f.executed = all_executed;
 	f.waiting = some_waits && !some_alive;
 	f.stopping = un->stopping;
@@ -98,11 +119,12 @@ struct facts facts_of(const struct engine *en, unit_id u)
 
 static enum service_state state_of_parts(const struct engine *en, unit_id u)
 {
-	unsigned n[JOB_STATE_COUNT] = { 0 }, jobs = 0, virtual = 0, blocked = 0;
+	unsigned n[JOB_STATE_COUNT] = { 0 }, jobs = 0, virtual = 0, blocked = 0, unhealthy = 0;
 
 	for_jobs (en, u, j) {
 		n[en->jobs.v[j].core.state]++;
 		virtual += en->jobs.v[j].is->policy.virtual;
+		unhealthy += job_is_unhealthy(&en->jobs.v[j]);
 		blocked += en->jobs.v[j].core.state == JOB_WAITING_DEPS && en->jobs.v[j].n_blocked;
 		jobs++;
 	}
@@ -115,7 +137,7 @@ static enum service_state state_of_parts(const struct engine *en, unit_id u)
 	if (n[JOB_SUCCEEDED] == jobs && !virtual)
 		return SERVICE_EXITED;
 	if (n[JOB_READY] + n[JOB_SUCCEEDED] == jobs)
-		return en->units.v[u].n_broken ? SERVICE_DEGRADED : SERVICE_RUNNING;
+		return en->units.v[u].n_broken || unhealthy ? SERVICE_DEGRADED : SERVICE_RUNNING;
 	if (moving)
 		return SERVICE_STARTING;
 	if (blocked)
@@ -165,8 +187,8 @@ static bool job_condition(const struct engine *en, const struct edge *ed)
 
 	switch (ed->is->condition) {
 	case COND_STARTED: return live && job_is_executed(jb);
-	case COND_READY:
-	case COND_HEALTHY: return live && job_is_ready(jb);
+	case COND_READY: return live && job_is_ready(jb);
+	case COND_HEALTHY: return live && job_is_healthy(jb);
 	case COND_COMPLETED: return c->completed;
 	case COND_SUCCEEDED: return live && c->state == JOB_SUCCEEDED;
 	case CONDITION_COUNT: break;
@@ -180,8 +202,8 @@ static bool unit_condition(const struct engine *en, const struct edge *ed)
 
 	switch (ed->is->condition) {
 	case COND_STARTED: return f->executed;
-	case COND_READY:
-	case COND_HEALTHY: return f->ready;
+	case COND_READY: return f->ready;
+	case COND_HEALTHY: return f->healthy;
 	case COND_COMPLETED: return f->completed;
 	case COND_SUCCEEDED: return f->succeeded;
 	case CONDITION_COUNT: break;
@@ -214,9 +236,10 @@ static bool target_is_stuck(const struct engine *en, const struct edge *ed)
 		const struct job *j = &en->jobs.v[ed->to_job];
 
 		return job_state_is_end(j->core.state) || t->conflict_with != ID_NONE ||
+		    job_is_not_coming(j) ||
 		    (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
 	}
-	return f->failed || f->gone || f->blocked || f->ended;
+	return f->failed || f->gone || f->blocked || f->ended || f->not_coming;
 }
 
 static bool target_is_settled(const struct engine *en, const struct edge *ed)
@@ -333,6 +356,9 @@ static const struct job *culprit(const struct engine *en, const struct edge *ed)
 		if (!found && !job_is_ready(jb))
 			found = jb;
 	}
+	for_jobs (en, ed->to_unit, j)
+		if (!found && job_is_unhealthy(&en->jobs.v[j]))
+			found = &en->jobs.v[j];
 	return found;
 }
 
@@ -350,10 +376,14 @@ static void describe_target(const struct engine *en, const struct edge *ed, stru
 	else if (j && (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING)) {
 		str_add(out, j->core.state == JOB_FAILED ? " failed: " : " is retrying: ");
 		describe_end(j, out);
-	} else if (j && job_state_is_end(j->core.state))
+	} else if (j && j->health == HEALTH_BAD && job_state_has_process(j->core.state))
+		str_fmt(out, " is %s, its probe fails: %s", job_state_str(j->core.state), j->why ? j->why : "?");
+	else if (j && job_state_is_end(j->core.state))
 		str_fmt(out, " is over: %s", job_state_str(j->core.state));
 	else if (t->facts.blocked)
 		str_add(out, " is blocked");
+	else if (j && j->core.state == JOB_READY)
+		str_add(out, " is ready, no probe has passed yet");
 	else
 		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : service_state_str(t->state),
 		    ed->is->condition == COND_READY ? "ready" : condition_str(ed->is->condition));

@@ -58,6 +58,7 @@ struct job_policy {
 	bool one_shot;
 	bool virtual;   /* a target: no process; ready while its edges hold */
 	bool readiness; /* declared; false: executed means ready */
+	bool probed;    /* a probe speaks for its health, by engine_health() */
 	enum restart restart;
 	uint32_t max_attempts; /* 0: no limit */
 	msec delay;

@@ -185,7 +185,7 @@ static bool settle(struct engine *en, struct op *op, const struct watch *w)
 	case GOAL_READY:
 		if (f->ready && !coming)
 			return true;
-		if (!coming && (f->failed || f->gone || f->blocked || !f->live))
+		if (!coming && (f->failed || f->gone || f->blocked || f->not_coming || !f->live))
 			op_fail_on(en, op, w->unit);
 		return false;
 	case GOAL_SETTLED:

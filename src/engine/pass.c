@@ -255,6 +255,7 @@ static void spawn(struct engine *en, job_id j)
 		token_remove(en, jb->token);
 	jb->token = en->next_token++;
 	token_put(en, jb->token, j);
+	jb->health = HEALTH_UNKNOWN;
 	jb->restarts += jb->attempt > 0;
 	jb->attempt++;
 	free(jb->why);

@@ -138,6 +138,7 @@ bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id
 		.since = jb->since,
 		.deadline = jb->deadline,
 		.why = jb->why,
+		.health = jb->health,
 		.restarts = jb->restarts,
 		.attempt = jb->attempt,
 		.virtual = jb->is->policy.virtual };

@@ -38,6 +38,9 @@ struct facts {
 	bool gone;          /* a long-running job ended well, and no attempt follows */
 	bool first_over;    /* an attempt ended without readiness */
 	bool stopping;      /* asked to stop, not empty */
+	bool unhealthy;     /* a probe says so of a ready job */
+	bool healthy;       /* ready, and every probe passes */
+	bool not_coming;    /* a readiness probe crossed its threshold before the first readiness */
 	bool process;       /* any process is left, or asked for */
 	bool active;        /* for conflicts (SPEC 2.3) */
 	bool ended;         /* every job is at an end */
@@ -89,6 +92,7 @@ struct job {
 	edge_id first_out, last_out;
 	uint32_t timer_gen;
 	msec deadline, since;
+	enum job_health health; /* in this attempt */
 	char *why;            /* last error text; owned, NULL in a copy */
 };
 

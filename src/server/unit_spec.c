@@ -96,6 +96,7 @@ void job_policy_of(const struct action_def *a, struct job_policy *out)
 
 	*out = (struct job_policy){.one_shot = !a->is_process,
 	    .readiness = a->is_process && readiness_of(a) != READY_EXECUTED,
+	    .probed = a->readiness_probe.given || a->liveness.given,
 	    .restart = r->restart,
 	    .max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,
 	    .delay = r->delay,
