@@ -10,7 +10,7 @@
 
 #include "base/map.h"
 #include "logs/logs.h"
-#include "logs/regex.h"
+#include "base/regex.h"
 #include "logs/spool.h"
 
 #include <pthread.h>
@@ -19,7 +19,7 @@
 struct log_watch {
 	struct log_watch *next;
 	uint64_t token;
-	struct log_regex *regex;
+	struct regex *regex;
 	struct str partial[LOG_STREAM_COUNT];
 	log_match_fn fn;
 	void *ctx;

@@ -263,10 +263,10 @@ void logs_unfollow(struct logs *l, uint64_t follow)
 enum err logs_watch_ready(
     struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e)
 {
-	struct log_regex *r;
+	struct regex *r;
 	struct log_watch *w;
 
-	if (log_regex_new(regex, &r, e))
+	if (regex_new(regex, &r, e))
 		return e->code;
 	w = mem_new(sizeof(*w));
 	w->token = token;
@@ -298,7 +298,7 @@ void logs_unwatch(struct logs *l, uint64_t token)
 	atomic_fetch_sub(&l->n_watches, 1);
 	for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
 		str_release(&found->partial[i]);
-	log_regex_free(found->regex);
+	regex_free(found->regex);
 	free(found);
 }
 

@@ -62,7 +62,7 @@ static bool scan_text(struct log_watch *w, struct str *partial, const char *s, s
 		str_add_n(partial, s, len);
 		if (!nl && partial->n < LIMIT_LOG_LINE_BYTES)
 			return false;
-		if (log_regex_match(w->regex, str_text(partial), partial->n) == 1)
+		if (regex_match(w->regex, str_text(partial), partial->n) == 1)
 			return true;
 		str_clear(partial);
 		s += len + (nl == s + len ? 1 : 0);

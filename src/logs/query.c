@@ -1,7 +1,7 @@
 #include "logs/query.h"
 
 #include "logs/reader.h"
-#include "logs/regex.h"
+#include "base/regex.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ struct lane {
 struct query {
 	const char *dir;
 	const struct log_filter *filter;
-	struct log_regex *regex;
+	struct regex *regex;
 	struct strv names;
 	struct lane *lanes;
 	bool gave_up; /* the expression ran into its limit */
@@ -100,7 +100,7 @@ static bool matches(struct query *q, const struct log_line *l)
 		return false;
 	if (!q->regex)
 		return true;
-	rc = log_regex_match(q->regex, l->bytes, l->n);
+	rc = regex_match(q->regex, l->bytes, l->n);
 	q->gave_up |= rc < 0;
 	return rc == 1;
 }
@@ -215,7 +215,7 @@ static enum err run_query(
 {
 	const struct log_filter *f = q->filter;
 
-	if (f->regex && log_regex_new(f->regex, &q->regex, e))
+	if (f->regex && regex_new(f->regex, &q->regex, e))
 		return e->code;
 	for (size_t i = 0; i < f->n_services; i++)
 		strv_add(&q->names, f->services[i]);
@@ -247,6 +247,6 @@ enum err logs_query(const char *dir, const struct log_filter *f, log_line_fn fn,
 
 	close_lanes(&q);
 	strv_release(&q.names);
-	log_regex_free(q.regex);
+	regex_free(q.regex);
 	return rc;
 }

@@ -2,34 +2,45 @@
 #include "manifest/definition_read.h"
 
 #include "manifest/dependency.h"
+#include "manifest/judge.h"
 
 /* ---- parts of an action ------------------------------------------------------- */
 
 #define POLICY(member) .at = offsetof(struct retry_policy, member)
 
-static void read_rules(struct reader *r, void *obj, const struct node *n)
+static bool read_rule(struct reader *r, const struct node *n, struct retry_rule *out)
 {
 	static const char *const verdicts[] = { "restart", "stop", "fail", NULL };
+	static const char *const known[] = { "code", "signal", "then", "action", NULL };
+	const struct node *code = node_get(n, "code"), *signal = node_get(n, "signal");
+	const struct node *then = node_get(n, "then") ? node_get(n, "then") : node_get(n, "action");
+	size_t before = r->diags->n;
+
+	if (n->kind != NODE_TABLE || !then || !code == !signal) {
+		reader_error(r, n, "write {code = 3, then = \"fail\"}",
+		    "a rule needs `then`, and either `code` or `signal`");
+		return false;
+	}
+	read_only_keys(r, n, "a rule", known);
+	read_words(r, then, verdicts, &out->verdict);
+	if (code)
+		read_int(r, code, 0, 255, &out->code);
+	else if (read_text(r, signal, &out->signal) && !r->stored)
+		judge_signal(r, &out->signal, signal);
+	return r->diags->n == before;
+}
+
+static void read_rules(struct reader *r, void *obj, const struct node *n)
+{
 	struct retry_policy *p = obj;
 
 	for (const struct node *c = n->first; n->kind == NODE_ARRAY && c; c = c->next) {
-		const struct node *code = node_get(c, "code"), *signal = node_get(c, "signal");
-		const struct node *then = node_get(c, "then") ? node_get(c, "then") : node_get(c, "action");
 		struct retry_rule rule = { .code = -1 };
-		static const char *const known[] = { "code", "signal", "then", "action", NULL };
 
-		if (c->kind != NODE_TABLE || !then || !(code || signal)) {
-			reader_error(r, c, "write {code = 3, then = \"fail\"}", "a rule needs `code` or `signal`, and `then`");
-			continue;
-		}
-		read_only_keys(r, c, "a rule", known);
-		if (code && !read_int(r, code, 0, 255, &rule.code))
-			continue;
-		if (!read_words(r, then, verdicts, &rule.verdict))
-			continue;
-		if (signal && !read_text(r, signal, &rule.signal))
-			continue;
-		*vec_push(&p->rules) = rule;
+		if (read_rule(r, c, &rule))
+			*vec_push(&p->rules) = rule;
+		else
+			free(rule.signal);
 	}
 	if (n->kind != NODE_ARRAY)
 		reader_error(r, n, NULL, "`rules` must be a list");
@@ -153,7 +164,7 @@ static bool set_readiness(struct reader *r, struct readiness_def *d, const char 
 			return false;
 		break;
 	case READY_LOG:
-		if (!v || !read_text(r, v, &d->log))
+		if (!v || !read_text(r, v, &d->log) || (!r->stored && !judge_regex(r, &d->log, v)))
 			return false;
 		break;
 	case READY_AFTER:
@@ -396,7 +407,7 @@ static const struct field action_fields[] = {
 	{ "start_timeout_ms", { "start_timeout" }, F_MSEC, ACTION(start_timeout), .doc = "not ready by then ends the attempt; 0: none" },
 	{ "timeout_ms", { "timeout" }, F_MSEC, ACTION(timeout), .doc = "bounds a one-shot's run; 0: none" },
 	{ "retry_policy", { "retry" }, F_CUSTOM, .read = read_retry, .write = write_retry, .doc = "when another attempt follows" },
-	{ "success_exit_codes", { 0 }, F_STRV, ACTION(success_exit_codes), .doc = "numbers or signal names; default 0" },
+	{ "success_exit_codes", { 0 }, F_STRV, ACTION(success_exit_codes), .judge = judge_exit_codes, .doc = "numbers or signal names; default 0" },
 	{ "tty", { 0 }, F_BOOL, ACTION(tty), .later = true, .doc = "run under a terminal" },
 	{ "depends_on", { 0 }, F_CUSTOM, .read = read_depends_on, .write = write_depends_on, .doc = "names or full edges" },
 	{ "readiness", { 0 }, F_CUSTOM, .read = read_readiness, .write = write_readiness,
@@ -407,13 +418,13 @@ static const struct field action_fields[] = {
 	{ "singleton", { 0 }, F_BOOL, ACTION(singleton), .later = true, .doc = "replace a foreign holder" },
 	{ "kill_other", { 0 }, F_CUSTOM, .read = read_kill_other, .write = write_kill_other, .later = true, .doc = "what may be stopped for it" },
 	{ "stop_exec", { 0 }, F_STR, ACTION(stop_exec), .doc = "run to stop it" },
-	{ "stop_signal", { 0 }, F_STR, ACTION(stop_signal), .doc = "default SIGTERM" },
+	{ "stop_signal", { 0 }, F_STR, ACTION(stop_signal), .judge = judge_signal, .doc = "default SIGTERM" },
 	{ "stop_timeout_ms", { "stop_timeout" }, F_MSEC, ACTION(stop_timeout), .doc = "then KILL" },
-	{ "reload", { 0 }, F_STR, ACTION(reload), .later = true, .doc = "a signal or a command" },
+	{ "reload", { 0 }, F_STR, ACTION(reload), .judge = judge_reload, .later = true, .doc = "a signal or a command" },
 	{ "user", { 0 }, F_STR, ACTION(user), .doc = "run as" },
 	{ "group", { 0 }, F_STR, ACTION(group), .doc = "run as" },
-	{ "umask", { 0 }, F_STR, ACTION(umask), .doc = "octal" },
-	{ "limits", { 0 }, F_ENV, ACTION(limits), .doc = "resource limits, soft or soft:hard" },
+	{ "umask", { 0 }, F_STR, ACTION(umask), .judge = judge_umask, .doc = "octal" },
+	{ "limits", { 0 }, F_ENV, ACTION(limits), .judge = judge_limits, .doc = "resource limits, soft or soft:hard" },
 	{ "nice", { 0 }, F_INT, ACTION(nice), .given_at = offsetof(struct action_def, nice_given), .min = -20, .max = 19, .doc = "priority" },
 	{ "oom_score_adj", { 0 }, F_INT, ACTION(oom_score_adj), .given_at = offsetof(struct action_def, oom_given), .min = -1000, .max = 1000, .doc = "who goes first without memory" },
 	{ "cgroup", { 0 }, F_ENV, ACTION(cgroup), .later = true, .doc = "memory_max, cpu_weight, cpu_max, pids_max, io_weight" },
@@ -479,9 +490,6 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 
 		reader_error(r, n, hint, "no interpreter `%s`", a->interpreter);
 	}
-	char *end;
-	if (a->umask && (strtoul(a->umask, &end, 8) > 0777 || *end || !*a->umask))
-		reader_error(r, n, "write \"022\"", "`umask`: `%s` is not octal", a->umask);
 	if (a->readiness.kind == READY_SOCKETS && a->readiness.given && !a->sockets.n && !a->tcp.n)
 		reader_error(r, n, NULL, "`readiness` waits for sockets, and none is declared");
 }

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "manifest/dependency.h"
+#include "manifest/judge.h"
 
 ENUM_DEFINE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT)
 
@@ -114,7 +115,7 @@ static const struct field lifecycle_fields[] = {
 	{ "stability_period_ms", { 0 }, F_MSEC, SINGLE(retry.stability_period) },
 	{ "start_timeout_ms", { 0 }, F_MSEC, SINGLE(start_timeout) },
 	{ "stop_timeout_ms", { 0 }, F_MSEC, SINGLE(stop_timeout) },
-	{ "stop_signal", { 0 }, F_STR, SINGLE(stop_signal) },
+	{ "stop_signal", { 0 }, F_STR, SINGLE(stop_signal), .judge = judge_signal },
 };
 static const struct schema lifecycle_schema = { "[lifecycle]", lifecycle_fields, countof(lifecycle_fields) };
 

@@ -440,7 +440,11 @@ void schema_read(struct reader *r, const struct part *parts, size_t n, const str
 			continue;
 		if (f->later)
 			reader_warn(r, c, NULL, "`%s` is kept but not acted on yet", c->key);
-		if (read_field(r, f, obj, c) && f->given_at)
+		if (!read_field(r, f, obj, c))
+			continue;
+		if (f->judge && !r->stored && !f->judge(r, slot(obj, f->at), c))
+			continue;
+		if (f->given_at)
 			*(bool *)slot(obj, f->given_at) = true;
 	}
 }

@@ -46,6 +46,8 @@ struct field {
 	const char *const *words;
 	void (*read)(struct reader *r, void *obj, const struct node *n);
 	json_t *(*write)(const void *obj); /* NULL result: leave it out */
+	/* Does the value that was read make sense? (judge.h)  Not asked of stored ones. */
+	bool (*judge)(struct reader *r, const void *value, const struct node *n);
 	bool later;    /* kept, and not acted on yet: a warning says so */
 	bool internal; /* of our own stored form only */
 	const char *doc;

@@ -359,13 +359,10 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 
 static bool exit_is_listed(const struct strv *codes, int code, int signo)
 {
-	char number[16];
+	int c, s;
 
-	snprintf(number, sizeof(number), "%d", code);
 	for (size_t i = 0; i < codes->n; i++)
-		if (signo
-			? signal_parse(codes->v[i]) == signo && strncmp(codes->v[i], "SIG", 3) == 0
-			: strcmp(codes->v[i], number) == 0)
+		if (exit_code_parse(codes->v[i], &c, &s) && (signo ? s == signo : c == code))
 			return true;
 	return false;
 }

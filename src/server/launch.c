@@ -1,50 +1,11 @@
 #include "server/launch.h"
 
+#include "model/rlimits.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <signal.h>
-#include <stdio.h>
-
-static const struct {
-	const char *name;
-	int resource;
-} limit_names[] = {{"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU},
-    {"data", RLIMIT_DATA}, {"fsize", RLIMIT_FSIZE}, {"locks", RLIMIT_LOCKS},
-    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
-    {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS},
-    {"rtprio", RLIMIT_RTPRIO}, {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
-    {"stack", RLIMIT_STACK}};
-
-int signal_parse(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (end != text && !*end)
-		return n > 0 && n < NSIG ? (int)n : 0;
-	if (strncmp(text, "SIG", 3) == 0)
-		text += 3;
-	for (int i = 1; i < NSIG; i++) {
-		const char *known = sigabbrev_np(i);
-
-		if (known && strcmp(known, text) == 0)
-			return i;
-	}
-	return 0;
-}
-
-const char *signal_name(int signo, char *buf, size_t n)
-{
-	const char *known = sigabbrev_np(signo);
-
-	if (known)
-		snprintf(buf, n, "SIG%s", known);
-	else
-		snprintf(buf, n, "%d", signo);
-	return buf;
-}
 
 /* Words as a shell splits them, quotes honoured, nothing expanded. */
 static void split_words(const char *s, struct strv *out)
@@ -137,40 +98,16 @@ static enum err take_user(struct launch *l, const struct action_def *a, struct e
 	return ERR_OK;
 }
 
-static bool limit_value(const char *s, const char **end, rlim_t *out)
-{
-	if (strncmp(s, "unlimited", 9) == 0) {
-		*out = RLIM_INFINITY;
-		*end = s + 9;
-		return true;
-	}
-	char *stop;
-	*out = strtoull(s, &stop, 10);
-	*end = stop;
-	return stop != s;
-}
-
 static enum err take_limit(struct launch *l, const struct env_var *v, struct error *e)
 {
 	struct spawn_limit *lim = &l->limits[l->spec.n_limits];
-	const char *end = NULL;
 
-	for (size_t i = 0; i < countof(limit_names); i++) {
-		if (strcmp(limit_names[i].name, v->name) != 0)
-			continue;
-		lim->resource = limit_names[i].resource;
-		if (!v->value || !limit_value(v->value, &end, &lim->soft))
-			break;
-		lim->hard = lim->soft;
-		if (*end == ':' && !limit_value(end + 1, &end, &lim->hard))
-			break;
-		if (*end)
-			break;
-		l->spec.n_limits++;
-		return ERR_OK;
-	}
-	return error_set(e, ERR_INVALID, "limits: `%s = %s` is not understood", v->name,
-	    v->value ? v->value : "");
+	if (!v->value || !rlimit_name_parse(v->name, &lim->resource) ||
+	    !rlimit_value_parse(v->value, &lim->soft, &lim->hard))
+		return error_set(e, ERR_INVALID, "limits: `%s = %s` is not understood", v->name,
+		    v->value ? v->value : "");
+	l->spec.n_limits++;
+	return ERR_OK;
 }
 
 static enum err take_limits(struct launch *l, const struct action_def *a, struct error *e)

@@ -9,6 +9,7 @@
 #ifndef HP_SERVER_LAUNCH_H
 #define HP_SERVER_LAUNCH_H
 
+#include "model/signals.h"
 #include "server/environment.h"
 #include "spawn/spec.h"
 
@@ -36,9 +37,5 @@ void launch_add_fd(struct launch *l, int fd, int number); /* borrowed until the 
 void launch_set_env(struct launch *l, const char *name, const char *value);
 /* To be called last: fixes argv and environment. */
 const struct spawn_spec *launch_finish(struct launch *l);
-
-/* "SIGTERM", "TERM" or "15"; 0: unknown. */
-int signal_parse(const char *text);
-const char *signal_name(int signo, char *buf, size_t n); /* "SIGTERM" */
 
 #endif

@@ -184,6 +184,47 @@ static void what_is_written_reads_back(void **state)
 	}
 }
 
+/* They were found out when the service was to be stopped, or never. */
+static void what_nobody_could_act_on_is_refused_when_it_is_said(void **state)
+{
+	(void)state;
+	expect(W "stop_signal = \"SIGTREM\"\n", E, 3, 15, "`stop_signal`: `SIGTREM` is no signal");
+	expect(W "stop_signal = \"0\"\n", E, 3, 15, "is no signal");
+	expect(W "stop_signal = \"SIGRTMIN+99\"\n", E, 3, 15, "is no signal");
+	expect(W "success_exit_codes = [0, 256]\n", E, 3, 26, "`256` is neither");
+	expect(W "success_exit_codes = [0, \"SIGNONE\"]\n", E, 3, 26, "`SIGNONE` is neither");
+	expect(W "success_exit_codes = -1\n", E, 3, 22, "`-1` is neither");
+	expect(W "limits = {nofiles = 10}\n", E, 3, 21, "there is no limit `nofiles`");
+	expect(W "limits = {core = 0, nofile = \"9:3\"}\n", E, 3, 30, "`nofile = 9:3` is not soft or soft:hard");
+	expect(W "limits = {nofile = \"many\"}\n", E, 3, 20, "`nofile = many`");
+	expect(W "umask = \"0999\"\n", E, 3, 9, "`0999` is not octal");
+	expect(W "umask = \"-2\"\n", E, 3, 9, "is not octal");
+	expect(W "readiness = {log = \"ready(\"}\n", E, 3, 20, "missing closing parenthesis");
+	expect(W "retry_policy = {rules = [{signal = \"KIL\", then = \"stop\"}]}\n", E, 3, 36, "`KIL` is no signal");
+	expect(W "retry_policy = {rules = [{code = 300, then = \"stop\"}]}\n", E, 3, 34, "outside 0..255");
+	expect(W "retry_policy = {rules = [{code = 3, then = \"retry\"}]}\n", E, 3, 44, "`retry`");
+	expect(W "retry_policy = {rules = [{code = 3}]}\n", E, 3, 26, "a rule needs `then`");
+	expect("[service]\nname = \"s\"\nexec = \"true\"\n[lifecycle]\nstop_signal = \"NO\"\n", E, 5, 15,
+	    "`NO` is no signal");
+}
+
+static void what_can_be_acted_on_is_taken(void **state)
+{
+	(void)state;
+	static const char text[] = W "stop_signal = \"SIGRTMIN+3\"\nsuccess_exit_codes = [0, 143, \"SIGTERM\", \"HUP\"]\n"
+				     "limits = {nofile = \"1024:unlimited\", core = 0}\numask = \"0027\"\n"
+				     "readiness = {log = \"^ready \\\\d+$\"}\nuser = \"nobody-of-that-name\"\n"
+				     "retry_policy = {rules = [{code = 3, then = \"fail\"}, {signal = \"9\", then = \"stop\"}]}\n";
+	struct result r = read_n(text, sizeof(text) - 1);
+
+	for (size_t i = 0; i < r.d.n; i++)
+		print_message("%s\n", r.d.v[i].message);
+	assert_int_equal(r.code, ERR_OK);
+	assert_int_equal(r.d.n, 0);
+	assert_int_equal(r.m.v[0].actions.v[0].retry.rules.n, 2);
+	done(&r);
+}
+
 /* "\33[31m" in a manifest turned the operator's terminal red. */
 static void a_terminal_is_told_nothing_by_a_manifest(void **state)
 {
@@ -247,6 +288,8 @@ int main(void)
 		cmocka_unit_test(what_requires_is_not_softened_by_what_wants),
 		cmocka_unit_test(numbers_keep_their_digits_as_text),
 		cmocka_unit_test(what_is_written_reads_back),
+		cmocka_unit_test(what_nobody_could_act_on_is_refused_when_it_is_said),
+		cmocka_unit_test(what_can_be_acted_on_is_taken),
 		cmocka_unit_test(a_terminal_is_told_nothing_by_a_manifest),
 		cmocka_unit_test(the_caret_counts_characters),
 		cmocka_unit_test(a_full_manifest_is_answered_at_once),

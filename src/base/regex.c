@@ -1,11 +1,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "logs/regex.h"
+#include "base/regex.h"
 
 #include "base/str.h"
 
 #include <pcre2.h>
 
-struct log_regex {
+struct regex {
 	pcre2_code *code;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
@@ -13,11 +13,11 @@ struct log_regex {
 
 enum { MATCH_STEPS = 200000, DEPTH = 1000, HEAP_KIB = 1024 };
 
-enum err log_regex_new(const char *text, struct log_regex **out, struct error *e)
+enum err regex_new(const char *text, struct regex **out, struct error *e)
 {
 	int code;
 	size_t at;
-	struct log_regex *r;
+	struct regex *r;
 	pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
 	    PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
 
@@ -41,7 +41,7 @@ enum err log_regex_new(const char *text, struct log_regex **out, struct error *e
 	return ERR_OK;
 }
 
-void log_regex_free(struct log_regex *r)
+void regex_free(struct regex *r)
 {
 	if (!r)
 		return;
@@ -51,7 +51,7 @@ void log_regex_free(struct log_regex *r)
 	free(r);
 }
 
-int log_regex_match(struct log_regex *r, const char *s, size_t n)
+int regex_match(struct regex *r, const char *s, size_t n)
 {
 	int rc = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, r->data, r->context);
 
