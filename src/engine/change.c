@@ -16,13 +16,12 @@ static enum err find_names(
 	return ERR_OK;
 }
 
-static struct op *op_open(struct engine *en, const struct engine_request *rq, enum op_kind kind)
+/* Notes of an equal request are told once. */
+static void add_notes(struct op *op, const struct strv *notes)
 {
-	struct op *op = op_new(en, kind);
-
-	for (size_t i = 0; i < rq->n_names; i++)
-		strv_add(&op->names, rq->names[i]);
-	return op;
+	for (size_t i = 0; i < notes->n; i++)
+		if (!strv_has(&op->notes, notes->v[i]))
+			strv_add(&op->notes, notes->v[i]);
 }
 
 static void stop_replaced(struct engine *en, const struct ids *replaced, op_id cause)
@@ -33,23 +32,24 @@ static void stop_replaced(struct engine *en, const struct ids *replaced, op_id c
 		return;
 	closure_of_stop(en, replaced, false, &c);
 	for (size_t i = 0; i < replaced->n; i++)
-		want(en, replaced->v[i], WANTED_STOP);
+		op_want(en, cause, replaced->v[i], WANTED_STOP);
 	stop_members(en, &c, cause, false);
 	free(c.v);
 }
 
 static void want_members(
-    struct engine *en, const struct closure *c, const struct engine_request *rq, struct op *op)
+    struct engine *en, const struct closure *c, const struct engine_request *rq, op_id id)
 {
 	for (size_t i = 0; i < c->n && !rq->keep_wanted; i++) {
 		unit_id u = c->v[i].unit;
 
 		if (c->v[i].by == ID_NONE) {
-			want(en, u, WANTED_START);
+			op_want(en, id, u, WANTED_START);
 		} else if (en->units.v[u].wanted == WANTED_STOP) {
-			strv_take(&op->notes, text_fmt("%s was wanted stop; it is needed, so that is "
-						       "now ignore", unit_title(en, u)));
-			want(en, u, WANTED_IGNORE);
+			strv_take(&op_by_id(en, id)->notes,
+			    text_fmt("%s was wanted stop; it is needed, so that is now ignore",
+				unit_title(en, u)));
+			op_want(en, id, u, WANTED_IGNORE);
 		}
 	}
 }
@@ -64,13 +64,12 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
 	enum err code = closure_of_start(en, rq, boot, &members, &replaced, &notes, chain, e);
 
 	if (!code) {
-		struct op *op = op_open(en, rq, rq->kind);
+		struct op *op = op_open(en, rq);
 		uint32_t slot = op_slot(en, op);
 		op_id id = *out = op->id;
 
-		op->notes = notes;
-		notes = (struct strv){ 0 };
-		want_members(en, &members, rq, op);
+		add_notes(op, &notes);
+		want_members(en, &members, rq, id);
 		stop_replaced(en, &replaced, id);
 		for (size_t i = 0; i < members.n; i++)
 			supersede(en, members.v[i].unit, false, id);
@@ -94,19 +93,19 @@ static enum err stop(struct engine *en, msec now, const struct engine_request *r
     const struct ids *asked, op_id *out)
 {
 	struct closure members = { 0 };
-	struct op *op = op_open(en, rq, OP_STOP);
+	struct op *op = op_open(en, rq);
 	uint32_t slot = op_slot(en, op);
 
 	*out = op->id;
 	closure_of_stop(en, asked, rq->with_unneeded, &members);
 	for (size_t i = 0; i < asked->n && !rq->keep_wanted; i++)
-		want(en, asked->v[i], WANTED_STOP);
+		op_want(en, *out, asked->v[i], WANTED_STOP);
 	for (size_t i = 0; i < members.n; i++)
 		if (en->units.v[members.v[i].unit].live)
 			en->ops.v[slot].changed = true;
 	stop_members(en, &members, *out, false);
-	for (size_t i = 0; i < members.n; i++)
-		if (en->units.v[members.v[i].unit].live)
+	for (size_t i = 0; i < members.n; i++) /* a start of what was asked for is the later word */
+		if (members.v[i].by == ID_NONE || en->units.v[members.v[i].unit].live)
 			watch_add(en, slot, members.v[i].unit, GOAL_STOPPED);
 	free(members.v);
 	run_passes(en, now);
@@ -125,16 +124,19 @@ static enum err restart(struct engine *en, msec now, const struct engine_request
 	enum err code = closure_of_start(en, rq, false, &needed, &replaced, &notes, chain, e);
 
 	if (!code) {
-		struct op *op = op_open(en, rq, OP_RESTART);
+		struct op *op = op_open(en, rq);
 		uint32_t slot = op_slot(en, op);
 		op_id id = *out = op->id;
 
 		op->changed = true;
-		op->notes = notes;
-		notes = (struct strv){ 0 };
-		want_members(en, &needed, rq, op);
+		add_notes(op, &notes);
+		want_members(en, &needed, rq, id);
 		stop_replaced(en, &replaced, id);
 		closure_of_restart(en, asked, rq->with_deps, &again);
+		for (size_t i = 0; i < needed.n; i++)
+			supersede(en, needed.v[i].unit, false, id);
+		for (size_t i = 0; i < again.n; i++)
+			supersede(en, again.v[i].unit, false, id);
 		stop_members(en, &again, id, true);
 		begin_members(en, now, &needed, id);
 		for (size_t i = 0; i < again.n; i++) /* those that stop start when they are gone */
@@ -192,11 +194,11 @@ enum err engine_submit(struct engine *en, msec now, const char *name, const char
 		return error_set(e, ERR_NOT_FOUND, "no run `%s`", name);
 	enum err code = closure_of_start(en, &rq, false, &members, &replaced, &notes, chain, e);
 	if (!code) {
-		struct op *op = op_open(en, &rq, OP_RUN);
+		struct op *op = op_open(en, &rq);
 		uint32_t slot = op_slot(en, op);
 
 		*out = op->id;
-		want_members(en, &members, &rq, op);
+		want_members(en, &members, &rq, *out);
 		for (size_t i = 0; i < members.n; i++)
 			supersede(en, members.v[i].unit, false, *out);
 		begin_members(en, now, &members, *out);
@@ -224,16 +226,14 @@ enum err engine_set_wanted(
 	return ERR_OK;
 }
 
-op_id engine_shutdown(struct engine *en, msec now, msec within)
+void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within)
 {
-	const struct engine_request rq = { .kind = OP_STOP };
-	struct op *op = op_open(en, &rq, OP_STOP);
-	uint32_t slot = op_slot(en, op);
+	struct op *op = &en->ops.v[slot];
 	op_id id = op->id;
 	struct closure all = { 0 };
 
 	en->shutdown = true;
-	op->shutdown = true;
+	op->within = within;
 	if (within) {
 		op->deadline = now + within;
 		timer_push(en, op->deadline, TIMER_OP, slot, op->timer_gen);
@@ -246,6 +246,16 @@ op_id engine_shutdown(struct engine *en, msec now, msec within)
 		watch_add(en, slot, all.v[i].unit, GOAL_STOPPED);
 	en->ops.v[slot].changed = all.n;
 	free(all.v);
+}
+
+op_id engine_shutdown(struct engine *en, msec now, msec within)
+{
+	struct op *op = op_new(en, OP_STOP);
+	uint32_t slot = op_slot(en, op);
+	op_id id = op->id;
+
+	op->flags = 1u << OP_FLAG_SHUTDOWN;
+	shutdown_all(en, now, slot, within);
 	run_passes(en, now);
 	op_close(en, slot);
 	run_passes(en, now);

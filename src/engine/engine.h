@@ -104,8 +104,17 @@ ENUM_DECLARE(op_kind, OP_KIND_LIST, OP_KIND_COUNT);
 	X(OP_ACTIVE,    "active",    "in flight")                                          \
 	X(OP_DONE,      "done",      "reached what was asked")                             \
 	X(OP_FAILED,    "failed",    "did not reach it")                                   \
-	X(OP_CANCELLED, "cancelled", "superseded by a later request")
+	X(OP_CANCELLED, "cancelled", "superseded by a later request, or called off")
 ENUM_DECLARE(op_state, OP_STATE_LIST, OP_STATE_COUNT);
+
+#define OP_FLAG_LIST(X)                                                                    \
+	X(OP_FLAG_REPLACE,       "replace",       "stop what conflicts first")             \
+	X(OP_FLAG_NO_DEPS,       "no_deps",       "pull nothing in; every hard edge must hold") \
+	X(OP_FLAG_WITH_UNNEEDED, "with_unneeded", "stop: also what nothing demands any more") \
+	X(OP_FLAG_WITH_DEPS,     "with_deps",     "restart: hard dependencies too")        \
+	X(OP_FLAG_KEEP_WANTED,   "keep_wanted",   "automation: leave the operator's word") \
+	X(OP_FLAG_SHUTDOWN,      "shutdown",      "everything, class system included")
+ENUM_DECLARE(op_flag, OP_FLAG_LIST, OP_FLAG_COUNT); /* bit 1u << flag of op_view.flags */
 /* clang-format on */
 
 struct engine_request {
@@ -125,16 +134,32 @@ struct op_step {
 	char *service;
 	char *action;      /* NULL for a target */
 	char *reason;           /* "asked for", "required by web (web/service.toml:12)" */
+	msec at;                /* when; of a plan: nothing */
+};
+
+/* The operator's word about a service, before an operation changed it. */
+struct op_was {
+	char *service;
+	enum wanted before;
 };
 
 /* Refused (nothing changed): the error, with `chain` texts (caller's strv).
- * Accepted: *out is the operation; it may already be over (changed == false). */
+ * Accepted: *out is the operation; it may already be over (changed == false).
+ * A request equal to one in flight (kind, set of names, flags) joins it: same id,
+ * and it takes effect once more (ADR 9). */
 enum err engine_request(struct engine *en, msec now, const struct engine_request *rq, op_id *out,
     struct strv *chain, struct error *e) attr_must_use;
 
 /* Submit an ad-hoc run whose spec was defined with is_run (name = its run name). */
 enum err engine_submit(struct engine *en, msec now, const char *name, const char *who, op_id *out,
     struct strv *chain, struct error *e) attr_must_use;
+
+/* Call an operation off: it ends OP_CANCELLED.  What it was about to start, was not
+ * executed yet and nothing else demands is not started, and the operator's word about
+ * that is again what it was; what was executed goes on.  ERR_NOT_FOUND, or
+ * ERR_INVALID_STATE: it is over, or it is a stop, which can not be taken back. */
+enum err engine_op_cancel(struct engine *en, msec now, op_id id, const char *who,
+    struct error *e) attr_must_use;
 
 /* The operator's word (wanted.set); changes nothing that runs. */
 enum err engine_set_wanted(struct engine *en, msec now, const char *name, enum wanted wanted,
@@ -157,13 +182,19 @@ struct op_view {
 	const struct strv *notes;   /* wanted targets that failed, skipped conflicts ... */
 	const struct op_step *steps;
 	size_t n_steps;
+	const struct op_was *was;
+	size_t n_was;
+	unsigned flags;             /* 1u << enum op_flag */
+	msec within;                /* of a shutdown: ms for the whole of it */
 	op_id superseded_by;
 };
 bool engine_op(const struct engine *en, op_id id, struct op_view *out);
 void engine_op_forget(struct engine *en, op_id id); /* after its answer was given */
+/* An id for something that is over at once; never given again. */
+op_id engine_op_number(struct engine *en);
 
-/* What an operation would do: the same code on a copy, in a world where
- * everything goes well.  Steps are in order of execution; the caller frees
+/* What an operation would do (OP_RUN: a run that was defined but not submitted): the
+ * same code on a copy, in a world where everything goes well.  Steps are in order of execution; the caller frees
  * with op_plan_release. */
 struct op_plan {
 	struct op_step *v;
@@ -319,6 +350,10 @@ void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted
     bool run_live, enum reason reason, const char *reason_subject);
 bool engine_restore_job(struct engine *en, const char *unit, const char *job,
     const struct engine_job_memory *m);
+/* An operation that was in flight: as op_view showed it (id, kind, names, flags, within,
+ * started, notes, steps, was, changed), all of it copied.  engine_restored() takes it up: what is
+ * missing is begun, what it waits for is derived from facts. */
+void engine_restore_op(struct engine *en, const struct op_view *m);
 void engine_restored(struct engine *en, msec now);
 void engine_set_counters(struct engine *en, uint64_t next_token, uint64_t next_op,
     uint64_t next_run);

@@ -5,10 +5,11 @@
 
 ENUM_DEFINE(op_kind, OP_KIND_LIST, OP_KIND_COUNT)
 ENUM_DEFINE(op_state, OP_STATE_LIST, OP_STATE_COUNT)
+ENUM_DEFINE(op_flag, OP_FLAG_LIST, OP_FLAG_COUNT)
 
 /* ---- the list of operations ------------------------------------------------- */
 
-struct op *op_new(struct engine *en, enum op_kind kind)
+struct op *op_add(struct engine *en, enum op_kind kind, op_id id)
 {
 	struct op *op = NULL;
 
@@ -18,9 +19,68 @@ struct op *op_new(struct engine *en, enum op_kind kind)
 	if (!op)
 		op = vec_push(&en->ops);
 	uint32_t gen = op->timer_gen + 1;
-	*op = (struct op){ .used = true, .id = en->next_op++, .kind = kind, .holding = true,
+	*op = (struct op){ .used = true, .id = id, .kind = kind, .holding = true,
 		.timer_gen = gen, .deadline = MSEC_NEVER };
 	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = op->id });
+	return op;
+}
+
+struct op *op_new(struct engine *en, enum op_kind kind)
+{
+	return op_add(en, kind, engine_op_number(en));
+}
+
+op_id engine_op_number(struct engine *en)
+{
+	return en->next_op++;
+}
+
+bool op_has(const struct op *op, enum op_flag flag)
+{
+	return op->flags & 1u << flag;
+}
+
+static unsigned flags_of(const struct engine_request *rq)
+{
+	return (unsigned)rq->replace << OP_FLAG_REPLACE | (unsigned)rq->no_deps << OP_FLAG_NO_DEPS |
+	    (unsigned)rq->with_unneeded << OP_FLAG_WITH_UNNEEDED |
+	    (unsigned)rq->with_deps << OP_FLAG_WITH_DEPS |
+	    (unsigned)rq->keep_wanted << OP_FLAG_KEEP_WANTED;
+}
+
+static bool is_equal(const struct op *op, const struct engine_request *rq)
+{
+	bool same_order = true;
+
+	if (!op->used || op->state != OP_ACTIVE || op->kind != rq->kind ||
+	    op->flags != flags_of(rq) || op->names.n != rq->n_names)
+		return false;
+	for (size_t i = 0; same_order && i < rq->n_names; i++)
+		same_order = strcmp(op->names.v[i], rq->names[i]) == 0;
+	for (size_t i = 0; !same_order && i < rq->n_names; i++)
+		if (!strv_has(&op->names, rq->names[i]))
+			return false;
+	return true;
+}
+
+/* Each run is its own, and there is one boot. */
+static bool may_join(enum op_kind kind)
+{
+	return kind == OP_START || kind == OP_STOP || kind == OP_RESTART;
+}
+
+struct op *op_open(struct engine *en, const struct engine_request *rq)
+{
+	for (size_t i = 0; may_join(rq->kind) && i < en->ops.n; i++)
+		if (is_equal(&en->ops.v[i], rq)) {
+			en->ops.v[i].holding = true;
+			return &en->ops.v[i];
+		}
+	struct op *op = op_new(en, rq->kind);
+
+	op->flags = flags_of(rq);
+	for (size_t i = 0; i < rq->n_names; i++)
+		strv_add(&op->names, rq->names[i]);
 	return op;
 }
 
@@ -56,6 +116,9 @@ void op_release(struct op *op)
 	strv_release(&op->names);
 	strv_release(&op->notes);
 	op_plan_release(&op->steps);
+	for (size_t i = 0; i < op->was.n; i++)
+		free(op->was.v[i].service);
+	free(op->was.v);
 }
 
 static char *step_reason(const struct engine *en, const struct unit *un, bool start)
@@ -83,7 +146,8 @@ void op_step_record(struct engine *en, op_id id, const char *step, job_id j)
 	*vec_push(&op->steps) = (struct op_step){ .step = step,
 		.service = text_dup(un->name),
 		.action = jb->is->policy.virtual ? NULL : text_dup(jb->is->name),
-		.reason = step_reason(en, un, *step == 's' && step[2] == 'a') };
+		.reason = step_reason(en, un, *step == 's' && step[2] == 'a'),
+		.at = jb->since };
 	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = id, .unit = jb->unit });
 }
 
@@ -91,6 +155,9 @@ void op_step_record(struct engine *en, op_id id, const char *step, job_id j)
 
 void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal)
 {
+	for (uint32_t k = en->units.v[u].first_watch; k != ID_NONE; k = en->watches.v[k].next)
+		if (en->watches.v[k].op == slot && en->watches.v[k].goal == goal)
+			return; /* a request that joined */
 	uint32_t w = en->free_watch;
 
 	if (w != ID_NONE) {
@@ -99,7 +166,8 @@ void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal
 		w = (uint32_t)en->watches.n;
 		vec_push(&en->watches);
 	}
-	en->watches.v[w] = (struct watch){ slot, en->units.v[u].first_watch, u, goal, true };
+	en->watches.v[w] = (struct watch){
+		.op = slot, .next = en->units.v[u].first_watch, .unit = u, .goal = goal, .used = true };
 	en->units.v[u].first_watch = w;
 	en->ops.v[slot].open++;
 	unit_touch(en, u);
@@ -110,14 +178,13 @@ static void watch_remove(struct engine *en, uint32_t *at)
 	uint32_t w = *at;
 
 	*at = en->watches.v[w].next;
-	en->ops.v[en->watches.v[w].op].open--;
 	en->watches.v[w] = (struct watch){ .next = en->free_watch };
 	en->free_watch = w;
 }
 
 static void watches_drop(struct engine *en, uint32_t slot)
 {
-	for (uint32_t w = 0; w < en->watches.n && en->ops.v[slot].open; w++) {
+	for (uint32_t w = 0; w < en->watches.n; w++) {
 		if (!en->watches.v[w].used || en->watches.v[w].op != slot)
 			continue;
 		uint32_t *at = &en->units.v[en->watches.v[w].unit].first_watch;
@@ -125,6 +192,18 @@ static void watches_drop(struct engine *en, uint32_t slot)
 			at = &en->watches.v[*at].next;
 		watch_remove(en, at);
 	}
+	en->ops.v[slot].open = 0;
+}
+
+static void watch_set(struct engine *en, uint32_t w, bool settled)
+{
+	struct watch *wa = &en->watches.v[w];
+	struct op *op = &en->ops.v[wa->op];
+
+	if (wa->settled == settled)
+		return;
+	wa->settled = settled;
+	op->open += settled ? (uint32_t)-1 : 1u;
 }
 
 /* What it began is not "being started" any more: who conflicts may go on. */
@@ -135,7 +214,7 @@ static void touch_conflicts(struct engine *en, op_id id)
 			unit_touch(en, u);
 }
 
-static void op_end(
+void op_end(
     struct engine *en, struct op *op, enum op_state state, enum err code, const char *message)
 {
 	uint32_t slot = op_slot(en, op);
@@ -206,24 +285,19 @@ static bool settle(struct engine *en, struct op *op, const struct watch *w)
 
 void ops_unit_changed(struct engine *en, msec now, unit_id u)
 {
-	uint32_t *at = &en->units.v[u].first_watch;
+	uint32_t w = en->units.v[u].first_watch;
 
 	(void)now;
-	while (*at != ID_NONE) {
-		struct watch w = en->watches.v[*at];
-		struct op *op = &en->ops.v[w.op];
+	while (w != ID_NONE) {
+		struct watch was = en->watches.v[w];
+		struct op *op = &en->ops.v[was.op];
 
-		if (!settle(en, op, &w)) {
-			if (op->state != OP_ACTIVE) { /* it failed: its watches are gone */
-				at = &en->units.v[u].first_watch;
-				continue;
-			}
-			at = &en->watches.v[*at].next;
-			continue;
-		}
-		watch_remove(en, at);
-		if (!op->open && !op->holding)
+		if (was.goal == GOAL_READY || !was.settled)
+			watch_set(en, w, settle(en, op, &was));
+		if (op->state == OP_ACTIVE && !op->open && !op->holding)
 			op_end(en, op, OP_DONE, ERR_OK, NULL);
+		/* of one that ended, all watches are gone: from the beginning */
+		w = op->state == OP_ACTIVE ? was.next : en->units.v[u].first_watch;
 	}
 }
 
@@ -239,7 +313,8 @@ void supersede(struct engine *en, unit_id u, bool by_stop, op_id by)
 					  was.goal == GOAL_STOPPED && op->kind == OP_STOP;
 
 		w = was.next;
-		if (!opposite || op->id == by || op->state != OP_ACTIVE)
+		if (!opposite || op->id == by || op->state != OP_ACTIVE ||
+		    (was.settled && !strv_has(&op->names, unit_title(en, u))))
 			continue;
 		auto_free char *text = text_fmt("superseded by operation %llu, a %s of %s",
 		    (unsigned long long)by, by_stop ? "stop" : "start", unit_title(en, u));
@@ -252,25 +327,25 @@ void supersede(struct engine *en, unit_id u, bool by_stop, op_id by)
 /* It was empty for a moment: a stop has what it asked for, whatever follows. */
 void watches_stopped(struct engine *en, unit_id u)
 {
-	uint32_t *at = &en->units.v[u].first_watch;
+	uint32_t w = en->units.v[u].first_watch;
 
-	while (*at != ID_NONE) {
-		struct op *op = &en->ops.v[en->watches.v[*at].op];
+	while (w != ID_NONE) {
+		struct watch was = en->watches.v[w];
+		struct op *op = &en->ops.v[was.op];
 
-		if (en->watches.v[*at].goal != GOAL_STOPPED) {
-			at = &en->watches.v[*at].next;
-			continue;
-		}
-		watch_remove(en, at);
-		if (!op->open && !op->holding)
+		if (was.goal == GOAL_STOPPED)
+			watch_set(en, w, true);
+		if (op->state == OP_ACTIVE && !op->open && !op->holding)
 			op_end(en, op, OP_DONE, ERR_OK, NULL);
+		w = op->state == OP_ACTIVE ? was.next : en->units.v[u].first_watch;
 	}
 }
 
 /* ---- the clock of a start (SPEC 2.5.12) ----------------------------------------- */
 
-void ops_executed(struct engine *en, msec now, unit_id u)
+void op_clock_begin(struct engine *en, msec now, uint32_t slot, unit_id u)
 {
+	struct op *op = &en->ops.v[slot];
 	msec longest = 0;
 
 	for_jobs (en, u, j) {
@@ -279,14 +354,17 @@ void ops_executed(struct engine *en, msec now, unit_id u)
 		if (!p->one_shot && p->readiness && p->start_timeout > longest)
 			longest = p->start_timeout;
 	}
-	for (uint32_t w = en->units.v[u].first_watch; w != ID_NONE; w = en->watches.v[w].next) {
-		struct op *op = &en->ops.v[en->watches.v[w].op];
+	if (op->deadline != MSEC_NEVER || !longest)
+		return;
+	op->deadline = now + longest;
+	timer_push(en, op->deadline, TIMER_OP, slot, op->timer_gen);
+}
 
-		if (en->watches.v[w].goal != GOAL_READY || op->deadline != MSEC_NEVER || !longest)
-			continue;
-		op->deadline = now + longest;
-		timer_push(en, op->deadline, TIMER_OP, en->watches.v[w].op, op->timer_gen);
-	}
+void ops_executed(struct engine *en, msec now, unit_id u)
+{
+	for (uint32_t w = en->units.v[u].first_watch; w != ID_NONE; w = en->watches.v[w].next)
+		if (en->watches.v[w].goal == GOAL_READY)
+			op_clock_begin(en, now, en->watches.v[w].op, u);
 }
 
 static void kill_rest(struct engine *en, msec now)
@@ -300,7 +378,7 @@ void op_timer(struct engine *en, msec now, uint32_t slot)
 {
 	struct op *op = &en->ops.v[slot];
 
-	if (op->shutdown) {
+	if (op_has(op, OP_FLAG_SHUTDOWN)) {
 		kill_rest(en, now);
 		return;
 	}
@@ -308,7 +386,7 @@ void op_timer(struct engine *en, msec now, uint32_t slot)
 		const struct watch *wa = &en->watches.v[w];
 		auto_str text = { 0 };
 
-		if (!wa->used || wa->op != slot || wa->goal != GOAL_READY)
+		if (!wa->used || wa->op != slot || wa->goal != GOAL_READY || wa->settled)
 			continue;
 		describe_failure(en, wa->unit, &text);
 		str_add(&text, " (start_timeout of the operation)");

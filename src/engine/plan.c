@@ -23,6 +23,10 @@ static struct engine *copy_of(const struct engine *from)
 	memset(&to->effects, 0, sizeof(to->effects));
 	memset(&to->timers, 0, sizeof(to->timers));
 	to->free_watch = ID_NONE;
+	for (size_t i = 0; i < from->ops.n; i++) /* that they are in flight is a fact of conflicts */
+		if (from->ops.v[i].used && from->ops.v[i].state == OP_ACTIVE)
+			*vec_push(&to->ops) = (struct op){ .used = true, .holding = true,
+				.id = from->ops.v[i].id, .kind = from->ops.v[i].kind };
 	COPY(units);
 	COPY(jobs);
 	COPY(edges);
@@ -93,7 +97,8 @@ enum err engine_plan(const struct engine *original, msec now, const struct engin
 {
 	struct engine *en = copy_of(original);
 	op_id id = 0;
-	enum err code = engine_request(en, now, rq, &id, chain, e);
+	enum err code = rq->kind == OP_RUN ? engine_submit(en, now, rq->names[0], rq->who, &id, chain, e) :
+					     engine_request(en, now, rq, &id, chain, e);
 
 	if (!code) {
 		play_all(en, now);

@@ -117,5 +117,6 @@ void engine_restored(struct engine *en, msec now)
 		unit_touch(en, u);
 	}
 	en->restoring = false;
+	ops_resume(en, now);
 	run_passes(en, now);
 }

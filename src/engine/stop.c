@@ -88,7 +88,8 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		unit_id u = c->v[i].unit;
 		struct unit *un = &en->units.v[u];
 
-		supersede(en, u, true, cause);
+		if (!again) /* else a start goes on waiting: it comes back */
+			supersede(en, u, true, cause);
 		un = &en->units.v[u];
 		if (!again && un->start_after_stop) {
 			un->start_after_stop = false;

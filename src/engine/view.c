@@ -226,6 +226,10 @@ bool engine_op(const struct engine *en, op_id id, struct op_view *out)
 		.notes = &op->notes,
 		.steps = op->steps.v,
 		.n_steps = op->steps.n,
+		.was = op->was.v,
+		.n_was = op->was.n,
+		.flags = op->flags,
+		.within = op->within,
 		.superseded_by = op->superseded_by };
 	return true;
 }

@@ -125,11 +125,12 @@ struct timer {
 };
 
 enum watch_goal { GOAL_READY, GOAL_SETTLED, GOAL_STOPPED, GOAL_ENDED };
-struct watch {
+struct watch { /* until its operation ends */
 	uint32_t op, next;
 	unit_id unit;
 	enum watch_goal goal;
 	bool used;
+	bool settled; /* GOAL_READY: holds now; others: held once, which is enough */
 };
 
 struct op {
@@ -138,15 +139,20 @@ struct op {
 	enum op_kind kind;
 	enum op_state state;
 	bool changed, holding; /* holding: being built, may not end yet */
-	bool shutdown;
+	bool restored;         /* of a killed server: engine_restored() takes it up */
+	unsigned flags;        /* 1u << enum op_flag */
 	uint32_t open;         /* watches that are not settled */
 	enum err code;
 	char *message;
 	struct strv chain, started, names, notes;
 	struct op_plan steps;
+	struct {
+		struct op_was *v;
+		size_t n, cap;
+	} was;
 	op_id superseded_by;
 	uint32_t timer_gen;
-	msec deadline;
+	msec deadline, within; /* within: of a shutdown, for the whole of it */
 };
 
 #define VEC(T)                 \
@@ -252,10 +258,15 @@ void closure_of_restart(struct engine *en, const struct ids *asked, bool with_de
     struct closure *out);
 
 /* operation.c: the list of operations and what each waits for */
+struct op *op_add(struct engine *en, enum op_kind kind, op_id id);
 struct op *op_new(struct engine *en, enum op_kind kind);
+struct op *op_open(struct engine *en, const struct engine_request *rq); /* new, or the equal one in flight */
+bool op_has(const struct op *op, enum op_flag flag);
 struct op *op_by_id(const struct engine *en, op_id id);
 uint32_t op_slot(const struct engine *en, const struct op *op);
 void op_close(struct engine *en, uint32_t slot); /* built: it may end from now on */
+void op_end(struct engine *en, struct op *op, enum op_state state, enum err code, const char *message);
+void op_clock_begin(struct engine *en, msec now, uint32_t slot, unit_id u); /* SPEC 2.5.12 */
 void op_release(struct op *op);
 void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
 void op_timer(struct engine *en, msec now, uint32_t slot);
@@ -264,6 +275,13 @@ void ops_executed(struct engine *en, msec now, unit_id u);
 void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
 void watches_stopped(struct engine *en, unit_id u);
 void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
+
+/* change.c */
+void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within);
+
+/* cancel.c, resume.c */
+void op_want(struct engine *en, op_id id, unit_id u, enum wanted wanted); /* remembers what it was */
+void ops_resume(struct engine *en, msec now);
 
 /* run.c */
 void want(struct engine *en, unit_id u, enum wanted wanted);

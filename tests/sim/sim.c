@@ -147,26 +147,72 @@ static bool is_stopping(const struct world *w, size_t i)
 	return u != ID_NONE && engine_unit(w->en, u, &v) && v.state == SERVICE_STOPPING;
 }
 
-static void request(struct world *w, enum op_kind kind, const char *name)
+static bool is_live(const struct world *w, const char *name)
 {
-	struct engine_request rq = { .kind = kind, .names = &name, .n_names = 1,
+	struct unit_view v;
+	unit_id u = engine_find(w->en, name);
+
+	return u != ID_NONE && engine_unit(w->en, u, &v) && v.run_live;
+}
+
+static uint64_t newest_token(const struct world *w)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < w->procs.n; i++)
+		if (w->procs.v[i].token > newest)
+			newest = w->procs.v[i].token;
+	return newest;
+}
+
+/* One name, or a set; from time to time the same request again. */
+static size_t some_names(struct world *w, const char **names)
+{
+	size_t n = roll(w, 3) ? 1 : 2 + roll(w, 2), got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = w->units[roll(w, (uint32_t)w->n_units)].name;
+		bool twice = false;
+
+		for (size_t k = 0; k < got; k++)
+			twice = twice || names[k] == name;
+		if (!twice)
+			names[got++] = name;
+	}
+	return got;
+}
+
+static void request(struct world *w, enum op_kind kind)
+{
+	const char *names[3];
+	size_t n = some_names(w, names);
+	struct engine_request rq = { .kind = kind, .names = names, .n_names = n,
 		.replace = roll(w, 4) == 0, .with_unneeded = roll(w, 6) == 0,
 		.with_deps = roll(w, 8) == 0, .no_deps = roll(w, 12) == 0 };
 	struct strv chain = { 0 };
 	struct error e;
-	op_id id = 0;
-	bool was_stopping[MAX_UNITS];
+	bool was_stopping[MAX_UNITS], was_live[3];
+	uint64_t newest = newest_token(w);
 
+	for (size_t i = 0; i < n; i++)
+		was_live[i] = is_live(w, names[i]);
 	for (size_t i = 0; i < w->n_units; i++)
 		was_stopping[i] = is_stopping(w, i);
-	if (w->trace)
-		printf("%8lld %s %s\n", (long long)w->now, op_kind_str(kind), name);
-	enum err code = engine_request(w->en, w->now, &rq, &id, &chain, &e);
-	for (size_t i = 0; i < w->n_units; i++)
-		if (!was_stopping[i] && is_stopping(w, i))
-			w->units[i].restarted = kind == OP_RESTART;
-	if (w->trace && code)
-		printf("%8lld   refused: %s\n", (long long)w->now, e.msg);
+	for (unsigned times = 1 + (roll(w, 5) == 0); times--;) {
+		op_id id = 0;
+
+		if (w->trace)
+			printf("%8lld %s %s%s\n", (long long)w->now, op_kind_str(kind), names[0], n > 1 ? " and more" : "");
+		enum err code = engine_request(w->en, w->now, &rq, &id, &chain, &e);
+		if (!code)
+			ops_asked(w, id, &rq, newest, was_live);
+		if (w->trace)
+			printf("%8lld   %s%s operation %llu\n", (long long)w->now, code ? "refused: " : "accepted", code ? e.msg : "",
+			    (unsigned long long)id);
+		for (size_t i = 0; i < w->n_units; i++)
+			if (!was_stopping[i] && is_stopping(w, i))
+				w->units[i].restarted = kind == OP_RESTART;
+	}
 	strv_release(&chain);
 }
 
@@ -218,20 +264,21 @@ static void operate(struct world *w)
 	size_t i = roll(w, (uint32_t)w->n_units);
 	const char *name = w->units[i].name;
 
-	switch (roll(w, 14)) {
+	switch (roll(w, 15)) {
 	case 0:
 	case 1:
 	case 2:
 	case 3:
-	case 4: request(w, OP_START, name); break;
+	case 4: request(w, OP_START); break;
 	case 5:
 	case 6:
-	case 7: request(w, OP_STOP, name); break;
+	case 7: request(w, OP_STOP); break;
 	case 8:
-	case 9: request(w, OP_RESTART, name); break;
+	case 9: request(w, OP_RESTART); break;
 	case 10: redefine(w, i); break;
 	case 11: undefine(w, i); break;
 	case 12: check_plan(w, name); break;
+	case 13: ops_cancel_one(w); break;
 	default: {
 		struct error e;
 
@@ -283,13 +330,14 @@ static void kill_server(struct world *w)
 	if (w->trace)
 		printf("%8lld SIGKILL of the server\n", (long long)w->now);
 	w->en = engine_new(w->seed);
-	w->watched.n = w->n_ops = 0;
+	w->watched.n = 0;
 	engine_restore_begin(w->en);
 	for (size_t i = 0; i < w->n_units; i++)
 		if (w->units[i].registered)
 			define(w, i, WANTED_IGNORE);
 	restore_units(w, old);
-	engine_set_counters(w->en, 1000000 + w->spawns * 2u, 1, 1000000);
+	ops_restore(w, old);
+	engine_set_counters(w->en, 1000000 + w->spawns * 2u, 1 + (w->ops.n ? w->ops.v[w->ops.n - 1].id : 0), 1000000);
 	engine_restored(w->en, w->now);
 	engine_free(old);
 	world_perform(w);
@@ -304,13 +352,7 @@ static void judge_rest(struct world *w)
 	struct unit_view u;
 	struct job_view j;
 
-	for (size_t i = 0; i < w->n_ops; i++) {
-		struct op_view op;
-
-		if (engine_op(w->en, w->ops[i], &op) && op.state == OP_ACTIVE)
-			world_break(w, "every operation ends", "operation %llu (%s)",
-			    (unsigned long long)op.id, op_kind_str(op.kind));
-	}
+	ops_judge_rest(w);
 	for (unit_id id = 0; id < engine_unit_count(w->en); id++) {
 		if (!engine_unit(w->en, id, &u))
 			continue;
@@ -435,6 +477,7 @@ static bool tell(uint64_t seed, bool trace, unsigned long *events)
 	engine_free(w.en);
 	free(w.procs.v);
 	free(w.watched.v);
+	free(w.ops.v);
 	return !w.broken;
 }
 

@@ -388,8 +388,7 @@ void world_perform(struct world *w)
 		case EFFECT_GATE_WATCH: *vec_push(&w->watched) = fx.gate; break;
 		case EFFECT_GATE_DROP: unwatch(w, fx.gate); break;
 		case EFFECT_OP:
-			if (w->n_ops < countof(w->ops) && (!w->n_ops || w->ops[w->n_ops - 1] < fx.op))
-				w->ops[w->n_ops++] = fx.op;
+			ops_changed(w, fx.op);
 			break;
 		case EFFECT_JOB:
 			if (w->trace) {
@@ -410,12 +409,27 @@ void world_perform(struct world *w)
 		}
 	}
 	engine_effects_clear(w->en);
-	if (w->n_ops > 128) { /* old ones are over or will be looked at by the engine itself */
-		for (size_t i = 0; i < 64; i++)
-			engine_op_forget(w->en, w->ops[i]);
-		memmove(w->ops, w->ops + 64, (w->n_ops - 64) * sizeof(w->ops[0]));
-		w->n_ops -= 64;
+	ops_forget_old(w);
+}
+
+bool world_ready(struct world *w, const char *unit)
+{
+	const struct sim_unit *t = world_unit(w, unit);
+
+	return t && t->registered && (unit_holds(w, t, COND_READY) || degraded_counts(w, t));
+}
+
+uint64_t world_oldest(const struct world *w, const char *unit)
+{
+	uint64_t oldest = 0;
+
+	for (size_t i = 0; i < w->procs.n; i++) {
+		const struct proc *p = &w->procs.v[i];
+
+		if (p->alive && strcmp(p->unit, unit) == 0 && (!oldest || p->token < oldest))
+			oldest = p->token;
 	}
+	return oldest;
 }
 
 /* ---- time ---------------------------------------------------------------------- */

@@ -48,6 +48,18 @@ struct proc {
 	struct job_exit exit;
 };
 
+/* What the operator asked for, and how it ended. */
+struct sim_op {
+	op_id id;
+	enum op_kind kind;
+	char names[3][16];
+	size_t n_names;
+	bool was_live[3];    /* when it was asked for */
+	uint64_t newer_than; /* restart: processes have later tokens at its end */
+	bool over;
+	enum op_state end;
+};
+
 struct world {
 	uint64_t seed, rng;
 	msec now;
@@ -62,8 +74,10 @@ struct world {
 		gate_id *v;
 		size_t n, cap;
 	} watched;
-	op_id ops[256];
-	size_t n_ops;
+	struct {
+		struct sim_op *v;
+		size_t n, cap;
+	} ops;
 	bool kind;          /* nothing fails any more */
 	unsigned spawns, kills, crashes, gates, max_steps;
 	const char *broken; /* the rule that was broken */
@@ -80,5 +94,16 @@ void world_judge(struct world *w);            /* rules that hold between events 
 void world_break(struct world *w, const char *rule, const char *fmt, ...) attr_fmt(3, 4);
 struct sim_unit *world_unit(struct world *w, const char *name);
 bool world_alive(const struct world *w, const char *unit, const char *job);
+bool world_ready(struct world *w, const char *unit);
+uint64_t world_oldest(const struct world *w, const char *unit); /* token; 0: no process */
+
+/* ops.c: operations, as they were promised to the operator */
+void ops_asked(struct world *w, op_id id, const struct engine_request *rq, uint64_t newest,
+    const bool *was_live);
+void ops_changed(struct world *w, op_id id); /* EFFECT_OP */
+void ops_cancel_one(struct world *w);
+void ops_restore(struct world *w, const struct engine *old);
+void ops_judge_rest(struct world *w);
+void ops_forget_old(struct world *w);
 
 #endif
