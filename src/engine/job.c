@@ -21,7 +21,7 @@ bool job_state_is_end(enum job_state s)
 
 static msec grow(double delay, double factor, uint32_t times, msec max)
 {
-	for (uint32_t i = 0; i < times && delay < (double)max; i++)
+	for (uint32_t i = 0; i < times && delay > 0 && factor > 1 && delay < (double)max; i++)
 		delay *= factor;
 	return delay < (double)max ? (msec)delay : max;
 }
@@ -29,10 +29,11 @@ static msec grow(double delay, double factor, uint32_t times, msec max)
 msec job_backoff(const struct job_policy *p, uint32_t n, double chance)
 {
 	uint32_t skip = p->delay_given ? 1 : 2;
+	msec max = p->delay_max > p->delay ? p->delay_max : p->delay; /* taken as it is */
 
 	if (n < skip)
 		return 0;
-	msec d = grow((double)p->delay, p->factor, n - skip, p->delay_max);
+	msec d = grow((double)p->delay, p->factor, n - skip, max);
 	return d + (msec)((double)d * p->jitter * chance);
 }
 
@@ -76,7 +77,7 @@ static void spawn(struct job_step *st)
 
 	c->state = JOB_STARTING;
 	c->attempts++;
-	c->executed = c->exited = c->killed = false;
+	c->executed = c->exited = c->killed = c->ready = false;
 	c->reason = REASON_NONE;
 	act(st, JOB_VERB_SPAWN, 0);
 }
@@ -84,7 +85,7 @@ static void spawn(struct job_step *st)
 static void become_ready(struct job_step *st, const struct job_policy *p)
 {
 	st->core.state = JOB_READY;
-	st->core.was_ready = true;
+	st->core.ready = st->core.was_ready = true;
 	arm(st, p->virtual ? 0 : p->stability);
 }
 
@@ -111,6 +112,7 @@ static void terminate(struct job_step *st, const struct job_policy *p, enum reas
 	act(st, JOB_VERB_ARM, p->stop_timeout > 0 ? p->stop_timeout : 1);
 }
 
+/* Why the leader ended: of its own, or what it was ended for. */
 static enum reason reason_of_end(const struct job_core *c, const struct job_policy *p)
 {
 	if (c->reason != REASON_NONE)
@@ -121,7 +123,7 @@ static enum reason reason_of_end(const struct job_core *c, const struct job_poli
 		return REASON_LOST;
 	if (!c->last.success)
 		return c->last.signal ? REASON_SIGNAL : REASON_EXIT_CODE;
-	return p->readiness && !p->one_shot && !c->was_ready ? REASON_NOT_READY : REASON_NONE;
+	return p->readiness && !p->one_shot && !c->ready ? REASON_NOT_READY : REASON_NONE;
 }
 
 static bool wants_another(const struct job_policy *p, const struct job_core *c, bool success)
@@ -138,7 +140,9 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 {
 	struct job_core *c = &st->core;
 	enum reason reason = reason_of_end(c, p);
-	bool success = reason == REASON_NONE || c->last.rule == EXIT_RULE_STOP;
+	bool own = reason == REASON_EXIT_CODE || reason == REASON_SIGNAL;
+	bool started = p->one_shot || !p->readiness || c->ready;
+	bool success = reason == REASON_NONE || (own && started && c->last.rule == EXIT_RULE_STOP);
 
 	if (c->stop) {
 		c->completed = true;
@@ -160,7 +164,7 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 			}
 			return;
 		}
-		if (p->max_attempts > 1)
+		if (p->max_attempts > 1 || reason == REASON_NONE)
 			reason = REASON_GAVE_UP;
 		success = success && !p->readiness;
 	}
@@ -168,7 +172,8 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 	if (success && c->last.rule != EXIT_RULE_FAIL)
 		end(st, JOB_SUCCEEDED, REASON_NONE);
 	else
-		end(st, JOB_FAILED, reason == REASON_NONE ? REASON_EXIT_CODE : reason);
+		end(st, JOB_FAILED, reason != REASON_NONE ? reason :
+			c->last.signal ? REASON_SIGNAL : REASON_EXIT_CODE);
 }
 
 static void exited(struct job_step *st, const struct job_policy *p, const struct job_world *w,
@@ -213,6 +218,7 @@ static void on_waiting(struct job_step *st, const struct job_policy *p, enum job
 	} else if (ev == JOB_EV_BLOCK) {
 		end(st, JOB_SKIPPED, REASON_DEPENDENCY_FAILED);
 	} else if (ev == JOB_EV_STOP || ev == JOB_EV_KILL) {
+		st->core.completed = st->core.was_executed;
 		end(st, JOB_CANCELLED, REASON_CANCELLED);
 	}
 }
@@ -233,6 +239,7 @@ static void not_executed(struct job_step *st, enum job_event ev)
 {
 	struct job_core *c = &st->core;
 
+	c->completed = c->was_executed && (c->stop || ev == JOB_EV_NO_EXEC);
 	if (c->stop) {
 		end(st, JOB_CANCELLED, REASON_CANCELLED);
 	} else if (ev == JOB_EV_NO_EXEC) {
@@ -256,6 +263,7 @@ static void on_starting(struct job_step *st, const struct job_policy *p, enum jo
 		/* TERM follows when it was executed: there may be nothing to signal yet. */
 		st->core.state = JOB_STOPPING;
 		st->core.reason = REASON_CANCELLED;
+		st->core.killed = ev == JOB_EV_KILL;
 	}
 }
 
@@ -314,7 +322,10 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 	switch (ev) {
 	case JOB_EV_EXECUTED: /* a stop came between the request and the execution */
 		c->executed = c->was_executed = true;
-		terminate(st, p, c->reason);
+		if (c->killed)
+			kill_it(st);
+		else
+			terminate(st, p, c->reason);
 		break;
 	case JOB_EV_NO_EXEC:
 	case JOB_EV_TRANSIENT: not_executed(st, ev); break;
@@ -327,6 +338,8 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 	case JOB_EV_KILL:
 		if (c->executed)
 			kill_it(st);
+		else
+			c->killed = c->killed || ev == JOB_EV_KILL;
 		break;
 	case JOB_EV_STOP: /* joined: no signal again, but no further attempt either */
 	case JOB_EV_BEGIN:

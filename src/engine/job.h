@@ -89,10 +89,11 @@ struct job_core {
 	bool stop;       /* a stop was asked for; no further attempt */
 	bool exited;     /* the leader of this attempt is gone, its set may not be */
 	bool executed;   /* in this attempt */
+	bool ready;      /* was, in this attempt */
 	bool was_ready;  /* in this run */
 	bool was_executed; /* in this run */
 	bool completed;  /* in this run: ended after execution, no attempt follows */
-	bool killed;     /* KILL was sent in this attempt */
+	bool killed;     /* KILL was sent in this attempt, or is due once it was executed */
 	uint32_t attempts; /* executions asked for, since the run began or the counter was reset */
 	uint32_t failures; /* ends in a row, for the back-off */
 	uint32_t transients; /* in a row */

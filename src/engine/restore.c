@@ -47,7 +47,19 @@ bool engine_restore_job(struct engine *en, const char *unit, const char *job,
 	return true;
 }
 
-/* A timer that ran when the server died runs again from now: never shorter. */
+/* The back-off counter starts anew once it was up for long enough, whoever watched. */
+static msec stable_in(msec now, struct job *jb)
+{
+	msec left = jb->is->policy.stability - (now - jb->since);
+
+	if (jb->is->policy.virtual || (!jb->core.failures && !jb->core.attempts))
+		return 0;
+	if (left <= 0)
+		jb->core.failures = jb->core.attempts = 0;
+	return left > 0 ? left : 0;
+}
+
+/* Other timers that ran when the server died run again from now: never shorter. */
 static void arm_again(struct engine *en, msec now, job_id j)
 {
 	struct job *jb = &en->jobs.v[j];
@@ -58,7 +70,7 @@ static void arm_again(struct engine *en, msec now, job_id j)
 		return;
 	switch (jb->core.state) {
 	case JOB_RUNNING: after = p->one_shot ? p->timeout : p->start_timeout; break;
-	case JOB_READY: after = p->virtual || !jb->core.failures ? 0 : p->stability; break;
+	case JOB_READY: after = stable_in(now, jb); break;
 	case JOB_RETRYING: after = job_backoff(p, jb->core.failures, 0); after += !after; break;
 	case JOB_PENDING: after = 1; break;
 	case JOB_STOPPING: after = p->stop_timeout > 0 ? p->stop_timeout : 1; break;

@@ -259,6 +259,7 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	bool lives = s && !s->empty;
 	struct job_core c = {.state = row->state,
 	    .stop = row->stop,
+	    .ready = row->ready_at != 0,
 	    .was_ready = row->ready,
 	    .attempts = (uint32_t)row->attempt,
 	    .failures = (uint32_t)row->restarts,

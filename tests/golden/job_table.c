@@ -32,7 +32,7 @@ static struct job_core core_in(enum job_state s)
 	bool alive = job_state_has_process(s) && s != JOB_STARTING;
 
 	return (struct job_core){ .state = s, .executed = alive, .was_executed = alive,
-		.was_ready = s == JOB_READY, .attempts = s > JOB_PENDING ? 1 : 0, .last = { .code = -1 } };
+		.ready = s == JOB_READY, .was_ready = s == JOB_READY, .attempts = s > JOB_PENDING ? 1 : 0, .last = { .code = -1 } };
 }
 
 static void print_verbs(const struct job_step *st)
