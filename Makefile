@@ -4,7 +4,7 @@ export PATH := /usr/bin:$(PATH)
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all test check clean asan clang format install demo
+.PHONY: all test check clean asan clang format install demo graphs
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -19,6 +19,9 @@ test:
 check: all # what needs no daemon: layers, unit tests, simulator
 	tools/check-layers.sh src
 	meson test -C $(BUILD) --print-errorlogs
+
+graphs: # dependency graphs of other projects, every root through every way in
+	./test.sh --graphs
 
 asan: # unit tests and simulator under AddressSanitizer and UBSan
 	tools/install-deps.sh --build --test

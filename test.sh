@@ -4,18 +4,20 @@
 #   ./test.sh              everything
 #   ./test.sh --quick      without what is marked slow; fewer seeds of the simulator
 #   ./test.sh -k PATTERN   system tests whose name matches (pytest -k), and nothing else
+#   ./test.sh --graphs     graphs of other projects, every root through every way in, and nothing else
 #
 # Works on a fresh Debian 12: what is missing is installed.  BUILD names the build folder.
 set -uo pipefail
 export PATH=/usr/bin:$PATH LC_ALL=C.UTF-8
 cd "$(dirname "$0")" || exit 1
 
-quick=0 pattern=
+quick=0 pattern= graphs=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 ;;
+	--graphs) graphs=1 ;;
 	-k) pattern=${2:?-k needs a pattern}; shift ;;
-	*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -83,9 +85,25 @@ run_pytest() {
 	[ $status -eq 0 ] || [ $counted -ne 0 ] || failed=$((failed + 1))
 }
 
+# Nothing to do, and nothing counted, where the collection of graphs is not beside the project.
+run_graphs() {
+	local status
+	HERO_PROC_BUILD=$BUILD tests/graphs/run.py --counts "$results/graphs" "$@"
+	status=$?
+	if [ -f "$results/graphs" ]; then
+		add cat "$results/graphs"
+	elif [ $status -ne 0 ]; then
+		failed=$((failed + 1))
+	fi
+}
+
 say "what the build and the tests need"
 tools/install-deps.sh --build --test || { failed=1; finish; }
 step "build with gcc, warnings are errors" build || finish
+if [ $graphs -eq 1 ]; then
+	run_graphs --all
+	finish
+fi
 if [ -z "$pattern" ]; then
 	step "layers: every include is an allowed arrow" tools/check-layers.sh src
 	say "unit tests and simulator"
@@ -93,5 +111,9 @@ if [ -z "$pattern" ]; then
 fi
 say "system tests: real processes, a private supervisor each"
 run_pytest
+if [ -z "$pattern" ] && [ $quick -eq 0 ]; then
+	say "graphs of other projects"
+	run_graphs
+fi
 echo
 finish
