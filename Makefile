@@ -4,7 +4,7 @@ export PATH := /usr/bin:$(PATH)
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all test check clean asan clang format install demo graphs
+.PHONY: all test check clean asan clang format install demo graphs bench
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -37,6 +37,9 @@ format:
 
 install: all
 	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+bench: all # beside the supervisors found on PATH; bench/README.md
+	HERO_PROC_BUILD=$(BUILD) bench/run --rounds 3 --out $(BUILD)/bench.jsonl --report docs/benchmarks.md
 
 demo:
 	./demo.sh
