@@ -1,5 +1,7 @@
 #include "manifest/dependency.h"
 
+#include "model/address.h"
+
 /* ---- kinds and gates -------------------------------------------------------- */
 
 static const struct {
@@ -67,6 +69,20 @@ static void read_socket(struct reader *r, void *obj, const struct node *n)
 		    "`%s` is no socket", d->gate.text);
 }
 
+static void check_address(struct reader *r, const struct node *n, enum gate_kind kind)
+{
+	struct address a;
+	struct error e = { 0 };
+
+	if (kind != GATE_TCP && kind != GATE_HTTP && kind != GATE_HTTP_UNIX)
+		return;
+	if (address_parse(&a, n->s, &e))
+		reader_error(r, n, "write tcp:127.0.0.1:80, http://127.0.0.1:80/health or "
+		    "http+unix:/path.sock:/health", "gate: %s", e.msg);
+	else
+		address_release(&a);
+}
+
 static void read_gate(struct reader *r, void *obj, const struct node *n)
 {
 	static const struct {
@@ -91,13 +107,13 @@ static void read_gate(struct reader *r, void *obj, const struct node *n)
 		text_set(&d->gate.text, schemes[i].whole ? n->s : n->s + len);
 		if (!*d->gate.text || has_dots(d->gate.text))
 			reader_error(r, n, NULL, "`%s` is no gate", n->s);
-		if (d->gate.kind == GATE_HTTP || d->gate.kind == GATE_HTTP_UNIX)
-			reader_error(r, n, "use unix:, tcp:, file:, !file: or flag:",
-			    "gates of kind %s are not there yet", gate_kind_str(d->gate.kind));
+		else if (!r->stored)
+			check_address(r, n, d->gate.kind);
 		return;
 	}
-	reader_error(r, n, "write unix:/path, tcp:host:port, file:/path, !file:/path or flag:NAME",
-	    "`%s` is no gate", n->s);
+	reader_error(r, n, strncmp(n->s, "https:", 6) == 0 ? "http:// is asked, https:// is not" :
+	    "write unix:/path, tcp:host:port, http://host:port/path, http+unix:/path:/path, file:/path, "
+	    "!file:/path or flag:NAME", "`%s` is no gate", n->s);
 }
 
 char *gate_text(const struct gate_def *g)
@@ -154,7 +170,8 @@ static const struct field fields[] = {
 	{ "socket", { "socket_name" }, F_CUSTOM, .read = read_socket,
 	    .doc = "the edge waits until this socket of the target answers" },
 	{ "gate", { 0 }, F_CUSTOM, .read = read_gate, .write = write_gate,
-	    .doc = "something that must answer: unix:/path, tcp:host:port, file:/path, !file:/path" },
+	    .doc = "something that must answer: unix:/path, tcp:host:port, http://host:port/path, "
+	           "http+unix:/path:/path, file:/path, !file:/path, flag:NAME" },
 	{ "gate_probe", { 0 }, F_ENUM, AT(gate.probe), .given_at = offsetof(struct dep, gate.probe_given),
 	    .words = gate_probe_words, .doc = "connect: connect(2) is enough; health: GET /health as well" },
 	{ "condition", { 0 }, F_ENUM, AT(condition), .words = condition_words,
@@ -198,8 +215,6 @@ static void check_names(struct reader *r, const struct node *n, const struct dep
 	if (d->on_failure != ON_FAILURE_KEEP)
 		reader_warn(r, n, NULL, "on_failure = \"%s\" is kept but not acted on yet",
 		    on_failure_str(d->on_failure));
-	if (d->condition == COND_HEALTHY)
-		reader_warn(r, n, NULL, "condition = \"healthy\" counts as \"ready\": probes are not acted on yet");
 	if (d->repo) {
 		const char *key = strrchr(d->repo, '/');
 

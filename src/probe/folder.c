@@ -184,12 +184,7 @@ static void tell_spot(struct folders *f, struct spot *s)
 		f->at = w->next;
 		if (w->fresh)
 			break;
-		int wd = w->wd;
-		watched_find(f, wd)->users++; /* not given up in between: it is mostly the same */
-		lift(w);
-		place(w);
-		folder_release(f, wd);
-		w->fresh = true;
+		folder_watch_renew(w);
 		w->fn(w->ctx);
 		list = f->at;
 	}
@@ -305,6 +300,21 @@ enum err folder_watch_new(struct folders *f, const char *path, folder_fn fn, voi
 bool folder_watch_is_live(const struct folder_watch *w)
 {
 	return w->spot != NULL;
+}
+
+void folder_watch_renew(struct folder_watch *w)
+{
+	struct folders *f = w->f;
+	struct watched *known = w->spot ? watched_find(f, w->wd) : NULL;
+	int wd = w->wd;
+
+	if (known)
+		known->users++; /* not given up in between: it is mostly the same */
+	lift(w);
+	place(w);
+	if (known)
+		folder_release(f, wd);
+	w->fresh = true;
 }
 
 void folder_watch_free(struct folder_watch *w)

@@ -25,6 +25,8 @@ enum err folder_watch_new(struct folders *f, const char *path, folder_fn fn, voi
 /* False: nothing can be watched (no inotify watches left, a folder we may not read, a loop
  * of links) and nothing will be told: the owner has to look by itself. */
 bool folder_watch_is_live(const struct folder_watch *w);
+/* Place it anew: the path may lead to another folder than it did.  Tells nothing. */
+void folder_watch_renew(struct folder_watch *w);
 void folder_watch_free(struct folder_watch *w);
 
 #endif

@@ -4,16 +4,19 @@
  *	unix:/path connect      connect(2) succeeds on the path
  *	unix:/path health       and GET /health answers 2xx
  *	tcp:host:port           connect(2) succeeds; host is an address, default 127.0.0.1
+ *	http://host:port/path   an answer of 2xx, whole (dial.h); host is an address
+ *	http+unix:/path:/path   the same over a socket
  *	file:/path  !file:/path the file is there, is not there
  *
  * A file is awaited by inotify(7) on the nearest folder that exists, shared by
- * all watches; where nothing can be watched, it is looked at every 100 ms.  While
+ * all watches, and looked at every 5 s as well: no event tells that a folder higher up
+ * was renamed away.  Where nothing can be watched, it is looked at every 100 ms.  While
  * it exists and does not answer it is tried again after 1 ms, doubling to 100 ms,
  * and whenever its folder changes.  A port is tried the same way (there is nothing
  * to watch).  A watch fires once, always from the loop, never from gate_watch_new().
  * A stale file of a socket never opens a gate: what counts is the connection.
  *
- * Belongs to the thread of its loop.  Depends on: base, libevent.
+ * Belongs to the thread of its loop.  Depends on: base, model/address.h, libevent.
  */
 #ifndef HP_PROBE_GATE_H
 #define HP_PROBE_GATE_H

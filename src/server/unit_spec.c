@@ -16,7 +16,7 @@ char *gate_text_of(const struct dep *dep)
 	case GATE_SOCKET:
 	case GATE_UNIX: return text_fmt("unix:%s %s", path, probe_word(dep->resolved.gate_probe));
 	case GATE_TCP: return text_fmt("tcp:%s", g->text);
-	case GATE_HTTP: return text_fmt("http:%s", g->text);
+	case GATE_HTTP: return text_dup(g->text);
 	case GATE_HTTP_UNIX: return text_fmt("http+unix:%s", g->text);
 	case GATE_FILE: return text_fmt("file:%s", path);
 	case GATE_NO_FILE: return text_fmt("!file:%s", path);

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -149,25 +150,35 @@ static void a_folder_that_comes_later_is_seen(void **state)
 struct server {
 	struct event *ev;
 	int fd, hits;
+	const char *get; /* what must be asked for */
 	const char *answers[4];
 };
 
-static void serve(evutil_socket_t fd, short what, void *ctx)
+/* Asked: over TCP that is later than the connection. */
+static void answer(evutil_socket_t c, short what, void *ctx)
 {
 	struct server *s = ctx;
-	int c = accept(fd, NULL, NULL);
 	const char *text = s->answers[s->hits < 3 ? s->hits : 3];
 	char buf[512];
 
 	(void)what;
 	s->hits++;
-	if (c < 0)
-		return;
 	assert_true(read(c, buf, sizeof(buf)) > 0);
-	assert_memory_equal(buf, "GET /health HTTP/1.1\r\n", 22);
+	if (s->get)
+		assert_memory_equal(buf, s->get, strlen(s->get));
 	if (*text)
 		assert_true(write(c, text, strlen(text)) > 0);
 	close(c);
+}
+
+static void serve(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+	int c = accept(fd, NULL, NULL);
+
+	(void)what;
+	if (c >= 0)
+		event_base_once(event_get_base(s->ev), c, EV_READ, answer, s, NULL);
 }
 
 static void only_a_whole_2xx_is_health(void **state)
@@ -176,6 +187,7 @@ static void only_a_whole_2xx_is_health(void **state)
 	auto_free char *path = text_fmt("%s/rpc.sock", b->dir),
 		       *text = text_fmt("unix:%s health", path);
 	struct server s = {.fd = listen_at(path),
+	    .get = "GET /health HTTP/1.1\r\n",
 	    .answers = {"HTTP/1.1 503 No\r\n\r\n", "", "HTTP/1.1 200 OK\r\nConte",
 		"HTTP/1.1 204 Fine\r\n\r\n"}};
 	s.ev = event_new(b->base, s.fd, EV_READ | EV_PERSIST, serve, &s);
@@ -187,6 +199,99 @@ static void only_a_whole_2xx_is_health(void **state)
 	gate_watch_free(w);
 	event_free(s.ev);
 	close(s.fd);
+}
+
+static int listen_on_loopback(int *port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+static void an_http_gate_asks_for_its_path_over_tcp(void **state)
+{
+	struct bed *b = *state;
+	int port;
+	struct server s = {.fd = listen_on_loopback(&port),
+	    .get = "GET /up?x=1 HTTP/1.1\r\nHost: localhost:",
+	    .answers = {"HTTP/1.1 302 Elsewhere\r\nLocation: /\r\n\r\n", "200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "HTTP/1.0 200 OK\r\n\r\n"}};
+	auto_free char *text = text_fmt("http://localhost:%d/up?x=1", port);
+	s.ev = event_new(b->base, s.fd, EV_READ | EV_PERSIST, serve, &s);
+	event_add(s.ev, NULL);
+	struct gate_watch *w = watch(b, text);
+
+	assert_true(open_within(b, 2000));
+	assert_int_equal(s.hits, 4);
+	gate_watch_free(w);
+	event_free(s.ev);
+	close(s.fd);
+}
+
+static void an_http_gate_over_a_socket_says_what_it_heard(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *path = text_fmt("%s/a.sock", b->dir);
+	auto_free char *text = text_fmt("http+unix:%s:/live", path);
+	struct gate_watch *w = watch(b, text);
+
+	assert_false(open_within(b, 20));
+	assert_non_null(strstr(gate_watch_last(w), "no such file"));
+	struct server s = {.fd = listen_at(path),
+	    .get = "GET /live HTTP/1.1\r\nHost: localhost\r\n",
+	    .answers = {"HTTP/1.1 500 No\r\n\r\n", "HTTP/1.1 500 No\r\n\r\n",
+		"HTTP/1.1 500 No\r\n\r\n", "HTTP/1.1 500 No\r\n\r\n"}};
+	s.ev = event_new(b->base, s.fd, EV_READ | EV_PERSIST, serve, &s);
+	event_add(s.ev, NULL);
+	assert_false(open_within(b, 60));
+	assert_non_null(strstr(gate_watch_last(w), "GET /live"));
+	assert_non_null(strstr(gate_watch_last(w), "status 500"));
+	s.answers[3] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell";
+	assert_true(open_within(b, 2000));
+	gate_watch_free(w);
+	event_free(s.ev);
+	close(s.fd);
+}
+
+/* A renamed folder keeps its watch and says nothing: what comes at the old path is another one. */
+static void a_folder_that_was_renamed_away_and_made_again_is_noticed(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *top = text_fmt("%s/top", b->dir), *away = text_fmt("%s/away", b->dir);
+	auto_free char *low = text_fmt("%s/top/low", b->dir);
+	auto_free char *path = text_fmt("%s/top/low/flag", b->dir);
+	auto_free char *text = text_fmt("file:%s", path);
+
+	assert_int_equal(mkdir(top, 0700) | mkdir(low, 0700), 0);
+	struct gate_watch *w = watch(b, text);
+	assert_false(open_within(b, 20));
+	assert_int_equal(rename(top, away), 0);
+	assert_int_equal(mkdir(top, 0700) | mkdir(low, 0700), 0);
+	fclose(fopen(path, "w"));
+	assert_true(open_within(b, 6000));
+	gate_watch_free(w);
+}
+
+static void a_folder_that_was_removed_and_made_again_is_noticed(void **state)
+{
+	struct bed *b = *state;
+	auto_free char *low = text_fmt("%s/low", b->dir), *path = text_fmt("%s/low/flag", b->dir);
+	auto_free char *text = text_fmt("file:%s", path);
+
+	assert_int_equal(mkdir(low, 0700), 0);
+	struct gate_watch *w = watch(b, text);
+	assert_false(open_within(b, 20));
+	assert_int_equal(rmdir(low) | mkdir(low, 0700), 0);
+	assert_false(open_within(b, 20));
+	fclose(fopen(path, "w"));
+	assert_true(open_within(b, 1000));
+	gate_watch_free(w);
 }
 
 static void a_file_gate_follows_the_file(void **state)
@@ -335,8 +440,10 @@ static void nonsense_is_refused(void **state)
 	struct bed *b = *state;
 	struct gate_watch *w;
 	struct error e;
-	static const char *const bad[] = {
-	    "", "unix:", "unix:rel connect", "tcp:x", "tcp:h:0", "tcp:1.2.3:80", "ftp:/x"};
+	static const char *const bad[] = {"", "unix:", "unix:rel connect", "tcp:x", "tcp:h:0",
+	    "tcp:1.2.3:80", "ftp:/x", "http://", "http://db.local:80/", "http://1.2.3.4:x/",
+	    "http://u@1.2.3.4/", "http://1.2.3.4/a b", "https://127.0.0.1/", "http+unix:rel:/x",
+	    "http+unix:"};
 
 	for (size_t i = 0; i < countof(bad); i++)
 		assert_int_equal(gate_watch_new(b->hub, bad[i], count, b, &w, &e), ERR_INVALID);
@@ -350,6 +457,10 @@ int main(void)
 	    TEST(a_file_without_a_listener_does_not),
 	    TEST(a_folder_that_comes_later_is_seen),
 	    TEST(only_a_whole_2xx_is_health),
+	    TEST(an_http_gate_asks_for_its_path_over_tcp),
+	    TEST(an_http_gate_over_a_socket_says_what_it_heard),
+	    TEST(a_folder_that_was_renamed_away_and_made_again_is_noticed),
+	    TEST(a_folder_that_was_removed_and_made_again_is_noticed),
 	    TEST(what_can_not_be_watched_is_looked_at),
 	    TEST(folders_that_come_while_a_watch_is_placed_are_seen),
 	    TEST(a_file_gate_follows_the_file),
