@@ -75,6 +75,8 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 
 		if (!fresh && !is_over(&en->jobs.v[j]) && s != JOB_RETRYING && s != JOB_PENDING)
 			continue;
+		/* What it last waited for counts no more; until the recount others would see it blocked. */
+		en->jobs.v[j].unmet = en->jobs.v[j].n_blocked = 0;
 		job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 		changed = true;
 	}

@@ -12,10 +12,11 @@ $HERO_PROC_CASES/graphs, else in ../shared/cases/graphs beside the project; with
 there is nothing to do.
 """
 import argparse
-import functools
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,16 +24,34 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 import hp as bed  # noqa: E402
-from hp import E_CONFLICT, E_CYCLE, E_MISSING, RpcError, Supervisor, is_alive, wait_until  # noqa: E402
+from hp import E_CONFLICT, E_CYCLE, E_MISSING, RpcError, is_alive, wait_until  # noqa: E402
 from graph import Graph, chance, definition, manifest, sdk_lines  # noqa: E402
 
-bed.program = functools.lru_cache(bed.program)
 BOUND = 90
+OWN = ["graph_node", "graph_self", "graph_sdk"]
 WAYS = ["manifest", "define", "sdk", "self", "run", "boot"]
 
 
 class Wrong(Exception):
     pass
+
+
+class Supervisor(bed.Supervisor):
+    """Programs are linked from one copy: a thread that forks while another one writes an
+    executable would make that one busy (ETXTBSY)."""
+    store = None
+
+    @classmethod
+    def fill_store(cls):
+        cls.store = Path(tempfile.mkdtemp(prefix="hp-programs-", dir="/tmp"))
+        for name in bed.OURS + bed.HERO + bed.LIVEKIT + ["pause"] + OWN:
+            shutil.copy(bed.program(name), cls.store / name)
+        bed.program = lambda name: cls.store / name
+
+    def install(self, name, path=None):
+        target = self.bin / name
+        target.unlink(missing_ok=True)
+        os.link(path or self.store / name, target)
 
 
 def expect(holds, *words):
@@ -110,7 +129,7 @@ def register_sdk(hp, g, root=()):
 
 def prepare(hp, g, way):
     """Everything is registered, nothing starts."""
-    for name in ("graph_node", "graph_self", "graph_sdk"):
+    for name in OWN:
         hp.install(name)
     if way == "define":
         for n in g.nodes:
@@ -126,7 +145,7 @@ def prepare(hp, g, way):
 def self_start(hp, g, root):
     """The program of the root brings its own manifest."""
     binary = hp.bin / root
-    hp.install(root, bed.program("graph_self"))
+    hp.install(root, Supervisor.store / "graph_self")
     Path(f"{binary}.toml").write_text(manifest(hp, g, root, binary=binary))
     hp.rpc("service.delete", name=root, force=True)
     done = hp.run_program(root, "--start", timeout=BOUND)
@@ -397,8 +416,10 @@ def main():
     tasks = [t for nth, n in enumerate(names) for t in tasks_of(Graph(cases / f"{n}.json"), nth, a.all)]
     tasks.sort(key=lambda t: -len(t[1].nodes) * len(t[-1] if isinstance(t[-1], list) else "."))
     begin = time.monotonic()
+    Supervisor.fill_store()
     with ThreadPoolExecutor(a.jobs) as pool:
         done = list(pool.map(attempt, tasks))
+    shutil.rmtree(Supervisor.store)
     passed, failed = report([r for rows, _ in done for r in rows], [e for _, e in done if e])
     print(f"{len(names)} files, {passed} passed, {failed} failed, {time.monotonic() - begin:.0f} s")
     if a.counts:
