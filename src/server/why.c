@@ -166,6 +166,24 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
 	return a;
 }
 
+/* What does not hold and need not, which explains a start without it (F26). */
+static void ignored_edges(struct daemon *d, unit_id unit, struct strv *out)
+{
+	struct job_view j;
+	struct edge_view e;
+
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
+		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++) {
+			auto_str line = {0};
+
+			if (e.status != EDGE_IGNORED)
+				continue;
+			str_fmt(&line, "%s is optional and ignored: ", e.target);
+			describe_edge(d, &e, &line);
+			strv_take(out, str_take(&line));
+		}
+}
+
 static bool is_well(const struct unit_view *u)
 {
 	return u->state == SERVICE_RUNNING || u->state == SERVICE_EXITED;
@@ -182,6 +200,11 @@ json_t *why_chain(struct daemon *d, unit_id unit)
 		json_array_append_new(
 		    a, node(u.name, str_text(&fact), u.since,
 			   is_well(&u) ? json_array() : causes(d, unit, seen, 0)));
+		struct strv ignored = {0};
+		ignored_edges(d, unit, &ignored);
+		for (size_t i = 0; i < ignored.n; i++)
+			json_array_append_new(a, node(u.name, ignored.v[i], u.since, json_array()));
+		strv_release(&ignored);
 	}
 	json_decref(seen);
 	return a;
@@ -306,6 +329,10 @@ char *why_text(struct daemon *d, unit_id unit, const char **service, const char 
 		}
 		str_fmt(&out, "\n  %s", w.lines.v[i]);
 	}
+	strv_release(&w.lines);
+	ignored_edges(d, unit, &w.lines);
+	for (size_t i = 0; i < w.lines.n && i < LINES_MAX; i++)
+		str_fmt(&out, "\n  %s", w.lines.v[i]);
 	strv_release(&w.lines);
 	*service = *action = NULL;
 	if (w.culprit_unit != ID_NONE && engine_unit(d->engine, w.culprit_unit, &u) &&

@@ -149,7 +149,9 @@ static void explain(const struct stage *s, const char *name, int depth, struct s
 		for (size_t n = 0; engine_edge_at(s->engine, j.id, n, &e); n++) {
 			if (e.status == EDGE_HOLDS)
 				continue;
-			str_fmt(out, "  %s (%s)\n", e.text, e.source ? e.source : "");
+			str_fmt(out, "  %s%s (%s)\n",
+			    e.status == EDGE_IGNORED ? "optional and ignored: " : "", e.text,
+			    e.source ? e.source : "");
 			if (e.to_unit != ID_NONE && e.to_unit != id)
 				explain(s, e.target, depth + 1, out);
 		}

@@ -24,7 +24,7 @@ import hp as house  # noqa: E402
 program = functools.cache(house.program)
 HERE = Path(__file__).resolve().parent
 PACE = 10     # a second of a scenario is so much shorter here
-BOUND = 20.0  # seconds
+BOUND = 10.0  # seconds
 
 
 class Wrong(AssertionError):
