@@ -91,6 +91,14 @@ void engine_ready(struct engine *en, msec now, uint64_t token)
 	news(en, now, token, JOB_EV_READY, NULL);
 }
 
+void engine_extend(struct engine *en, msec now, uint64_t token, msec by)
+{
+	job_id j = engine_job_by_token(en, token);
+
+	if (j != ID_NONE)
+		job_extend(en, now, j, by);
+}
+
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit)
 {
 	news(en, now, token, JOB_EV_EXITED, exit);

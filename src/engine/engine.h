@@ -210,6 +210,10 @@ void engine_executed(struct engine *en, msec now, uint64_t token);
 void engine_not_executed(struct engine *en, msec now, uint64_t token, bool transient,
     const char *why); /* "chdir /x: No such file or directory" */
 void engine_ready(struct engine *en, msec now, uint64_t token);
+/* It asked for more time (EXTEND_TIMEOUT_USEC): the deadline of its start, its stop or a
+ * one-shot's run is not before now + by.  Never earlier than it was; nothing where there is
+ * no deadline, or once KILL was sent. */
+void engine_extend(struct engine *en, msec now, uint64_t token, msec by);
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit);
 /* Once, after engine_exited() without `exit->empty`. */
 void engine_set_empty(struct engine *en, msec now, uint64_t token);

@@ -367,6 +367,18 @@ void ops_executed(struct engine *en, msec now, unit_id u)
 			op_clock_begin(en, now, en->watches.v[w].op, u);
 }
 
+void ops_extend(struct engine *en, unit_id u, msec deadline)
+{
+	for (uint32_t w = en->units.v[u].first_watch; w != ID_NONE; w = en->watches.v[w].next) {
+		struct op *op = &en->ops.v[en->watches.v[w].op];
+
+		if (en->watches.v[w].goal != GOAL_READY || op->deadline >= deadline)
+			continue; /* MSEC_NEVER is beyond every deadline */
+		op->deadline = deadline;
+		timer_push(en, deadline, TIMER_OP, en->watches.v[w].op, ++op->timer_gen);
+	}
+}
+
 static void kill_rest(struct engine *en, msec now)
 {
 	for (job_id j = 0; j < en->jobs.n; j++)

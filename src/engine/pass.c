@@ -282,6 +282,20 @@ static void set_timer(struct engine *en, msec now, job_id j, msec after)
 		timer_push(en, jb->deadline, TIMER_JOB, j, jb->timer_gen);
 }
 
+void job_extend(struct engine *en, msec now, job_id j, msec by)
+{
+	const struct job *jb = &en->jobs.v[j];
+	const struct job_core *c = &jb->core;
+	bool timed = c->state == JOB_RUNNING ||
+	    (c->state == JOB_STOPPING && c->executed && !c->killed);
+
+	if (!timed || jb->deadline == MSEC_NEVER || by <= jb->deadline - now)
+		return;
+	set_timer(en, now, j, by);
+	if (c->state == JOB_RUNNING)
+		ops_extend(en, jb->unit, jb->deadline);
+}
+
 static void perform(struct engine *en, msec now, job_id j, enum job_verb verb, msec after)
 {
 	switch (verb) {

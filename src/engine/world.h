@@ -228,6 +228,7 @@ const char *unit_title(const struct engine *en, unit_id u);
 
 /* pass.c */
 void job_event_now(struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
+void job_extend(struct engine *en, msec now, job_id j, msec by);
 void unit_touch(struct engine *en, unit_id u);
 void job_recount_later(struct engine *en, job_id j);
 void edge_leave_gate(struct engine *en, edge_id e);
@@ -271,6 +272,7 @@ void op_release(struct op *op);
 void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
 void op_timer(struct engine *en, msec now, uint32_t slot);
 void ops_unit_changed(struct engine *en, msec now, unit_id u);
+void ops_extend(struct engine *en, unit_id u, msec deadline); /* of starts that wait for it */
 void ops_executed(struct engine *en, msec now, unit_id u);
 void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
 void watches_stopped(struct engine *en, unit_id u);

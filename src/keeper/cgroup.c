@@ -212,3 +212,19 @@ void cgroup_adopt(struct keeper *k)
 	if (d)
 		closedir(d);
 }
+
+/* /proc/PID/cgroup, the line of version 2: "0::/.../<token>", or something below that. */
+bool cgroup_has(const struct job *j, pid_t pid)
+{
+	char path[64], text[4096], part[20];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	part[0] = '/';
+	token_hex(part + 1, j->token);
+	const char *at = strstr(text, part);
+	return at && strchr("/\n", at[17]);
+}

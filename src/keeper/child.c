@@ -142,6 +142,19 @@ static bool execute(const struct child *c)
 	return false;
 }
 
+/* Digits by hand: nothing of libc that could lock or allocate. */
+static void put_own_pid(const struct child *c)
+{
+	char digits[12], *out = c->own_pid;
+	int n = 0;
+	for (pid_t pid = getpid(); out && (pid > 0 || n == 0); pid /= 10)
+		digits[n++] = (char)('0' + pid % 10);
+	while (n > 0)
+		*out++ = digits[--n];
+	if (out)
+		*out = '\0';
+}
+
 static bool unblock_and_execute(const struct child *c)
 {
 	sigset_t none;
@@ -175,6 +188,7 @@ static int child_main(void *arg)
 	STEP(KEEPER_STEP_UID, set_uid(h));
 	STEP(KEEPER_STEP_CHDIR, chdir(c->spec->cwd) == 0);
 	STEP(KEEPER_STEP_PRIVS, set_privs(h));
+	put_own_pid(c);
 	STEP(KEEPER_STEP_EXEC, unblock_and_execute(c));
 	_exit(127);
 }

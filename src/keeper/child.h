@@ -21,6 +21,7 @@ struct child {
 	int null_fd;
 	int cgroup_fd; /* -1: none */
 	struct rlimit nofile;
+	char *own_pid;	   /* NULL, or 12 bytes that become the child's pid, in its environment */
 	char *exec_path;   /* PATH_MAX bytes of room for the search */
 	bool joins_cgroup; /* by itself: clone3 could not do it */
 	/* out */

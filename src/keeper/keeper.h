@@ -42,7 +42,7 @@ struct job {
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */
 	bool notify_due; /* state changed while the channel was full */
-	char *state;	 /* last value of each KEY of its notifications, or NULL */
+	char *state;	 /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
 	uint32_t label_bytes;
 	struct job *next_by_token, *next_by_pid, *next_dead;
@@ -147,6 +147,8 @@ void sets_init(struct keeper *k);
 void set_leader_ended(struct keeper *k, struct job *j);
 void sets_check(struct keeper *k); /* those without a cgroup; once a pass, when sets_due */
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
+enum set_answer { SET_NO, SET_YES, SET_GONE };
+enum set_answer set_has(const struct job *j, pid_t pid); /* SET_GONE: that process has ended */
 
 /* cgroup.c: one cgroup v2 per job */
 void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
@@ -156,6 +158,7 @@ void cgroup_remove(struct keeper *k, struct job *j);
 void cgroup_watch(struct keeper *k, struct job *j);
 void cgroup_signal(struct keeper *k, const struct job *j, int signo);
 void cgroup_kill(struct keeper *k, const struct job *j);
+bool cgroup_has(const struct job *j, pid_t pid);
 
 /* children.c: what /proc says about processes below this one */
 struct pids {

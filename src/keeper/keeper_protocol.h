@@ -41,6 +41,12 @@
  *   - HOLD keeps a duplicate of a descriptor under a name (replacing an older one),
  *     until RELEASE.  LIST hands a duplicate of it back as HELD.
  *
+ * Notifications.  The keeper reads them and keeps the last value of each KEY with the
+ * time of its arrival (CLOCK_MONOTONIC in ms).  The text of NOTIFY holds lines
+ * `MS KEY=VALUE`, the newest first: those of one message, or all that is known (after
+ * LIST, and when the channel was full).  A PING with a token reads what waits in the
+ * socket of that job first, so PONG means that everything said before was told.
+ *
  * A chdir or exec that hangs (NFS) suspends the keeper's only thread; helper
  * threads that take over belong into keeper/spawn.c and are not there.
  *
@@ -80,20 +86,20 @@ enum keeper_exit {
 	X(KEEPER_LIST,           "list",           "")                                             \
 	X(KEEPER_LIST_NEXT,      "list_next",      "")                                             \
 	X(KEEPER_SHUTDOWN,       "shutdown",       "the server is about to exit and take the keeper along") \
-	X(KEEPER_PING,           "ping",           "value, returned in PONG")                      \
+	X(KEEPER_PING,           "ping",           "value token, returned in PONG")                     \
 	/* events */                                                                               \
 	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0")      \
 	X(KEEPER_SPAWNED,        "spawned",        "token pid start_ticks; fds: pidfd")            \
 	X(KEEPER_SPAWN_FAILED,   "spawn_failed",   "token what=enum keeper_step value=errno")      \
 	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
 	X(KEEPER_SET_EMPTY,      "set_empty",      "token")                                        \
-	X(KEEPER_NOTIFY,         "notify",         "token text=KEY=VALUE lines, see sd_notify(3)") \
+	X(KEEPER_NOTIFY,         "notify",         "token text=lines `MS KEY=VALUE`, see below")  \
 	X(KEEPER_TOKEN,          "token",          "token pid start_ticks flags=KEEPER_IS_* exit text=label; fds: pidfd") \
 	X(KEEPER_HELD,           "held",           "text=name; fds: one")                          \
 	X(KEEPER_LIST_MORE,      "list_more",      "")                                             \
 	X(KEEPER_LIST_END,       "list_end",       "")                                             \
 	X(KEEPER_SHUTDOWN_ASKED, "shutdown_asked", "value=how many times")                         \
-	X(KEEPER_PONG,           "pong",           "value")
+	X(KEEPER_PONG,           "pong",           "value token")
 
 /* Where a spawn failed; the text reads "<step>: <errno>" or "<step> <path>: <errno>". */
 #define KEEPER_STEP_LIST(X)                                                                        \
@@ -123,7 +129,8 @@ enum keeper_scope {
 	KEEPER_SCOPE_KILL, /* SIGKILL to all of them, forks in between included */
 };
 
-#define KEEPER_SPAWN_NOTIFY 1u /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
+#define KEEPER_SPAWN_NOTIFY 1u   /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
+#define KEEPER_SPAWN_WATCHDOG 2u /* SPAWN: set WATCHDOG_PID to the pid of the child */
 
 #define KEEPER_IS_EXITED 1u /* TOKEN: the leader ended, `exit` is filled in */
 #define KEEPER_IS_ACKED 2u  /* ... and was acknowledged */

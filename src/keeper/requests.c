@@ -64,6 +64,12 @@ void events_forget_server(struct keeper *k)
 	k->notify_due = false;
 }
 
+static void send_state(struct keeper *k, const struct job *j)
+{
+	struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
+	channel_send(&k->server.channel, &m, j->state, strlen(j->state), NULL, 0);
+}
+
 static size_t list_jobs(struct keeper *k, size_t room)
 {
 	struct job_iter it = {0};
@@ -73,10 +79,8 @@ static size_t list_jobs(struct keeper *k, size_t room)
 			continue;
 		j->told = true;
 		event_send(k, j, KEEPER_TOKEN, j->exit.fd);
-		if (j->state) {
-			struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
-			channel_send(&k->server.channel, &m, j->state, strlen(j->state), NULL, 0);
-		}
+		if (j->state)
+			send_state(k, j);
 		room--;
 	}
 	return room;
@@ -142,7 +146,15 @@ static void do_shutdown(struct keeper *k, struct channel_in *in)
 
 static void do_ping(struct keeper *k, struct channel_in *in)
 {
-	send_plain(k, KEEPER_PONG, in->msg.value);
+	struct keeper_msg m = {.kind = KEEPER_PONG, .value = in->msg.value, .token = in->msg.token};
+	struct job *j = job_find(k, in->msg.token);
+	if (j)
+		notify_drain(k, j);
+	if (j && j->notify_due && j->state) {
+		j->notify_due = false;
+		send_state(k, j);
+	}
+	channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
 }
 
 static void (*const requests[KEEPER_KIND_COUNT])(struct keeper *, struct channel_in *) = {

@@ -140,6 +140,30 @@ static void signal_by_descent(struct keeper *k, struct job *j, int signo)
 	}
 }
 
+static bool is_below(pid_t pid, pid_t root)
+{
+	struct process_stat st = {.parent = pid};
+	while (st.parent > 1 && st.parent != root && process_stat(st.parent, &st))
+		;
+	return st.parent == root;
+}
+
+enum set_answer set_has(const struct job *j, pid_t pid)
+{
+	struct process_stat st = {0};
+	if (pid > 0 && pid == j->session)
+		return SET_YES;
+	if (pid <= 0)
+		return SET_NO; /* of another pid namespace: never one of ours */
+	if (!process_stat(pid, &st) || st.state == 'Z' || st.state == 'X')
+		return SET_GONE;
+	if (j->has_cgroup)
+		return cgroup_has(j, pid) ? SET_YES : SET_NO;
+	bool is = getsid(pid) == j->session || process_token(pid) == j->token ||
+		  (j->pid && is_below(pid, j->pid));
+	return is ? SET_YES : SET_NO;
+}
+
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope)
 {
 	if (scope == KEEPER_SCOPE_LEADER) {

@@ -68,8 +68,14 @@ static void run(struct keeper *k, struct job *j, struct child *c)
 	job_watch_exit(k, j);
 }
 
-static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t flags,
-    char token_env[64], char notify_env[96])
+#define WATCHDOG_PID "WATCHDOG_PID="
+
+/* What the keeper adds to an environment. */
+struct extra {
+	char token[64], notify[96], watchdog[sizeof(WATCHDOG_PID) + 12];
+};
+
+static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t flags, struct extra *x)
 {
 	char hex[17], name[64];
 	token_hex(hex, j->token);
@@ -77,11 +83,15 @@ static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t fla
 		int sys = notify_open(k, j, name);
 		if (sys)
 			return sys;
-		snprintf(notify_env, 96, "NOTIFY_SOCKET=%s", name);
-		spec_env_put(s, notify_env);
+		snprintf(x->notify, sizeof(x->notify), "NOTIFY_SOCKET=%s", name);
+		spec_env_put(s, x->notify);
 	}
-	snprintf(token_env, 64, KEEPER_TOKEN_ENV "=%s", hex);
-	spec_env_put(s, token_env);
+	if (flags & KEEPER_SPAWN_WATCHDOG) {
+		memcpy(x->watchdog, WATCHDOG_PID, sizeof(WATCHDOG_PID));
+		spec_env_put(s, x->watchdog);
+	}
+	snprintf(x->token, sizeof(x->token), KEEPER_TOKEN_ENV "=%s", hex);
+	spec_env_put(s, x->token);
 	return 0;
 }
 
@@ -100,7 +110,7 @@ static int check(struct keeper *k, const struct channel_in *in, struct spec *s)
 void spawn_job(struct keeper *k, struct channel_in *in)
 {
 	static char exec_path[PATH_MAX];
-	char token_env[64], notify_env[96];
+	struct extra x;
 	struct spec s;
 	memset(&s, 0, sizeof(s));
 	int sys = check(k, in, &s);
@@ -109,7 +119,7 @@ void spawn_job(struct keeper *k, struct channel_in *in)
 		answer_failure(k, in->msg.token, KEEPER_STEP_SPEC, sys ? sys : ENOMEM);
 		if (j)
 			job_drop(k, j);
-	} else if ((sys = prepare(k, j, &s, in->msg.flags, token_env, notify_env))) {
+	} else if ((sys = prepare(k, j, &s, in->msg.flags, &x))) {
 		answer_failure(k, j->token, KEEPER_STEP_NOTIFY, sys);
 		job_drop(k, j);
 	} else {
@@ -117,6 +127,9 @@ void spawn_job(struct keeper *k, struct channel_in *in)
 		    .fds = in->fds + 1,
 		    .null_fd = k->null_fd,
 		    .nofile = k->nofile,
+		    .own_pid = in->msg.flags & KEEPER_SPAWN_WATCHDOG
+				   ? x.watchdog + sizeof(WATCHDOG_PID) - 1
+				   : NULL,
 		    .exec_path = exec_path};
 		run(k, j, &c);
 	}

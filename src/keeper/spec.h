@@ -17,7 +17,7 @@ struct spec {
 	const struct keeper_limit *limits;
 	const uint32_t *groups, *fds;
 };
-#define SPEC_ENV_EXTRA 2
+#define SPEC_ENV_EXTRA 3
 
 int spec_read(struct spec *s, int memfd); /* 0, or errno; EINVAL: malformed */
 void spec_release(struct spec *s);

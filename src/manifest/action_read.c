@@ -412,6 +412,7 @@ static const struct field action_fields[] = {
 	{ "depends_on", { 0 }, F_CUSTOM, .read = read_depends_on, .write = write_depends_on, .doc = "names or full edges" },
 	{ "readiness", { 0 }, F_CUSTOM, .read = read_readiness, .write = write_readiness,
 	    .given_at = offsetof(struct action_def, readiness.given), .doc = "how it says that it is ready" },
+	{ "watchdog_ms", { "watchdog" }, F_MSEC, ACTION(watchdog), .doc = "once ready, WATCHDOG=1 on $NOTIFY_SOCKET at least so often; 0: none" },
 	{ "probes", { 0 }, F_CUSTOM, .read = read_probes, .write = write_probes, .later = true, .doc = "startup, readiness, liveness" },
 	{ "sockets", { 0 }, F_CUSTOM, .read = action_sockets_read, .write = write_sockets, .doc = "Unix sockets that it occupies" },
 	{ "tcp", { 0 }, F_CUSTOM, .read = read_tcp, .write = write_tcp, .doc = "TCP ports that it occupies" },

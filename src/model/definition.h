@@ -166,6 +166,7 @@ struct action_def {
 	struct dep_list depends_on;
 	bool depends_on_given; /* [] written: no edges are inherited */
 	struct readiness_def readiness;
+	msec watchdog; /* longest silence on the notification socket once ready; 0: none */
 	struct probe_def startup, readiness_probe, liveness;
 	struct socket_list sockets;
 	struct tcp_list tcp;

@@ -84,6 +84,7 @@ static bool tcp_same(const struct tcp_list *a, const struct tcp_list *b)
 	X("start_timeout_ms", a->start_timeout == b->start_timeout)                          \
 	X("timeout_ms", a->timeout == b->timeout)                                            \
 	X("retry_policy", retry_same(&a->retry, &b->retry))                                  \
+	X("watchdog_ms", a->watchdog == b->watchdog)                                         \
 	X("success_exit_codes", strv_eq(&a->success_exit_codes, &b->success_exit_codes))     \
 	X("tty", a->tty == b->tty) X("readiness", readiness_same(&a->readiness, &b->readiness))\
 	X("probes.startup", probe_same(&a->startup, &b->startup))                            \

@@ -2,6 +2,7 @@
 
 #include "server/label.h"
 #include "server/launch.h"
+#include "server/notified.h"
 #include "server/occupy.h"
 #include "server/perform.h"
 #include "server/readiness.h"
@@ -49,6 +50,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 
 	if (s->live) {
 		readiness_end(s->live);
+		notified_end(s->live);
 		free(s->live);
 	}
 	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
@@ -60,6 +62,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 static void drop(struct daemon *d, struct attempt *at)
 {
 	readiness_end(at);
+	notified_end(at);
 	if (at->stopper)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
 	d->slots.v[at->job].live = NULL;
@@ -194,7 +197,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	l->spec.token = fx->token;
 	l->spec.label = label.s;
 	l->spec.label_bytes = label.n;
-	l->spec.notify = kind == READY_NOTIFY;
+	notified_prepare(a, l);
 	hold(d, p, fx->token);
 	return spawner_spawn(d->spawner, launch_finish(l), e);
 }
@@ -330,8 +333,10 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, in
 	engine_executed(d->engine, clock_mono(), token);
 	perform_effects(d);
 	at = attempt_find(d, token);
-	if (at && !at->exited)
+	if (at && !at->exited) {
+		notified_begin(at);
 		readiness_begin(at, false);
+	}
 }
 
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
@@ -450,31 +455,13 @@ void attempt_on_empty(void *ctx, uint64_t token)
 	perform_effects(d);
 }
 
-bool attempt_is_ready_text(const char *text)
-{
-	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, "READY=1", 7) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* READY=1 counts only where it was declared; a library may say it unasked. */
 void attempt_on_notified(void *ctx, uint64_t token, const char *text)
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
-	struct job_view j;
-	unit_id unit;
 
 	if (d->recovery && !at)
 		recover_on_notified(d, token, text);
-	if (!at || !attempt_is_ready_text(text) || !engine_job(d->engine, at->job, &j, &unit))
-		return;
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	if (!a || readiness_of(a) != READY_NOTIFY)
-		return;
-	engine_ready(d->engine, clock_mono(), token);
-	perform_effects(d);
+	if (at)
+		notified_take(at, text);
 }

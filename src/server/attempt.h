@@ -12,6 +12,7 @@
 
 #include "server/daemon.h"
 
+struct notified;
 struct readiness;
 
 struct attempt {
@@ -21,6 +22,7 @@ struct attempt {
 	bool executed, exited;
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
+	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
 };
 
 /* A token of ours beside the engine's: never a job's. */
@@ -38,7 +40,6 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 void attempt_on_empty(void *ctx, uint64_t token);
 void attempt_on_notified(void *ctx, uint64_t token, const char *text);
-bool attempt_is_ready_text(const char *text); /* READY=1 among the lines of sd_notify(3) */
 
 /* What a former server left: the job was restored under this token before. */
 struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid);

@@ -5,6 +5,7 @@
 #include "server/background.h"
 #include "server/gates.h"
 #include "server/hub.h"
+#include "server/notified.h"
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/readiness.h"
@@ -179,6 +180,7 @@ static const struct spawner_events keeper_events = {
     .exited = attempt_on_exited,
     .set_empty = attempt_on_empty,
     .notified = attempt_on_notified,
+    .pong = notified_on_pong,
     .listed = recover_on_listed,
     .held = recover_on_held,
     .listed_all = recover_on_listed_all,
@@ -318,6 +320,7 @@ static void release_memory(struct daemon *d)
 	for (size_t i = 0; i < d->slots.n; i++)
 		if (d->slots.v[i].live) {
 			readiness_end(d->slots.v[i].live);
+			notified_end(d->slots.v[i].live);
 			free(d->slots.v[i].live);
 		}
 	free(d->slots.v);

@@ -122,12 +122,25 @@ static enum err take_defined(struct environment *env, const struct paths *paths,
 	return ERR_OK;
 }
 
+/* What was said to us alone: a job must not speak for the supervisor. */
+static bool is_of_our_parent(const char *var)
+{
+	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
+	    "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="};
+
+	for (size_t i = 0; i < countof(names); i++)
+		if (strncmp(var, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
     const struct action_def *a, struct error *e)
 {
 	*env = (struct environment){0};
 	for (; *frozen; frozen++)
-		strv_add(&env->vars, *frozen);
+		if (!is_of_our_parent(*frozen))
+			strv_add(&env->vars, *frozen);
 	take_paths(env, paths);
 	if (a->env_file && take_file(env, paths, a->env_file, e))
 		return e->code;

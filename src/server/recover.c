@@ -4,6 +4,7 @@
 #include "server/attempt.h"
 #include "server/gates.h"
 #include "server/label.h"
+#include "server/notified.h"
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/readiness.h"
@@ -21,7 +22,7 @@ struct survivor {
 	uint64_t token;
 	pid_t pid;
 	bool exited, acked, empty, lost, placed;
-	bool notified; /* READY=1 was said */
+	char *notified; /* all that it said, or NULL */
 	struct keeper_exit_info exit;
 	int held[HELD_COUNT];
 	char key[24], row_key[24];
@@ -249,7 +250,7 @@ void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
 	struct survivor *s = survivor_of(d->recovery, token);
 
 	if (s)
-		s->notified = s->notified || attempt_is_ready_text(text);
+		text_set(&s->notified, text);
 }
 
 /* ---- both together ------------------------------------------------------------------ */
@@ -483,15 +484,18 @@ static void tell_lost(struct recovery *r)
 static void watch_readiness(struct recovery *r)
 {
 	for (size_t i = 0; i < r->survivors.n; i++) {
-		struct attempt *at = attempt_find(r->d, r->survivors.v[i]->token);
+		const struct survivor *s = r->survivors.v[i];
+		struct attempt *at = attempt_find(r->d, s->token);
 		struct job_view v;
 
-		if (!at || at->exited || !engine_job(r->d->engine, at->job, &v, NULL) ||
-		    v.core.state != JOB_RUNNING)
+		if (!at || at->exited)
 			continue;
-		if (r->survivors.v[i]->notified)
-			attempt_on_notified(r->d, at->token, "READY=1");
-		else
+		notified_begin(at);
+		if (s->notified)
+			notified_take(at, s->notified);
+		at = attempt_find(r->d, s->token);
+		if (at && engine_job(r->d->engine, at->job, &v, NULL) &&
+		    v.core.state == JOB_RUNNING)
 			readiness_begin(at, true);
 	}
 }
@@ -572,6 +576,7 @@ static void recovery_free(struct recovery *r)
 			if (s->held[k] >= 0)
 				close(s->held[k]);
 		label_release(&s->label);
+		free(s->notified);
 		free(s);
 	}
 	for (size_t i = 0; i < r->rows.n; i++) {

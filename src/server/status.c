@@ -2,6 +2,7 @@
 
 #include "server/gates.h"
 #include "server/launch.h"
+#include "server/notified.h"
 #include "server/why.h"
 
 json_t *status_time(usec_wall t)
@@ -103,6 +104,8 @@ static json_t *action_json(struct daemon *d, const struct job_view *j)
 		json_object_set_new(o, "why", json_string(j->why));
 	if (s && s->row)
 		json_object_set_new(o, "job", json_integer(s->row));
+	if (s && s->live)
+		notified_show(s->live, o);
 	return o;
 }
 

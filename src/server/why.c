@@ -2,6 +2,7 @@
 
 #include "server/gates.h"
 #include "server/launch.h"
+#include "server/notified.h"
 #include "server/readiness.h"
 #include "server/status.h"
 
@@ -34,9 +35,13 @@ static void describe_readiness(struct daemon *d, const struct job_view *j, struc
 	const struct attempt *at = daemon_slot(d, j->id)->live;
 	const char *text = at ? readiness_text(at) : NULL;
 
+	const char *said = at ? notified_status(at) : NULL;
+
 	str_add(out, ", not ready");
 	if (text)
 		str_fmt(out, ": %s", text);
+	if (said)
+		str_fmt(out, ", it says: %s", said);
 }
 
 static void describe_job(

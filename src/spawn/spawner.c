@@ -74,7 +74,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 		break;
 	case KEEPER_SHUTDOWN_ASKED: CALL(shutdown_asked, m->value); break;
 	case KEEPER_HELLO: CALL(hello, m->pid, m->value != 0); break;
-	case KEEPER_PONG: CALL(pong, m->value); break;
+	case KEEPER_PONG: CALL(pong, m->token, m->value); break;
 	case KEEPER_SPAWN:
 	case KEEPER_SIGNAL:
 	case KEEPER_HOLD:
@@ -196,7 +196,8 @@ enum err spawner_spawn(struct spawner *s, const struct spawn_spec *spec, struct 
 	if (spawn_spec_pack(spec, numbers, n, &memfd, e))
 		return e->code;
 	fds[0] = memfd;
-	m.flags = spec->notify ? KEEPER_SPAWN_NOTIFY : 0;
+	m.flags = (spec->notify ? KEEPER_SPAWN_NOTIFY : 0) |
+		  (spec->watchdog ? KEEPER_SPAWN_WATCHDOG : 0);
 	send_message(s, &m, NULL, fds, n + 1);
 	return ERR_OK;
 }
@@ -233,9 +234,9 @@ void spawner_shutdown(struct spawner *s)
 	send_plain(s, KEEPER_SHUTDOWN, 0, 0, KEEPER_SCOPE_LEADER);
 }
 
-void spawner_ping(struct spawner *s, int value)
+void spawner_ping(struct spawner *s, uint64_t token, int value)
 {
-	send_plain(s, KEEPER_PING, 0, value, KEEPER_SCOPE_LEADER);
+	send_plain(s, KEEPER_PING, token, value, KEEPER_SCOPE_LEADER);
 }
 
 bool spawner_is_idle(const struct spawner *s)

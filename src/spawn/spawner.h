@@ -45,13 +45,14 @@ struct spawner_events {
 	void (*failed)(void *ctx, uint64_t token, enum keeper_step step, int sys);
 	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 	void (*set_empty)(void *ctx, uint64_t token);
-	void (*notified)(void *ctx, uint64_t token, const char *text); /* sd_notify lines */
+	/* sd_notify(3): lines `MS KEY=VALUE`, the newest first (keeper_protocol.h) */
+	void (*notified)(void *ctx, uint64_t token, const char *text);
 	void (*listed)(void *ctx, const struct spawn_listed *job, int take_pidfd);
 	void (*held)(void *ctx, const char *name, int take_fd);
 	void (*listed_all)(void *ctx);
 	void (*shutdown_asked)(void *ctx, int times);
 	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups);
-	void (*pong)(void *ctx, int value);
+	void (*pong)(void *ctx, uint64_t token, int value);
 	void (*lost_keeper)(void *ctx); /* the last call; requests are dropped from here on */
 };
 
@@ -73,7 +74,8 @@ void spawner_hold(struct spawner *s, const char *name, int fd); /* a duplicate i
 void spawner_release(struct spawner *s, const char *name);
 void spawner_list(struct spawner *s);
 void spawner_shutdown(struct spawner *s);
-void spawner_ping(struct spawner *s, int value);
+/* Answered by pong; with a token, what its job notified before was told by then. */
+void spawner_ping(struct spawner *s, uint64_t token, int value);
 
 /* Whether everything asked for so far has left this process.  Before exit(). */
 bool spawner_is_idle(const struct spawner *s);

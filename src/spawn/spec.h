@@ -54,7 +54,8 @@ struct spawn_spec {
 	int nice;
 	int oom_score_adj;
 	bool no_new_privs;
-	bool notify; /* a notification socket; NOTIFY_SOCKET is set by the keeper */
+	bool notify;   /* a notification socket; NOTIFY_SOCKET is set by the keeper */
+	bool watchdog; /* WATCHDOG_PID is set by the keeper */
 };
 
 /* The spec as the keeper reads it, in a sealed memfd; ERR_LIMIT when it is too large.
