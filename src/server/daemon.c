@@ -231,9 +231,20 @@ void daemon_shutdown(struct daemon *d, const char *who)
 	d->shutting_down = true;
 	report(REPORT_INFO, "shutdown, asked for by %s", who);
 	d->shutdown_op = engine_shutdown(d->engine, clock_mono(), SHUTDOWN_WITHIN_MS);
-	operations_begin(d, d->shutdown_op, who);
+	operations_begin(d, d->shutdown_op, who, "system.shutdown");
 	operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
 	perform_effects(d);
+}
+
+/* The server was killed while it shut down; what is left was told already. */
+static void go_on_shutdown(struct daemon *d)
+{
+	d->shutting_down = true;
+	report(REPORT_INFO, "the shutdown goes on");
+	if (operations_about(d, d->shutdown_op))
+		operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
+	else
+		store_barrier(d->store, leave, d);
 }
 
 void daemon_ready(struct daemon *d)
@@ -247,7 +258,9 @@ void daemon_ready(struct daemon *d)
 	} else {
 		report(REPORT_INFO, "ready on %s", d->paths.socket);
 	}
-	if (d->shutdown_asked)
+	if (d->shutdown_op)
+		go_on_shutdown(d);
+	else if (d->shutdown_asked)
 		daemon_shutdown(d, "signal");
 }
 

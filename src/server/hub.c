@@ -9,12 +9,16 @@ struct follower {
 	struct follower *next;
 	struct http_stream *stream;
 	op_id operation; /* 0: everything */
+	uint64_t steps;	 /* of it, that were sent */
+	bool asked;	 /* the store is asked what became of it */
+	uint64_t number; /* streams come and go under one address */
 };
 
 /* Told once the barrier behind it is over. */
 struct item {
 	char *kind, *text;
 	op_id operation;
+	uint64_t step; /* its number, 0: no step */
 };
 struct items {
 	struct item *v;
@@ -24,6 +28,7 @@ struct items {
 struct hub {
 	struct daemon *d;
 	struct follower *followers;
+	uint64_t followers_ever;
 	struct items waiting, committing;
 	bool under_way;
 };
@@ -74,8 +79,10 @@ static void tell(struct hub *h, const struct item *it)
 {
 	for (struct follower *f = h->followers, *next; f; f = next) {
 		next = f->next;
-		if (f->operation && f->operation != it->operation)
+		if (f->operation && (f->operation != it->operation || f->asked))
 			continue;
+		if (f->operation && it->step && it->step <= f->steps)
+			continue; /* it came late and knows that one */
 		http_stream_send(f->stream, it->kind, it->text);
 		if (f->operation && strcmp(it->kind, "done") == 0)
 			http_stream_end(f->stream);
@@ -106,11 +113,11 @@ static void commit(struct hub *h)
 	store_barrier(h->d->store, committed, h);
 }
 
-static op_id operation_in(const char *fact)
+static uint64_t number_in(const char *fact, const char *key)
 {
-	const char *at = strstr(fact, "\"operation\":");
+	const char *at = strstr(fact, key);
 
-	return at ? strtoull(at + strlen("\"operation\":"), NULL, 10) : 0;
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
 void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, const char *fact)
@@ -122,7 +129,8 @@ void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, co
 	*vec_push(&h->waiting) = (struct item){.kind = text_dup(kind),
 	    .text = text_fmt(
 		"{\"id\":%lld,\"time\":\"%s\",%s", (long long)id, clock_iso(time, when), fact + 1),
-	    .operation = operation_in(fact)};
+	    .operation = number_in(fact, "\"operation\":"),
+	    .step = strcmp(kind, "step") == 0 ? number_in(fact, "\"n\":") : 0};
 	commit(h);
 }
 
@@ -146,28 +154,80 @@ static void send_snapshot(struct daemon *d, struct http_stream *s)
 	    s, "snapshot", json_pack("{s:s, s:o}", "event", "snapshot", "services", services));
 }
 
-/* What an operation did so far, for who comes late. */
-static void send_operation(struct daemon *d, struct http_stream *s, op_id id)
+/* What an operation did so far, for who comes late; its end, when it is over. */
+static void send_operation(struct follower *f, const json_t *o)
 {
-	json_t *o = operation_json(d, id);
+	json_int_t id = (json_int_t)f->operation;
+	json_t *step, *steps = json_object_get(o, "steps");
+	const char *state = json_string_value(json_object_get(o, "operation_state"));
 	size_t i;
-	json_t *step;
 
-	if (!o) {
-		send_json(s, "done",
-		    json_pack("{s:s, s:I}", "event", "done", "operation", (json_int_t)id));
-		http_stream_end(s);
-		return;
-	}
-	json_array_foreach(json_object_get(o, "steps"), i, step)
+	json_array_foreach(steps, i, step)
 	{
 		json_t *e = json_copy(step);
 
 		json_object_set_new(e, "event", json_string("step"));
-		json_object_set_new(e, "operation", json_integer((json_int_t)id));
-		send_json(s, "step", e);
+		json_object_set_new(e, "operation", json_integer(id));
+		json_object_set_new(e, "n", json_integer((json_int_t)i + 1));
+		send_json(f->stream, "step", e);
 	}
-	json_decref(o);
+	f->steps = json_array_size(steps);
+	if (o && text_eq(state, op_state_str(OP_ACTIVE)))
+		return;
+	json_t *done = json_pack(
+	    "{s:s, s:I, s:s}", "event", "done", "operation", id, "state", o ? state : "unknown");
+	json_object_update(done, json_object_get(o, "error"));
+	if (o)
+		json_object_set(done, "changed", json_object_get(o, "changed"));
+	send_json(f->stream, "done", done);
+	http_stream_end(f->stream);
+}
+
+struct question {
+	struct daemon *d;
+	uint64_t follower;
+};
+
+static bool take_row(const struct store_operation *r, void *ctx)
+{
+	*(json_t **)ctx = operation_row_json(r);
+	return true;
+}
+
+/* Its end is committed now, if it ever was one of ours. */
+static void answer_from_store(bool durable, void *ctx)
+{
+	struct question *q = ctx;
+	struct follower *f = q->d->hub->followers;
+	json_t *o = NULL;
+	struct error e = {0};
+	(void)durable;
+
+	while (f && f->number != q->follower)
+		f = f->next;
+	if (f) {
+		store_find_operation(q->d->store, (int64_t)f->operation, take_row, &o, &e);
+		store_relax(q->d->store);
+		send_operation(f, o);
+		json_decref(o);
+	}
+	free(q);
+}
+
+static void begin_operation(struct daemon *d, struct follower *f)
+{
+	json_t *o = operation_json(d, f->operation);
+
+	if (o) {
+		send_operation(f, o);
+		json_decref(o);
+		return;
+	}
+	struct question *q = mem_new(sizeof(*q));
+
+	*q = (struct question){d, f->number};
+	f->asked = true;
+	store_barrier(d->store, answer_from_store, q);
 }
 
 void hub_subscribe(void *ctx, struct http_stream *s, const char *query)
@@ -176,11 +236,12 @@ void hub_subscribe(void *ctx, struct http_stream *s, const char *query)
 	const char *op = strstr(query, "operation=");
 	struct follower *f = mem_new(sizeof(*f));
 
-	*f = (struct follower){.next = d->hub->followers, .stream = s};
+	*f = (struct follower){
+	    .next = d->hub->followers, .stream = s, .number = ++d->hub->followers_ever};
 	f->operation = op ? strtoull(op + strlen("operation="), NULL, 10) : 0;
 	d->hub->followers = f;
 	if (f->operation)
-		send_operation(d, s, f->operation);
+		begin_operation(d, f);
 	else
 		send_snapshot(d, s);
 }

@@ -9,6 +9,7 @@ struct waiter {
 	struct waiter *next;
 	struct daemon *d;
 	op_id id;
+	size_t after_step; /* SIZE_MAX: only the end counts */
 	operation_done_fn fn;
 	void *ctx;
 	struct event *timer;
@@ -19,10 +20,11 @@ struct waiter {
 struct entry {
 	char key[24];
 	op_id id;
-	char *who;
-	usec_wall started;
+	char *who, *method;
+	struct operation_about about;
 	size_t steps_told;
 	bool stored;
+	size_t started_stored, notes_stored; /* what its row says of them */
 	struct waiter *waiters;
 };
 
@@ -60,6 +62,7 @@ static void entry_free(struct entry *en)
 {
 	waiters_free(en->waiters);
 	free(en->who);
+	free(en->method);
 	free(en);
 }
 
@@ -86,25 +89,46 @@ static struct entry *find(const struct daemon *d, op_id id)
 	return map_get(&d->operations->by_id, key);
 }
 
-void operations_begin(struct daemon *d, op_id id, const char *who)
+static struct entry *entry_new(
+    struct daemon *d, op_id id, const char *who, const char *method, usec_wall began)
 {
-	if (find(d, id))
-		return;
 	struct entry *en = mem_new(sizeof(*en));
 
 	en->id = id;
 	snprintf(en->key, sizeof(en->key), "%llu", (unsigned long long)id);
 	en->who = text_dup(who);
-	en->started = clock_wall();
+	en->method = text_dup(method);
+	en->about = (struct operation_about){.who = en->who,
+	    .method = en->method,
+	    .began = began,
+	    .began_mono = clock_mono_of(began)};
 	map_put(&d->operations->by_id, en->key, en);
 	records_saw(d->records, COUNTER_OP, id);
+	return en;
 }
 
-const char *operations_who(const struct daemon *d, op_id id)
+bool operations_begin(struct daemon *d, op_id id, const char *who, const char *method)
+{
+	if (find(d, id))
+		return false;
+	entry_new(d, id, who, method, clock_wall());
+	return true;
+}
+
+void operations_adopt(struct daemon *d, op_id id, const char *who, const char *method,
+    usec_wall began, size_t n_steps)
+{
+	struct entry *en = entry_new(d, id, who, method, began);
+
+	en->stored = true;
+	en->steps_told = n_steps;
+}
+
+const struct operation_about *operations_about(const struct daemon *d, op_id id)
 {
 	const struct entry *en = find(d, id);
 
-	return en ? en->who : NULL;
+	return en ? &en->about : NULL;
 }
 
 size_t operations_in_flight(const struct daemon *d)
@@ -137,12 +161,13 @@ static void wait_over(evutil_socket_t fd, short what, void *ctx)
 	waiter_free(w);
 }
 
-void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx)
+void operations_watch(
+    struct daemon *d, op_id id, size_t after_step, msec timeout, operation_done_fn fn, void *ctx)
 {
 	struct entry *en = find(d, id);
 	struct waiter *w = mem_new(sizeof(*w));
 
-	*w = (struct waiter){.d = d, .id = id, .fn = fn, .ctx = ctx};
+	*w = (struct waiter){.d = d, .id = id, .after_step = after_step, .fn = fn, .ctx = ctx};
 	if (timeout > 0) {
 		w->timer = evtimer_new(d->base, wait_over, w);
 		event_add(w->timer,
@@ -150,6 +175,29 @@ void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn
 	}
 	w->next = en->waiters;
 	en->waiters = w;
+}
+
+void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx)
+{
+	operations_watch(d, id, SIZE_MAX, timeout, fn, ctx);
+}
+
+/* Who waits for a step is answered; who waits for the end goes on waiting. */
+static void answer_steps(struct daemon *d, struct entry *en)
+{
+	const struct error none = {0};
+
+	for (struct waiter **at = &en->waiters; *at;) {
+		struct waiter *w = *at;
+
+		if (w->after_step >= en->steps_told) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->fn(w->ctx, &none, operation_json(d, en->id));
+		waiter_free(w);
+	}
 }
 
 static bool forget_in(struct waiter **head, void *ctx)
@@ -178,61 +226,17 @@ void operations_unwait(struct daemon *d, void *ctx)
 			return;
 }
 
-/* ---- as JSON --------------------------------------------------------------- */
-
-json_t *strv_json(const struct strv *l)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; l && i < l->n; i++)
-		json_array_append_new(a, json_string_nocheck(l->v[i]));
-	return a;
-}
-
-json_t *steps_json(const struct op_step *steps, size_t n)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-		    a, json_pack("{s:s, s:s, s:s?, s:s?}", "step", steps[i].step, "service",
-			   steps[i].service, "action", steps[i].action, "reason", steps[i].reason));
-	return a;
-}
-
-json_t *operation_json(const struct daemon *d, op_id id)
-{
-	struct op_view v;
-
-	if (!engine_op(d->engine, id, &v))
-		return NULL;
-	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:b, s:o, s:o}", "operation", (json_int_t)id,
-	    "kind", op_kind_str(v.kind), "names", strv_json(v.names), "operation_state",
-	    op_state_str(v.state), "changed", v.changed, "started", strv_json(v.started), "steps",
-	    steps_json(v.steps, v.n_steps));
-	if (v.notes && v.notes->n)
-		json_object_set_new(o, "notes", strv_json(v.notes));
-	if (v.superseded_by)
-		json_object_set_new(o, "superseded_by", json_integer((json_int_t)v.superseded_by));
-	return o;
-}
-
 /* ---- the course of an operation ---------------------------------------------- */
 
-static void put_row(struct daemon *d, const struct entry *en, const struct op_view *v)
+static void put_row(struct daemon *d, struct entry *en, const struct op_view *v)
 {
-	json_t *names = strv_json(v->names), *steps = steps_json(v->steps, v->n_steps);
+	json_t *names = strv_json(v->names), *steps = steps_json(v->steps, v->n_steps, &en->about),
+	       *error = operation_error_json(v);
 	auto_free char *names_text = json_dumps(names, JSON_COMPACT);
 	auto_free char *steps_text = json_dumps(steps, JSON_COMPACT);
-	char *error_text = NULL;
+	auto_free char *error_text = json_is_object(error) ? json_dumps(error, JSON_COMPACT) : NULL;
+	auto_free char *detail = operation_detail(v, en->method);
 
-	if (v->state != OP_ACTIVE && v->code != ERR_OK) {
-		json_t *e = json_pack("{s:i, s:s, s:s?, s:o}", "code", err_rpc_code(v->code),
-		    "name", err_str(v->code), "message", v->message, "chain", strv_json(v->chain));
-
-		error_text = json_dumps(e, JSON_COMPACT);
-		json_decref(e);
-	}
 	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)v->id,
 					  .kind = op_kind_str(v->kind),
 					  .names = names_text,
@@ -240,21 +244,54 @@ static void put_row(struct daemon *d, const struct entry *en, const struct op_vi
 					  .error = error_text,
 					  .steps = steps_text,
 					  .who = en->who,
-					  .started = en->started,
-					  .ended = v->state == OP_ACTIVE ? 0 : clock_wall()});
+					  .started = en->about.began,
+					  .ended = en->about.ended,
+					  .detail = detail});
+	en->stored = true;
+	en->started_stored = v->started->n;
+	en->notes_stored = v->notes->n;
 	json_decref(names);
 	json_decref(steps);
-	free(error_text);
+	json_decref(error);
+}
+
+/* Steps count in whole milliseconds: none is later than the end. */
+static void set_end(struct entry *en, const struct op_view *v)
+{
+	usec_wall last =
+	    v->n_steps ? operation_step_time(&v->steps[v->n_steps - 1], &en->about) : 0;
+
+	en->about.ended = clock_wall();
+	if (en->about.ended < last)
+		en->about.ended = last;
+}
+
+/* Its row is not for each step: those are events, and all of them stand in it at its end. */
+static bool row_is_old(const struct entry *en, const struct op_view *v)
+{
+	return !en->stored || v->state != OP_ACTIVE || en->started_stored != v->started->n ||
+	       en->notes_stored != v->notes->n;
+}
+
+static void tell_begin(struct daemon *d, op_id id, const char *kind, const struct strv *names,
+    const char *who, const char *method)
+{
+	json_t *o = json_pack("{s:s, s:I, s:s, s:s?, s:o, s:s?}", "event", "operation", "operation",
+	    (json_int_t)id, "kind", kind, "method", method, "names", strv_json(names), "who", who);
+	auto_free char *fact = json_dumps(o, JSON_COMPACT);
+
+	json_decref(o);
+	records_event(d, "operation", names->n ? names->v[0] : NULL, fact);
 }
 
 static void tell_steps(struct daemon *d, struct entry *en, const struct op_view *v)
 {
-	for (; en->steps_told < v->n_steps; en->steps_told++) {
-		const struct op_step *s = &v->steps[en->steps_told];
+	while (en->steps_told < v->n_steps) {
+		const struct op_step *s = &v->steps[en->steps_told++];
 		auto_str fact = {0};
 
-		str_fmt(&fact,
-		    "{\"event\":\"step\",\"operation\":%llu,\"step\":", (unsigned long long)v->id);
+		str_fmt(&fact, "{\"event\":\"step\",\"operation\":%llu,\"n\":%zu,\"step\":",
+		    (unsigned long long)v->id, en->steps_told);
 		json_add_text(&fact, s->step);
 		str_add(&fact, ",\"service\":");
 		json_add_text(&fact, s->service);
@@ -279,6 +316,32 @@ static void tell_end(struct daemon *d, const struct op_view *v)
 	}
 	str_add_char(&fact, '}');
 	records_event(d, "done", v->names->n ? v->names->v[0] : NULL, str_text(&fact));
+}
+
+op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method)
+{
+	op_id id = engine_op_number(d->engine);
+	const struct op_view v = {.id = id, .state = OP_DONE, .changed = true, .names = names};
+	json_t *list = strv_json(names);
+	auto_free char *names_text = json_dumps(list, JSON_COMPACT);
+	auto_free char *detail = operation_detail(&v, method);
+	usec_wall now = clock_wall();
+
+	records_saw(d->records, COUNTER_OP, id);
+	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)id,
+					  .kind = kind,
+					  .names = names_text,
+					  .state = op_state_str(OP_DONE),
+					  .steps = "[]",
+					  .who = who,
+					  .started = now,
+					  .ended = now,
+					  .detail = detail});
+	tell_begin(d, id, kind, names, who, method);
+	tell_end(d, &v);
+	json_decref(list);
+	return id;
 }
 
 static void commit_ended(struct daemon *d);
@@ -341,14 +404,19 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 
 	if (!engine_op(d->engine, fx->op, &v))
 		return;
-	operations_begin(d, fx->op, "supervisor");
+	operations_begin(d, fx->op, "supervisor", NULL);
 	struct entry *en = find(d, fx->op);
-	if (!en->stored || v.state != OP_ACTIVE)
-		put_row(d, en, &v); /* not for each step: all of them stand in it */
-	en->stored = true;
+	if (!en->stored)
+		tell_begin(d, v.id, op_kind_str(v.kind), v.names, en->who, en->method);
+	if (v.state != OP_ACTIVE)
+		set_end(en, &v);
+	if (row_is_old(en, &v))
+		put_row(d, en, &v);
 	tell_steps(d, en, &v);
-	if (v.state == OP_ACTIVE)
+	if (v.state == OP_ACTIVE) {
+		answer_steps(d, en);
 		return;
+	}
 	tell_end(d, &v);
 	end(d, en, &v);
 }

@@ -10,8 +10,7 @@
 #define HP_SERVER_OPERATIONS_H
 
 #include "server/daemon.h"
-
-#include <jansson.h>
+#include "server/operation_json.h"
 
 /* The end of a wait: `answer` is the operation as JSON, taken.  `e->code` is
  * ERR_OK when it reached what was asked; ERR_TIMEOUT when the wait was over first. */
@@ -20,22 +19,33 @@ typedef void (*operation_done_fn)(void *ctx, const struct error *e, json_t *take
 struct operations *operations_new(struct daemon *d);
 void operations_free(struct operations *o);
 
-/* After engine_request() and before perform_effects(). */
-void operations_begin(struct daemon *d, op_id id, const char *who);
-/* timeout 0: as long as it takes. */
+/* After engine_request() and before perform_effects().  False: it is in flight already,
+ * an equal request joined it.  `method`: what asked, "service.start". */
+bool operations_begin(struct daemon *d, op_id id, const char *who, const char *method);
+/* One that a killed server left; before engine_restore_op().  `n_steps` were told. */
+void operations_adopt(struct daemon *d, op_id id, const char *who, const char *method,
+    usec_wall began, size_t n_steps);
+/* Something that is over at once (a signal, a word, a definition) has a number, too. */
+op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method);
+
+/* The end; timeout 0: as long as it takes.  The operation is in flight. */
 void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx);
+/* The same, or a step beyond the first `after_step`. */
+void operations_watch(
+    struct daemon *d, op_id id, size_t after_step, msec timeout, operation_done_fn fn, void *ctx);
 /* The caller's connection is gone: its function will not be called any more. */
 void operations_unwait(struct daemon *d, void *ctx);
 
 void operations_changed(struct daemon *d, const struct effect *fx); /* EFFECT_OP */
 
-const char *operations_who(const struct daemon *d, op_id id); /* NULL: not in flight */
+/* What is known of one in flight beside the engine; NULL: it is not. */
+struct operation_about {
+	const char *who, *method;
+	usec_wall began, ended; /* ended 0: in flight */
+	msec began_mono; /* of began; steps count from there, also when the wall clock is set */
+};
+const struct operation_about *operations_about(const struct daemon *d, op_id id);
 size_t operations_in_flight(const struct daemon *d);
-
-/* operation, kind, names, state, steps, started, changed, notes; NULL: not in
- * memory any more (the store has it). */
-json_t *operation_json(const struct daemon *d, op_id id);
-json_t *steps_json(const struct op_step *steps, size_t n);
-json_t *strv_json(const struct strv *l);
 
 #endif

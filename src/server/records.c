@@ -112,9 +112,9 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 
 	if (us->run != u->run) {
 		free(us->who);
-		const char *who = u->op ? operations_who(d, u->op) : NULL;
+		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
 		*us = (struct unit_slot){.run = u->run, .started = clock_wall()};
-		us->who = text_dup(who ? who : "supervisor"); /* pulled in, or started again */
+		us->who = text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
 		records_saw(d->records, COUNTER_RUN, u->run);
 	}
 	return us;

@@ -10,6 +10,7 @@
 #include "server/readiness.h"
 #include "server/records.h"
 #include "server/registration.h"
+#include "server/resumption.h"
 #include "server/submission.h"
 
 #include <malloc.h>
@@ -159,21 +160,6 @@ static bool take_job(const struct store_job *row, void *ctx)
 	return true;
 }
 
-/* An operation dies with its server; what it asked for goes on. */
-static bool close_operation(const struct store_operation *row, void *ctx)
-{
-	struct daemon *d = ctx;
-	struct store_operation over = *row;
-
-	over.state = op_state_str(OP_CANCELLED);
-	over.error =
-	    "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was restarted; "
-	    "the services go on\"}";
-	over.ended = clock_wall();
-	store_put_operation(d->store, &over);
-	return true;
-}
-
 enum err recover_begin(struct daemon *d, struct error *e)
 {
 	d->recovery = mem_new(sizeof(*d->recovery));
@@ -185,8 +171,7 @@ enum err recover_begin(struct daemon *d, struct error *e)
 	    records_counter(d->records, COUNTER_OP), records_counter(d->records, COUNTER_RUN));
 	engine_restore_begin(d->engine);
 	if (gates_load_flags(d, e) || registration_load(d, e) ||
-	    store_load_wanted(d->store, take_wanted, d, e) ||
-	    store_load_operations(d->store, close_operation, d, e))
+	    store_load_wanted(d->store, take_wanted, d, e))
 		return e->code;
 	return ERR_OK;
 }
@@ -561,7 +546,7 @@ static void begin_boot(struct daemon *d)
 	if (names.n && engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_ERROR, "boot: %s", e.msg);
 	else if (names.n)
-		operations_begin(d, op, "boot");
+		operations_begin(d, op, "boot", "boot");
 	strv_release(&names);
 	strv_release(&chain);
 	perform_effects(d);
@@ -617,6 +602,7 @@ void recover_on_listed_all(void *ctx)
 	place_survivors(r);
 	end_strays(r);
 	capture_orphans(r);
+	resumption_give(d);
 	engine_restored(d->engine, clock_mono());
 	perform_effects(d);
 	tell_ends(r);

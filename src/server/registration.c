@@ -41,7 +41,7 @@ static op_id stop_and_forget(struct daemon *d, const char *name, const char *who
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
 	else
-		operations_begin(d, op, who);
+		operations_begin(d, op, who, "service.delete");
 	strv_release(&chain);
 	return op;
 }

@@ -67,7 +67,7 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 		return e->code;
 	}
 	*name = r->name;
-	operations_begin(d, *out, who);
+	operations_begin(d, *out, who, "run.submit");
 	return ERR_OK;
 }
 

@@ -161,6 +161,14 @@ enum err store_find_job(struct store *s, int64_t id, store_job_fn fn, void *ctx,
 	return READ(store_job, T_JOBS, "WHERE id = ?", &b);
 }
 
+enum err store_list_operations(
+    struct store *s, int64_t before, store_operation_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.numbers = {before ? before : INT64_MAX}, .n = 1};
+
+	return READ(store_operation, T_OPERATIONS, "WHERE id < ? ORDER BY id DESC", &b);
+}
+
 enum err store_find_operation(
     struct store *s, int64_t id, store_operation_fn fn, void *ctx, struct error *e)
 {

@@ -54,6 +54,7 @@ static const struct column operations[] = {
 	KEY(store_operation, id), TEXT(store_operation, kind), TEXT(store_operation, names),
 	TEXT(store_operation, state), TEXT(store_operation, error), TEXT(store_operation, steps),
 	TEXT(store_operation, who), INT(store_operation, started), INT(store_operation, ended),
+	TEXT(store_operation, detail),
 };
 static const struct column events[] = {
 	KEY(store_event, id), INT(store_event, cause), INT(store_event, time),

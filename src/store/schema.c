@@ -29,6 +29,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
     "CREATE INDEX events_subject ON events (subject, id);"
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
     "CREATE TABLE flags (name TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID;",
+    "ALTER TABLE operations ADD COLUMN detail TEXT;",
 };
 
 bool db_is_corrupt(int rc)

@@ -76,6 +76,7 @@ struct store_operation { /* key: id */
 	const char *kind, *names, *state, *error, *steps; /* names, error, steps: JSON */
 	const char *who;
 	usec_wall started, ended; /* ended 0: open */
+	const char *detail;	  /* JSON: what else it takes to take it up again */
 };
 struct store_event { /* key: id, given by the caller, growing */
 	int64_t id, cause;
@@ -146,6 +147,8 @@ enum err store_find_run(
     struct store *s, const char *name, store_run_fn fn, void *ctx, struct error *e);
 enum err store_list_jobs(struct store *s, int64_t run, store_job_fn fn, void *ctx, struct error *e);
 enum err store_find_job(struct store *s, int64_t id, store_job_fn fn, void *ctx, struct error *e);
+enum err store_list_operations(struct store *s, int64_t before, store_operation_fn fn, void *ctx,
+    struct error *e); /* newest first, until fn says enough */
 enum err store_find_operation(
     struct store *s, int64_t id, store_operation_fn fn, void *ctx, struct error *e);
 /* subject NULL: any.  since, until inclusive, 0: no bound.  after: ids above. */

@@ -250,10 +250,10 @@ static void answer_plan(struct rpc_call *call, const struct engine_request *rq,
 	} else {
 		struct follow f = {.call = call, .names = *names, .extra = take_extra};
 
-		rpc_answer(
-		    call, complete(d, &f,
-			      json_pack("{s:b, s:b, s:o, s:[]}", "dry_run", 1, "changed",
-				  plan.n > 0, "steps", steps_json(plan.v, plan.n), "started")));
+		rpc_answer(call,
+		    complete(d, &f,
+			json_pack("{s:b, s:b, s:o, s:[]}", "dry_run", 1, "changed", plan.n > 0,
+			    "steps", steps_json(plan.v, plan.n, NULL), "started")));
 		json_decref(take_extra);
 	}
 	op_plan_release(&plan);
@@ -287,8 +287,28 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 		json_decref(take_extra);
 		perform_effects(d);
 	} else {
-		operations_begin(d, op, who);
-		ops_follow(call, params, op, names, take_extra);
+		json_t *extra = take_extra ? take_extra : json_object();
+
+		json_object_set_new(extra, "joined",
+		    json_boolean(!operations_begin(d, op, who, rpc_call_method(call))));
+		ops_follow(call, params, op, names, extra);
 	}
 	strv_release(&chain);
+}
+
+void ops_note(struct rpc_call *call, const char *kind, const struct strv *names, json_t *answer)
+{
+	auto_free char *who = ops_who(call);
+	op_id id = operations_note(ops_daemon(call), kind, names, who, rpc_call_method(call));
+
+	json_object_set_new(answer, "operation", json_integer((json_int_t)id));
+}
+
+void ops_note_one(struct rpc_call *call, const char *kind, const char *name, json_t *answer)
+{
+	struct strv names = {0};
+
+	strv_add(&names, name);
+	ops_note(call, kind, &names, answer);
+	strv_release(&names);
 }

@@ -16,7 +16,7 @@
 #include "server/daemon.h"
 
 extern const struct rpc_group ops_register, ops_service, ops_start, ops_action, ops_run, ops_logs,
-    ops_system, ops_graph;
+    ops_system, ops_graph, ops_operation;
 
 struct daemon *ops_daemon(const struct rpc_call *call);
 
@@ -54,6 +54,10 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 /* An operation that is under way already: wait for it and answer. */
 void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const struct strv *names,
     json_t *take_extra);
+
+/* The number of a change that is over at once, set as `operation` of the answer. */
+void ops_note(struct rpc_call *call, const char *kind, const struct strv *names, json_t *answer);
+void ops_note_one(struct rpc_call *call, const char *kind, const char *name, json_t *answer);
 
 #define OPS_METHOD(method, text, table, fn, changes)                                               \
 	{                                                                                          \

@@ -9,7 +9,6 @@
 
 #include <sys/resource.h>
 
-static const struct rpc_param op_params[] = {{"operation", RPC_STRING_OR_INT, true, "its number"}};
 static const struct rpc_param flag_params[] = {{"name", RPC_STRING, true, "a flag"}};
 static const struct rpc_param event_params[] = {
     {"subject", RPC_STRING, false, "of that service or run"},
@@ -70,26 +69,18 @@ static void info(struct rpc_call *call, json_t *params)
 	rpc_answer(call, o);
 }
 
-static void shut_down(bool durable, void *ctx)
-{
-	struct daemon *d = ctx;
-	(void)durable;
-
-	daemon_shutdown(d, "rpc system.shutdown");
-}
-
-/* Answered first: the socket is gone when everything has ended. */
+/* Answered once it is stored; the socket is gone when everything has ended. */
 static void shutdown_all(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	(void)params;
 
-	ops_answer_committed(
-	    call, json_pack("{s:b, s:I}", "shutdown", 1, "pid", (json_int_t)d->keeper));
-	store_barrier(d->store, shut_down, d);
+	daemon_shutdown(d, "rpc system.shutdown");
+	ops_answer_committed(call, json_pack("{s:b, s:I, s:I}", "shutdown", 1, "pid",
+				       (json_int_t)d->keeper, "operation", (json_int_t)d->shutdown_op));
 }
 
-/* ---- operations ------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------- */
 
 static json_t *loads(const char *text)
 {
@@ -97,35 +88,6 @@ static json_t *loads(const char *text)
 
 	return o ? o : json_null();
 }
-
-static bool take_operation(const struct store_operation *r, void *ctx)
-{
-	json_t **out = ctx;
-
-	*out = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
-	    (json_int_t)r->id, "kind", r->kind, "names", loads(r->names), "operation_state",
-	    r->state, "error", loads(r->error), "steps", loads(r->steps), "who", r->who, "began",
-	    status_time(r->started), "ended", status_time(r->ended));
-	return true;
-}
-
-static void get_op(struct rpc_call *call, json_t *params)
-{
-	struct daemon *d = ops_daemon(call);
-	int64_t id = param_int(params, "operation", 0);
-	json_t *o = id > 0 ? operation_json(d, (op_id)id) : NULL;
-	struct error e = {0};
-
-	if (!o && id > 0)
-		store_find_operation(d->store, id, take_operation, &o, &e);
-	if (o)
-		rpc_answer(call, o);
-	else
-		ops_fail(call, ERR_NOT_FOUND, "no operation %lld", (long long)id);
-	store_relax(d->store);
-}
-
-/* ---- events ---------------------------------------------------------------------------- */
 
 static bool add_event(const struct store_event *r, void *ctx)
 {
@@ -210,7 +172,6 @@ static const struct rpc_method methods[] = {
     OPS_METHOD_0("system.info", "Who is there", info, false),
     OPS_METHOD_0(
 	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
-    OPS_METHOD("op.get", "An operation, running or over", op_params, get_op, false),
     OPS_METHOD("events.query", "What happened, oldest first", event_params, query_events, false),
     OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
     OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),

@@ -1,0 +1,307 @@
+"""Operations: joined, watched, called off, looked up later, and not lost with the server (SPEC 2.5.12-15, 2.8)."""
+import json
+import os
+import socket
+import signal
+import threading
+
+from hp import (E_NOT_FOUND, E_STATE, E_TIMEOUT, http_request, is_alive, wait_until)
+
+CANCELLED = -32013
+
+
+class Stream:
+    """GET /events?...: a list of (kind, data) that grows until the server ends the stream."""
+
+    def __init__(self, hp, query):
+        self.events, self.ended = [], False
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(str(hp.socket))
+        self.sock.sendall(f"GET /events?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        kind, text = None, b""
+        try:
+            while piece := self.sock.recv(65536):
+                text += piece
+                while b"\n" in text:
+                    line, text = text.split(b"\n", 1)
+                    line = line.decode().strip()
+                    if line.startswith("event:"):
+                        kind = line[6:].strip()
+                    elif line.startswith("data:"):
+                        self.events.append((kind, json.loads(line[5:])))
+        except OSError:
+            pass
+        self.ended = True
+        self.sock.close()
+
+    def of(self, kind):
+        return [data for k, data in self.events if k == kind]
+
+
+def held(hp, name, **keys):
+    """A service that is ready when somebody removes its hold file; returns the file."""
+    hold = hp.root / f"hold-{name}"
+    hold.touch()
+    hp.define(name, f"while [ -e {hold} ]; do sleep 0.01; done; echo up; exec {hp.bin}/pause",
+              readiness={"log": "up"}, **keys)
+    return hold
+
+
+def over(hp, op, bound=10):
+    return wait_until(lambda: (o := hp.rpc("op.get", operation=op))["operation_state"] != "active" and o, bound,
+                      f"operation {op} ends")
+
+
+def test_equal_requests_join_and_share_one_number(hp):
+    hold = held(hp, "slow")
+    first = hp.rpc("service.start", name="slow", wait=False)
+    second = hp.rpc("service.start", name="slow", wait=False)
+    assert second["operation"] == first["operation"]
+    assert (first["joined"], second["joined"]) == (False, True)
+    third = hp.later("service.start", name=["slow"])
+    hold.unlink()
+    assert third.done()["operation"] == first["operation"]
+    later = hp.rpc("service.start", name="slow")
+    assert later["operation"] != first["operation"] and later["changed"] is False
+
+
+def test_a_second_stop_joins_and_sends_no_signal_again(hp):
+    hold, said = hp.root / "hold", hp.root / "terms"
+    hold.touch()
+    hp.define("deaf", f"trap 'echo term >> {said}' TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done",
+              readiness={"log": "up"}, stop_timeout_ms=30000)
+    hp.rpc("service.start", name="deaf")
+    first = hp.rpc("service.stop", name="deaf", wait=False)
+    wait_until(said.exists, what="TERM came")
+    second = hp.later("service.stop", name="deaf")
+    assert hp.rpc("service.stop", name="deaf", wait=False)["operation"] == first["operation"]
+    hold.unlink()
+    assert second.done()["operation"] == first["operation"]
+    assert said.read_text() == "term\n"
+    assert hp.state("deaf") == "inactive"
+
+
+def test_a_start_that_meets_a_stop_waits_until_the_set_is_empty(hp):
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.define("deaf", f"trap : TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done; [ -e {hp.root}/again ] || exit 0; "
+                      f"exec {hp.bin}/pause", readiness={"log": "up"}, stop_timeout_ms=30000)
+    hp.rpc("service.start", name="deaf")
+    old = hp.pid("deaf")
+    stop = hp.later("service.stop", name="deaf")
+    hp.wait_state("deaf", "stopping")
+    start = hp.rpc("service.start", name="deaf", wait=False)
+    assert is_alive(old) and hp.state("deaf") == "stopping"
+    hold.unlink()
+    assert over(hp, start["operation"])["operation_state"] == "done"
+    stop.join(10)
+    assert stop.error.code == CANCELLED
+    assert stop.error.data["superseded_by"] == start["operation"]
+    assert not is_alive(old) and hp.pid("deaf") != old
+
+
+def test_what_was_called_off_is_not_started_and_what_runs_stays(hp):
+    hold = held(hp, "db")
+    hp.define("web", depends_on=["db"])
+    hp.define("app", depends_on=["web"])
+    start = hp.later("service.start", name="app")
+    wait_until(lambda: hp.pid("db"), what="db runs")
+    op = hp.rpc("op.list", state="active")["operations"][0]["operation"]
+    assert hp.rpc("op.cancel", operation=op)["operation_state"] == "cancelled"
+    start.join(10)
+    assert start.error.code == CANCELLED and "called off" in start.error.message
+    assert hp.state("web") == hp.state("app") == "inactive"
+    assert hp.status("app")["wanted"] == "ignore", "the word is what it was before"
+    assert is_alive(hp.pid("db")), "what was executed goes on"
+    hold.unlink()
+    hp.wait_state("db", "running")
+    assert hp.state("web") == hp.state("app") == "inactive"
+    assert hp.refusal("op.cancel", operation=op).code == E_STATE
+    assert hp.refusal("op.cancel", operation=10 ** 9).code == E_NOT_FOUND
+
+
+def test_calling_off_leaves_what_somebody_else_demands(hp):
+    hold = held(hp, "slow")
+    hp.define("shared", depends_on=["slow"])
+    hp.define("one", depends_on=["shared"])
+    hp.define("two", depends_on=["shared"])
+    first = hp.rpc("service.start", name="one", wait=False)["operation"]
+    second = hp.later("service.start", name="two")
+    wait_until(lambda: hp.state("two") == "waiting_deps", what="two waits")
+    hp.rpc("op.cancel", operation=first)
+    assert hp.state("one") == "inactive"
+    hold.unlink()
+    second.done()
+    assert hp.state("shared") == hp.state("two") == "running" and hp.state("one") == "inactive"
+
+
+def test_a_stop_can_not_be_taken_back(hp):
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.define("deaf", f"trap : TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done", readiness={"log": "up"},
+              stop_timeout_ms=30000)
+    hp.rpc("service.start", name="deaf")
+    op = hp.rpc("service.stop", name="deaf", wait=False)["operation"]
+    assert hp.refusal("op.cancel", operation=op).code == E_STATE
+    hold.unlink()
+    assert over(hp, op)["operation_state"] == "done"
+
+
+def test_the_stream_of_an_operation_tells_each_step_once_and_ends_with_its_end(hp):
+    hold = held(hp, "db")
+    hp.define("web", depends_on=["db"])
+    op = hp.rpc("service.start", name="web", wait=False)["operation"]
+    early = Stream(hp, f"operation={op}")
+    wait_until(lambda: early.of("step"), what="the first step was told")
+    late = Stream(hp, f"operation={op}")
+    hold.unlink()
+    for stream in (early, late, Stream(hp, f"operation={op}")):
+        wait_until(lambda: stream.ended, what="the stream ends")
+        assert [(s["step"], s["service"]) for s in stream.of("step")] == [("start", "db"), ("start", "web")]
+        assert all(s["time"] for s in stream.of("step"))
+        assert stream.events[-1][0] == "done" and stream.events[-1][1]["state"] == "done"
+    after = Stream(hp, f"operation={op}")
+    wait_until(lambda: after.ended, what="the stream of what is over ends")
+    assert [s["service"] for s in after.of("step")] == ["db", "web"]
+    assert after.events[-1][1]["state"] == "done"
+    unknown = Stream(hp, "operation=99999999")
+    wait_until(lambda: unknown.ended, what="the stream of what never was ends")
+    assert unknown.of("done")[0]["state"] == "unknown"
+
+
+def test_a_watch_answers_at_the_next_step_or_at_the_end(hp):
+    hold = held(hp, "db")
+    hp.define("web", depends_on=["db"])
+    op = hp.rpc("service.start", name="web", wait=False)["operation"]
+    first = hp.rpc("op.watch", operation=op, after_step=0)
+    assert [s["service"] for s in first["steps"]] == ["db"] and first["operation_state"] == "active"
+    late = hp.refusal("op.watch", operation=op, after_step=1, timeout_ms=50)
+    assert late.code == E_TIMEOUT and late.data["operation"] == op
+    step, end = hp.later("op.watch", operation=op, after_step=1), hp.later("op.watch", operation=op)
+    hold.unlink()
+    assert [s["service"] for s in step.done()["steps"]] == ["db", "web"]
+    assert end.done()["operation_state"] == "done" and end.result["ended"]
+    again = hp.rpc("op.watch", operation=op)
+    assert again["operation_state"] == "done" and len(again["steps"]) == 2
+    times = [s["time"] for s in again["steps"]]
+    assert times == sorted(times) and again["began"] <= times[0] and times[-1] <= again["ended"]
+
+
+def test_what_failed_is_an_answer_of_a_watch_with_its_error(hp):
+    hp.define("bad", "exit 3", readiness={"log": "never"}, retry_policy={"restart": "never"})
+    op = hp.rpc("service.start", name="bad", wait=False)["operation"]
+    ended = hp.rpc("op.watch", operation=op)
+    assert ended["operation_state"] == "failed" and ended["error"]["name"] == "start_failed"
+    stored = hp.rpc("op.get", operation=op)
+    assert stored["error"]["message"] == ended["error"]["message"]
+    assert stored["method"] == "service.start" and stored["who"].startswith("uid")
+
+
+def test_operations_are_listed_newest_first_with_filters(hp):
+    hp.define("a")
+    hp.define("b")
+    for name in ("a", "b", "a"):
+        hp.rpc("service.restart", name=name)
+    hp.rpc("service.stop", name="b")
+    rows = hp.rpc("op.list")["operations"]
+    ids = [r["operation"] for r in rows]
+    assert ids == sorted(ids, reverse=True) and rows[0]["kind"] == "stop"
+    assert {r["kind"] for r in hp.rpc("op.list", name="a", kind="restart")["operations"]} == {"restart"}
+    assert len(hp.rpc("op.list", name="a", kind="restart")["operations"]) == 2
+    assert hp.rpc("op.list", state="failed")["operations"] == []
+    page = hp.rpc("op.list", limit=2)
+    assert [r["operation"] for r in page["operations"]] == ids[:2]
+    assert [r["operation"] for r in hp.rpc("op.list", limit=2, cursor=page["next"])["operations"]] == ids[2:4]
+
+
+def test_a_start_goes_on_after_the_server_was_killed_and_ends(hp):
+    hold = held(hp, "db")
+    hp.define("web", depends_on=["db"])
+    op = hp.rpc("service.start", name="web", wait=False)["operation"]
+    wait_until(lambda: hp.pid("db"), what="db runs")
+    hp.kill_server()
+    taken = hp.rpc("op.get", operation=op)
+    assert taken["operation_state"] == "active" and taken["names"] == ["web"] and taken["kind"] == "start"
+    assert taken["method"] == "service.start"
+    waiting = hp.later("op.watch", operation=op)
+    hold.unlink()
+    ended = waiting.done()
+    assert ended["operation_state"] == "done"
+    assert [(s["step"], s["service"]) for s in ended["steps"]] == [("start", "db"), ("start", "web")]
+    assert hp.state("web") == "running"
+
+
+def test_a_restart_goes_on_after_the_server_was_killed_in_its_stop(hp):
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.define("deaf", f"trap : TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done; [ -e {hp.root}/dead ] || "
+                      f"{{ touch {hp.root}/dead; exit 0; }}; exec {hp.bin}/pause",
+              readiness={"log": "up"}, stop_timeout_ms=30000)
+    hp.rpc("service.start", name="deaf")
+    old = hp.pid("deaf")
+    op = hp.rpc("service.restart", name="deaf", wait=False)["operation"]
+    hp.wait_state("deaf", "stopping")
+    hp.kill_server()
+    assert hp.rpc("op.get", operation=op)["operation_state"] == "active"
+    assert hp.state("deaf") == "stopping" and is_alive(old)
+    hold.unlink()
+    assert over(hp, op)["operation_state"] == "done"
+    assert hp.state("deaf") == "running" and hp.pid("deaf") != old
+
+
+def test_a_stop_goes_on_after_the_server_was_killed(hp):
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.define("db")
+    hp.define("web", f"trap : TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done", readiness={"log": "up"},
+              stop_timeout_ms=30000, depends_on=["db"])
+    hp.rpc("service.start", name="web")
+    op = hp.rpc("service.stop", name="db", wait=False)["operation"]
+    hp.wait_state("web", "stopping")
+    hp.kill_server()
+    hp.kill_server()
+    assert hp.rpc("op.get", operation=op)["operation_state"] == "active"
+    assert is_alive(hp.pid("db")), "it waits for its turn"
+    hold.unlink()
+    ended = over(hp, op)
+    assert ended["operation_state"] == "done"
+    assert [(s["step"], s["service"]) for s in ended["steps"]] == [("stop", "web"), ("stop", "db")]
+    assert hp.state("db") == hp.state("web") == "inactive"
+    assert hp.status("web")["reason"].startswith("dependency_stopped")
+
+
+def test_a_run_goes_on_after_the_server_was_killed(hp):
+    hold = hp.root / "hold"
+    hold.touch()
+    sent = hp.rpc("run.submit", actions=[{"name": "work", "script": f"while [ -e {hold} ]; do sleep 0.01; done"}],
+                  wait=False)
+    wait_until(lambda: hp.rpc("run.get", run=sent["run"])["state"] == "running", what="it runs")
+    hp.kill_server()
+    assert hp.rpc("op.get", operation=sent["operation"])["operation_state"] == "active"
+    hold.unlink()
+    assert over(hp, sent["operation"])["operation_state"] == "done"
+    assert hp.rpc("run.get", run=sent["run"])["state"] == "succeeded"
+
+
+def test_a_shutdown_goes_on_after_the_server_was_killed(fresh):
+    hp = fresh().start()
+    hold = hp.root / "hold"
+    hold.touch()
+    hp.define("deaf", f"trap : TERM; echo up; while [ -e {hold} ]; do sleep 0.01; done", readiness={"log": "up"},
+              stop_timeout_ms=30000)
+    hp.rpc("service.start", name="deaf")
+    server = hp.info()["pid"]
+    op = hp.rpc("system.shutdown")["operation"]
+    assert hp.rpc("system.shutdown")["operation"] == op
+    hp.wait_state("deaf", "stopping")
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: "the shutdown goes on" in hp.log_text(), 15, "the next server goes on")
+    assert hp.rpc("op.get", operation=op)["operation_state"] == "active"
+    hold.unlink()
+    wait_until(lambda: hp.process.poll() is not None, 20, "the daemon ends")
+    wait_until(lambda: not hp.left(), 5, "nothing is left")
