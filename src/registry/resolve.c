@@ -161,8 +161,8 @@ static bool is_ever_started(const struct target *t)
 /* A gate on something that is not run here, and no name beside it. */
 static bool is_external(const struct dep *d)
 {
-	return d->gate.kind != GATE_NONE && d->gate.kind != GATE_SOCKET && !d->service &&
-	       !d->action && !d->repo && !d->crate && !d->bin;
+	return d->gate.kind != GATE_NONE && d->gate.kind != GATE_SOCKET && !d->name &&
+	       !d->service && !d->action && !d->repo && !d->crate && !d->bin;
 }
 
 static int candidate_order(const void *a, const void *b)

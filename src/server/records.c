@@ -144,7 +144,8 @@ void records_put_run(struct daemon *d, unit_id unit)
 				    .who = us->who,
 				    .started = us->started,
 				    .ended = us->ended,
-				    .definition = entry ? entry->json : NULL});
+				    .definition = entry ? entry->json : NULL,
+				    .reason_subject = u.reason_subject});
 }
 
 /* The slot of a job in its unit's present run. */

@@ -125,8 +125,8 @@ static bool take_run(const struct store_run *row, void *ctx)
 	unit_id id = engine_find(d->engine, unit);
 	if (id == ID_NONE)
 		return true;
-	engine_restore_unit(
-	    d->engine, unit, wanted_of(d, unit), (uint64_t)row->id, !stopped, row->reason, NULL);
+	engine_restore_unit(d->engine, unit, wanted_of(d, unit), (uint64_t)row->id, !stopped,
+	    row->reason, row->reason_subject);
 	remember_run(d, row, id);
 	return true;
 }

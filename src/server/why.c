@@ -83,6 +83,18 @@ static bool is_open(const struct edge_view *e)
 	return e->status == EDGE_WAITS || e->status == EDGE_BLOCKED;
 }
 
+/* Of a job that runs, only a need that was lost says anything. */
+static bool counts(const struct job_view *j, const struct edge_view *e)
+{
+	return is_open(e) && (j->core.state == JOB_WAITING_DEPS || (e->kinds & DEP_REQUIRES));
+}
+
+static bool shows_edges(const struct unit_view *u, const struct job_view *j)
+{
+	return j->core.state == JOB_WAITING_DEPS ||
+	       (j->core.state == JOB_READY && u->state == SERVICE_DEGRADED);
+}
+
 static void describe_edge(struct daemon *d, const struct edge_view *e, struct str *out)
 {
 	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
@@ -135,7 +147,7 @@ static void add_edges(struct daemon *d, const struct unit_view *u, const struct 
 	for (size_t k = 0; engine_edge_at(d->engine, j->id, k, &e); k++) {
 		auto_str fact = {0};
 
-		if (!is_open(&e))
+		if (!counts(j, &e))
 			continue;
 		describe_edge(d, &e, &fact);
 		json_t *because = e.to_unit != ID_NONE && !e.gate_waits && depth < DEPTH_MAX
@@ -160,7 +172,7 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
 		auto_str fact = {0};
 
-		if (j.core.state == JOB_WAITING_DEPS)
+		if (shows_edges(&u, &j))
 			add_edges(d, &u, &j, seen, depth, a);
 		else if (is_trouble(&j)) {
 			describe_job(d, &u, &j, &fact);
@@ -225,17 +237,17 @@ struct walk {
 };
 
 /* The edge that explains most: blocked before waiting. */
-static bool worst_edge(struct daemon *d, unit_id unit, struct edge_view *out)
+static bool worst_edge(struct daemon *d, const struct unit_view *u, struct edge_view *out)
 {
 	struct job_view j;
 	struct edge_view e;
 	bool found = false;
 
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		if (j.core.state != JOB_WAITING_DEPS)
+	for (size_t i = 0; engine_job_at(d->engine, u->id, i, &j); i++) {
+		if (!shows_edges(u, &j))
 			continue;
 		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++)
-			if (is_open(&e) &&
+			if (counts(&j, &e) &&
 			    (!found || (e.status == EDGE_BLOCKED && out->status != EDGE_BLOCKED))) {
 				*out = e;
 				found = true;
@@ -274,8 +286,9 @@ static unit_id step(struct walk *w, unit_id unit)
 		engine_unit(w->d->engine, other, &o);
 		str_fmt(&line, "%s conflicts with %s, which is %s", u.name, o.name,
 		    service_state_str(o.state));
-	} else if (worst_edge(w->d, unit, &e)) {
-		str_fmt(&line, "%s waits: ", u.name);
+	} else if (worst_edge(w->d, &u, &e)) {
+		str_fmt(&line, "%s %s: ", u.name,
+		    u.state == SERVICE_DEGRADED ? "goes on without what it needs" : "waits");
 		describe_edge(w->d, &e, &line);
 		if (!e.gate_waits && e.to_unit != ID_NONE && e.to_unit != unit)
 			next = e.to_unit;

@@ -39,7 +39,7 @@ static const struct column runs[] = {
 	KEY(store_run, id), TEXT(store_run, name), TEXT(store_run, service),
 	WORD(store_run, state, run_state_words), WORD(store_run, reason, reason_words),
 	TEXT(store_run, who), INT(store_run, started), INT(store_run, ended),
-	TEXT(store_run, definition),
+	TEXT(store_run, definition), TEXT(store_run, reason_subject),
 };
 static const struct column jobs[] = {
 	KEY(store_job, id), INT(store_job, run), TEXT(store_job, name), TEXT(store_job, service),

@@ -30,6 +30,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
     "CREATE TABLE flags (name TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID;",
     "ALTER TABLE operations ADD COLUMN detail TEXT;",
+    "ALTER TABLE runs ADD COLUMN reason_subject TEXT;",
 };
 
 bool db_is_corrupt(int rc)

@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* What stands in the way of using a file. */
 enum db_state { DB_OK, DB_CORRUPT, DB_REFUSED };

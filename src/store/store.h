@@ -57,6 +57,7 @@ struct store_run { /* key: id */
 	const char *who;
 	usec_wall started, ended; /* ended 0: open */
 	const char *definition;	  /* JSON of an ad-hoc run, or NULL */
+	const char *reason_subject; /* "db" of dependency_stopped(db), or NULL */
 };
 struct store_job { /* key: id */
 	int64_t id, run;

@@ -27,7 +27,8 @@
 #define NEVER INT64_MAX
 
 static const char *service, *action, *kind = "", *socket_name, *stage;
-static long long ready = -1, opens = -1, stops, times, ends = -1, code, signo, ignores, child;
+static long long ready = -1, opens = -1, stops, times, ends = -1, code, signo, oneshot, ignores,
+		 child;
 static int64_t ready_at = NEVER, open_at = NEVER, end_at = NEVER;
 static int listener = -1;
 
@@ -143,7 +144,7 @@ static void become_ready(void)
 	ready_at = NEVER;
 	if (opens == -1)
 		open_socket();
-	if (strcmp(kind, "sockets") == 0 || !*kind)
+	if (strcmp(kind, "sockets") == 0 || strcmp(kind, "after_ms") == 0 || !*kind)
 		return;
 	note("ready"); /* before it is said: nobody can act on it earlier */
 	if (strcmp(kind, "notify") == 0)
@@ -234,7 +235,8 @@ static void read_words(int argc, char **argv)
 		long long *into;
 	} words[] = {{"ready=%lld", &ready}, {"opens=%lld", &opens}, {"stops=%lld", &stops},
 	    {"times=%lld", &times}, {"ends=%lld", &ends}, {"code=%lld", &code},
-	    {"signal=%lld", &signo}, {"ignores=%lld", &ignores}, {"child=%lld", &child}};
+	    {"signal=%lld", &signo}, {"ignores=%lld", &ignores}, {"child=%lld", &child},
+	    {"oneshot=%lld", &oneshot}};
 
 	for (int i = 3; i < argc; i++) {
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
@@ -256,10 +258,12 @@ static void begin(void)
 {
 	bool declared = *kind && strcmp(kind, "after_ms") != 0;
 
-	if (ends >= 0 && (!times || executions_before() <= times))
-		end_at = in(ends);
-	else
+	bool as_said = !times || executions_before() <= times;
+
+	if (!as_said)
 		code = signo = 0;
+	if (ends >= 0 && (as_said || oneshot))
+		end_at = in(ends);
 	ready_at = strcmp(kind, "after_ms") == 0 ? in(ready) : declared ? in(ready) : now_ns();
 	open_at = opens >= 0 ? in(opens) : NEVER;
 }

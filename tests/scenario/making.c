@@ -246,7 +246,7 @@ static bool oneshot_(struct making *m, struct cursor *c)
 {
 	(void)c;
 	json_object_set_new(action_of(m), "is_process", json_false());
-	life_of(m)->ends = true;
+	life_of(m)->ends = life_of(m)->one_shot = true;
 	return true;
 }
 
@@ -592,6 +592,7 @@ static json_t *exec_of(const struct making *m, const struct role *p, const json_
 		say(exec, "ends", l->ends_in);
 		say(exec, l->signal ? "signal" : "code", l->signal ? l->signal : l->code);
 	}
+	say(exec, "oneshot", l->one_shot);
 	say(exec, "ignores", l->ignores);
 	say(exec, "child", l->child ? 1 + l->stubborn : 0);
 	return exec;

@@ -116,6 +116,9 @@ class Player:
                        if r[0] == service and (not action or r[1] == action) and r[3] == moment)
         if moment == "ready" and self.is_ready_when_executed(subject):
             return self.moments(subject, "executed")
+        after = self.ready_after(subject) if moment == "ready" else None
+        if after:  # who waits for it was executed half of that time later at least: clocks start apart
+            return [ns + after * 500000 for ns in self.moments(subject, "executed")]
         return times
 
     def is_ready_when_executed(self, subject):
@@ -124,6 +127,13 @@ class Player:
         actions = casting["definition"].get("actions", []) if casting else []
         return any(a["name"] == (action or service) and a.get("is_process") and "readiness" not in a
                    and not a.get("sockets") for a in actions)
+
+    def ready_after(self, subject):
+        service, _, action = subject.partition("/")
+        casting = self.castings.get(service)
+        actions = casting["definition"].get("actions", []) if casting else []
+        return next((a["readiness"].get("after_ms") for a in actions
+                     if a["name"] == (action or service) and "readiness" in a), None)
 
     def note(self, service, action, moment):
         with open(self.stage.root / "diary", "a") as f:

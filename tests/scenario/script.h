@@ -21,6 +21,7 @@ struct life {
 	msec ready_in;	  /* after its execution; -1: on demand */
 	msec opens_in;	  /* its sockets; -1: with its readiness; -2: on demand */
 	bool ends;	  /* by itself */
+	bool one_shot;	  /* beyond its times it ends with 0 */
 	int code, signal; /* then, so */
 	msec ends_in;
 	int64_t times;	  /* in its first n executions only; 0: in all */

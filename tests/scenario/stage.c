@@ -259,9 +259,9 @@ static void execute(struct stage *s, struct proc *p)
 	bool declared = readiness_of(&p->def) != READY_EXECUTED;
 	p->ready_at = declared ? when(s->now, l->ready_in) : s->now;
 	p->open_at = l->opens_in == -1 ? p->ready_at : when(s->now, l->opens_in);
-	if (l->ends && (!l->times || nth <= l->times)) {
-		p->exit_at = MSEC_NEVER;
-		stage_end(s, p, l->code, l->signal);
+	bool as_said = !l->times || nth <= l->times;
+	if (l->ends && (as_said || l->one_shot)) {
+		stage_end(s, p, as_said ? l->code : 0, as_said ? l->signal : 0);
 		p->exit_at = s->now + l->ends_in;
 	}
 	engine_executed(s->engine, s->now, p->token);
