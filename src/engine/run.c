@@ -45,8 +45,10 @@ static void run_number(struct engine *en, unit_id u, op_id cause, edge_id pulled
 	un->pulled_by = pulled_by;
 	un->reason = REASON_NONE;
 	un->reason_unit = ID_NONE;
-	if (op && !strv_has(&op->started, un->name))
+	if (op && un->named_by != cause) {
 		strv_add(&op->started, un->name);
+		un->named_by = cause;
+	}
 	for_jobs (en, u, j)
 		en->jobs.v[j].attempt = en->jobs.v[j].restarts = 0;
 }

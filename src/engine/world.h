@@ -65,6 +65,7 @@ struct unit {
 	msec since;
 	uint64_t run;
 	op_id cause;          /* the operation that began the run */
+	op_id named_by;       /* the operation whose answer last named it as started */
 	op_id stop_cause;     /* the operation that stops it */
 	edge_id pulled_by;    /* ID_NONE: asked for */
 	job_id first_job;

@@ -1,10 +1,11 @@
 /*
- * sim.c - thousands of small fleets in bad luck.   usage: sim [FIRST [COUNT]] [-v] | @FILE
+ * sim.c - thousands of small fleets in bad luck.   usage: sim [FIRST [COUNT]] [-v] | @FILE | --large [N]
  *
  * Each seed makes a fleet, an operator who changes his mind, and a world that
  * fails; then the world becomes kind and everything must come to rest where it
  * belongs.  A failure prints the seed; the same seed tells the same story.
  */
+#include "large.h"
 #include "world.h"
 
 #include <stdio.h>
@@ -512,6 +513,8 @@ int main(int argc, char **argv)
 	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 10000;
 	unsigned long events = 0, failed = 0, kept = 0;
 
+	if (argc > 1 && strcmp(argv[1], "--large") == 0)
+		return large_run(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 10000, 1) != 0;
 	if (argc > 1 && argv[1][0] == '@') {
 		failed = tell_file(argv[1] + 1, &events, &kept);
 		printf("%lu kept seeds, %lu executions, %lu failed\n", kept, events, failed);
