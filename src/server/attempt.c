@@ -63,6 +63,11 @@ static void drop(struct daemon *d, struct attempt *at)
 {
 	readiness_end(at);
 	notified_end(at);
+	if (at->holds_ready) {
+		auto_free char *name = held_name(at->token, HELD_READY);
+
+		spawner_release(d->spawner, name);
+	}
 	if (at->stopper)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
 	d->slots.v[at->job].live = NULL;
@@ -208,7 +213,8 @@ static void begin(struct daemon *d, const struct effect *fx, struct pipes *p)
 
 	attempt_capture(d, fx->job, fx->token, LOG_STDOUT, fd_take(&p->v[HELD_STDOUT][0]), false);
 	attempt_capture(d, fx->job, fx->token, LOG_STDERR, fd_take(&p->v[HELD_STDERR][0]), false);
-	if (p->v[HELD_READY][0] >= 0)
+	at->holds_ready = p->v[HELD_READY][0] >= 0;
+	if (at->holds_ready)
 		readiness_take_fd(at, fd_take(&p->v[HELD_READY][0]));
 }
 

@@ -20,6 +20,7 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
+	bool holds_ready;	     /* the keeper has its readiness pipe, until its set is empty */
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
 	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */

@@ -14,6 +14,7 @@ struct readiness {
 	struct attempt *at;
 	enum readiness_kind kind;
 	size_t n, open; /* gates: how many, how many answered */
+	size_t wanted;	/* gates: so many must answer */
 	struct gate_watch **gates;
 	struct event *event; /* the descriptor, or the time */
 	int fd;
@@ -67,7 +68,7 @@ static void on_gate(void *ctx)
 {
 	struct readiness *r = ctx;
 
-	if (++r->open == r->n)
+	if (++r->open == r->wanted)
 		ready(r->at);
 }
 
@@ -76,6 +77,7 @@ static void watch_gate(struct readiness *r, char *take_text)
 	auto_free char *text = take_text;
 	struct error e = {0};
 
+	r->wanted++; /* one that can not be watched is one that does not answer */
 	if (gate_watch_new(gates_hub(r->at->d), text, on_gate, r, &r->gates[r->n], &e))
 		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
 	else
@@ -105,7 +107,7 @@ static void watch_sockets(
 		watch_gate(
 		    r, text_fmt("tcp:%s:%lld", a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1",
 			   (long long)a->tcp.v[i].port));
-	if (r->n == 0)
+	if (r->wanted == 0)
 		ready(at); /* nothing was declared that could answer */
 }
 
@@ -155,16 +157,33 @@ void readiness_take_fd(struct attempt *at, int take_fd)
 	r->fd = take_fd;
 }
 
+/* A copy of what waits in a pipe, which keeps it; as read(2). */
+static ssize_t look(int fd, char *buf, size_t size)
+{
+	int copy[2];
+
+	if (pipe2(copy, O_CLOEXEC) < 0)
+		return -1;
+	ssize_t n = tee(fd, copy[1], size, SPLICE_F_NONBLOCK);
+	if (n > 0)
+		n = read(copy[0], buf, (size_t)n);
+	close(copy[0]);
+	close(copy[1]);
+	return n;
+}
+
+/* Looked at, not taken: the newline stays in the pipe that the keeper holds.  A server that
+ * is killed before the readiness was recorded leaves it to the next one. */
 static void on_fd(evutil_socket_t fd, short what, void *ctx)
 {
 	struct readiness *r = ctx;
-	char buf[256];
-	ssize_t n = read(fd, buf, sizeof(buf));
+	char buf[4096];
+	ssize_t n = look(fd, buf, sizeof(buf));
 	(void)what;
 
 	if (n > 0 && memchr(buf, '\n', (size_t)n))
 		ready(r->at);
-	else if (n == 0)
+	else if (n == 0 || (n > 0 && read(fd, buf, (size_t)n) <= 0))
 		event_del(r->event); /* closed without a word: its exit or time-out will tell */
 }
 
@@ -186,10 +205,13 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 	ready(r->at);
 }
 
-static void watch_time(struct attempt *at, msec after)
+/* What has passed while a former server watched counts. */
+static void watch_time(struct attempt *at, msec since, msec after)
 {
 	struct readiness *r = readiness_of_attempt(at);
+	msec passed = clock_mono() - since;
 
+	after = passed < 0 ? after : passed < after ? after - passed : 0;
 	r->event = evtimer_new(at->d->base, on_time, r);
 	event_add(
 	    r->event, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
@@ -272,7 +294,7 @@ void readiness_begin(struct attempt *at, bool resumed)
 	case READY_SOCKETS: watch_sockets(at, s, a); break;
 	case READY_PROBE: watch_probe(at, s, a); break;
 	case READY_FD: watch_fd(at); break;
-	case READY_AFTER: watch_time(at, a->readiness.after); break;
+	case READY_AFTER: watch_time(at, j.since, a->readiness.after); break;
 	case READY_LOG: watch_log(at, a, resumed); break;
 	case READY_EXECUTED:
 	case READY_NOTIFY:

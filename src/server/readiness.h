@@ -21,7 +21,8 @@ void readiness_end(struct attempt *at);
 /* What is waited for, for people: "connect /x/rpc.sock: Connection refused", "a line that
  * matches `ready`"; NULL: nothing, or nothing is known.  Borrowed. */
 const char *readiness_text(const struct attempt *at);
-/* The reading end of the declared descriptor; kept until the newline came. */
+/* The reading end of the declared descriptor; kept until the newline was seen.  The keeper's
+ * duplicate is let go with the attempt, so a service that writes again gets no SIGPIPE. */
 void readiness_take_fd(struct attempt *at, int take_fd);
 
 #endif

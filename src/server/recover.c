@@ -352,7 +352,8 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 		if (s->held[i] >= 0)
 			attempt_capture(d, job, s->token,
 			    i == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR, fd_take(&s->held[i]), true);
-	if (s->held[HELD_READY] >= 0)
+	at->holds_ready = s->held[HELD_READY] >= 0;
+	if (at->holds_ready)
 		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
 }
 

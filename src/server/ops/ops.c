@@ -159,6 +159,31 @@ unit_id ops_find_unit(struct rpc_call *call, const char *name, bool runs)
 	return ID_NONE;
 }
 
+bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action)
+{
+	struct daemon *d = ops_daemon(call);
+	struct job_view j;
+	struct unit_view u;
+	json_t *candidates = json_array();
+	struct error e = {0};
+
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
+		if (!j.virtual && (!action || strcmp(action, j.name) == 0)) {
+			json_decref(candidates);
+			return true;
+		}
+		if (!j.virtual)
+			json_array_append_new(candidates, json_string(j.name));
+	}
+	engine_unit(d->engine, unit, &u);
+	if (action)
+		error_set(&e, ERR_NOT_FOUND, "%s has no action `%s`", u.name, action);
+	else
+		error_set(&e, ERR_NOT_FOUND, "%s executes nothing", u.name);
+	rpc_fail(call, &e, json_pack("{s:o}", "candidates", candidates));
+	return false;
+}
+
 /* ---- operations -------------------------------------------------------------------- */
 
 struct follow {

@@ -47,6 +47,9 @@ void ops_fail_unknown(struct rpc_call *call, const char *name);
 /* The unit of a registered service, or of a run when `runs`; ID_NONE: it was answered. */
 unit_id ops_find_unit(struct rpc_call *call, const char *name, bool runs);
 
+/* Is `action` (NULL: any) one that `unit` executes?  False: not_found was answered. */
+bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action);
+
 /* Start an operation and answer at its end, or at once with wait = false.  `extra`
  * (taken, may be NULL) is added to the answer. */
 void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,

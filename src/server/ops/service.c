@@ -181,6 +181,8 @@ static void ready(struct rpc_call *call, json_t *params)
 	json_t *done = json_array();
 	struct job_view j;
 
+	if (id != ID_NONE && action && !ops_has_action(call, id, action))
+		id = ID_NONE;
 	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
 		const struct action_def *a = daemon_action(d, id, j.name, NULL);
 
@@ -227,6 +229,8 @@ static void kill_it(struct rpc_call *call, json_t *params)
 		return;
 	}
 	unit_id id = ops_find_unit(call, name, true);
+	if (id != ID_NONE && action && !ops_has_action(call, id, action))
+		id = ID_NONE;
 	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
 		pid_t pid = is_meant(&j, action) && j.id < d->slots.n ? d->slots.v[j.id].pid : 0;
 
