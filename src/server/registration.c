@@ -28,7 +28,7 @@ static bool forget(struct daemon *d, const char *name)
 	return false;
 }
 
-static op_id stop_and_forget(struct daemon *d, const char *name, const char *who)
+static void stop_and_forget(struct daemon *d, const char *name, const char *who)
 {
 	struct error e = {0};
 	struct strv chain = {0};
@@ -37,13 +37,12 @@ static op_id stop_and_forget(struct daemon *d, const char *name, const char *who
 	    .kind = OP_STOP, .names = &name, .n_names = 1, .keep_wanted = true, .who = who};
 
 	if (forget(d, name))
-		return 0;
+		return;
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
 	else
-		operations_begin(d, op, who, "service.delete");
+		operations_begin(d, op, who, NULL);
 	strv_release(&chain);
-	return op;
 }
 
 static void leave(struct daemon *d, size_t i)
@@ -192,8 +191,7 @@ enum err registration_apply(struct daemon *d, const struct contribution *in, siz
 	return code;
 }
 
-enum err registration_delete(
-    struct daemon *d, const char *name, const char *who, op_id *operation, struct error *e)
+enum err registration_delete(struct daemon *d, const char *name, struct error *e)
 {
 	struct registry_outcome out = {0};
 	struct befores before = {0};
@@ -203,7 +201,7 @@ enum err registration_delete(
 	if (code == ERR_OK) {
 		store_change(d, &before, name);
 		store_remove_wanted(d->store, name);
-		*operation = stop_and_forget(d, name, who);
+		forget(d, name);
 		settle(d, &before, &out);
 	}
 	befores_release(&before);

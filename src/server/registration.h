@@ -15,10 +15,9 @@
 enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e);
 
-/* Gone from registry and store; the engine stops it first when it is active.
- * `operation`: that stop, or 0. */
-enum err registration_delete(
-    struct daemon *d, const char *name, const char *who, op_id *operation, struct error *e);
+/* Gone from registry and store, and from the engine once it is not active any more: the
+ * caller has it stopped. */
+enum err registration_delete(struct daemon *d, const char *name, struct error *e);
 enum err registration_delete_action(struct daemon *d, const char *service, const char *context,
     const char *action, struct registry_outcome *out, struct error *e);
 

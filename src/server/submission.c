@@ -71,6 +71,20 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 	return ERR_OK;
 }
 
+enum err submission_plan(struct daemon *d, struct service_def *def, struct op_plan *out,
+    struct diags *diags, struct strv *chain, struct error *e)
+{
+	if (registry_resolve_run(d->registry, def, diags, chain, e))
+		return e->code;
+	name_run(d, def);
+	const char *name = def->name;
+	const struct engine_request rq = {.kind = OP_RUN, .names = &name, .n_names = 1};
+	tell_engine(d, def);
+	enum err code = engine_plan(d->engine, clock_mono(), &rq, out, chain, e);
+	engine_remove(d->engine, clock_mono(), name);
+	return code;
+}
+
 bool submission_restore(struct daemon *d, const char *name, const char *definition_json)
 {
 	struct service_def def = {0};

@@ -13,6 +13,10 @@
 enum err submission_begin(struct daemon *d, struct service_def *take_def, const char *who,
     op_id *out, const char **name, struct diags *diags, struct strv *chain, struct error *e);
 
+/* The steps that it would take; nothing begins, `def` stays the caller's. */
+enum err submission_plan(struct daemon *d, struct service_def *def, struct op_plan *out,
+    struct diags *diags, struct strv *chain, struct error *e);
+
 /* Put back a run that the store calls open; its unit is defined, not begun. */
 bool submission_restore(struct daemon *d, const char *name, const char *definition_json);
 

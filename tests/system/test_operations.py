@@ -305,3 +305,94 @@ def test_a_shutdown_goes_on_after_the_server_was_killed(fresh):
     hold.unlink()
     wait_until(lambda: hp.process.poll() is not None, 20, "the daemon ends")
     wait_until(lambda: not hp.left(), 5, "nothing is left")
+
+
+# ---- every change has a number, and a dry run that changes nothing ------------------------------
+
+def test_every_change_has_a_number_that_can_be_looked_up(hp):
+    define = hp.define("web")
+    kept = {"service.define": define}
+    kept["service.register"] = hp.register_text("[service]\nname = \"solo\"\n\n[[binaries]]\nname = \"solo\"\nkind = \"server\"\n"
+                                                f"exec = [\"{hp.bin}/pause\"]\n")
+    kept["service.start"] = hp.rpc("service.start", name="web")
+    kept["service.kill"] = hp.rpc("service.kill", name="web", signal="CONT")
+    kept["service.wanted.set"] = hp.rpc("service.wanted.set", name="web", wanted="ignore")
+    kept["service.restart"] = hp.rpc("service.restart", name="web")
+    kept["service.stop_all"] = hp.rpc("service.stop_all")
+    kept["service.start_all"] = hp.rpc("service.start_all", tag="none")
+    kept["flag.set"] = hp.rpc("flag.set", name="f")
+    kept["run.submit"] = hp.rpc("run.submit", actions=[{"name": "true", "script": "true"}])
+    kept["service.delete"] = hp.rpc("service.delete", name="web")
+    numbers = [answer["operation"] for answer in kept.values()]
+    assert len(set(numbers)) == len(numbers)
+    for method, answer in kept.items():
+        stored = hp.rpc("op.watch", operation=answer["operation"])
+        assert stored["method"] == method and stored["operation_state"] == "done" and stored["who"].startswith("uid")
+    events = hp.rpc("events.query")["events"]
+    for n in numbers:
+        told = [e["event"] for e in events if e.get("operation") == n and e["event"] in ("operation", "done")]
+        assert told == ["operation", "done"], (n, told)
+
+
+def state_of_everything(hp):
+    return {s["name"]: (s["state"], s["wanted"], s["run"], [a["pid"] for a in s["actions"]])
+            for s in hp.rpc("service.list")["services"]}
+
+
+def test_a_dry_run_of_every_change_tells_its_steps_and_changes_nothing(hp):
+    hp.define("db")
+    hp.define("web", depends_on=["db"])
+    hp.define("app", depends_on=["web"])
+    hp.rpc("service.start", name="web")
+    before, operations = state_of_everything(hp), hp.rpc("op.list")["operations"]
+
+    def steps(method, **params):
+        answer = hp.rpc(method, dry_run=True, **params)
+        assert answer["dry_run"] is True and "operation" not in answer
+        return [(s["step"], s["service"]) for s in answer["steps"]]
+
+    web = {"name": "new", "actions": [{"name": "new", "script": "exit 0", "depends_on": ["old"]}]}
+    old = {"name": "old", "actions": [{"name": "old", "script": "exit 0"}]}
+    text = ("[service]\nname = \"late\"\nrequires = [\"app\"]\n\n[[binaries]]\nname = \"late\"\nkind = \"server\"\n"
+            f"exec = [\"{hp.bin}/pause\"]\n")
+    assert steps("service.start", name="app") == [("start", "app")]
+    assert steps("service.stop", name="db") == [("stop", "web"), ("stop", "db")]
+    assert steps("service.restart", name="db") == [("stop", "db"), ("start", "db")]
+    assert steps("service.start_all") == [("start", "app")]
+    assert steps("service.stop_all") == [("stop", "web"), ("stop", "db")]
+    assert steps("service.delete", name="db", with_dependents=True) == [("stop", "web"), ("stop", "db")]
+    assert steps("service.register", manifest=text, path="late/service.toml", start=True) == [
+        ("start", "app"), ("start", "late")]
+    assert steps("service.register", manifest=text, path="late/service.toml") == []
+    assert steps("service.define", service=old, start=True) == [("start", "old")]
+    assert steps("service.set", service=old, start=True) == [("start", "old")]
+    run = steps("run.submit", actions=[{"name": "job", "script": "true"}], depends_on=["app"])
+    assert [word for word, _ in run] == ["start", "start"] and run[0][1] == "app" and run[1][1].startswith("job#")
+    assert steps("service.wanted.set", name="web", wanted="stop") == []
+    assert hp.rpc("service.kill", name="web", dry_run=True)["signalled"] == [hp.pid("web")]
+    refused = hp.refusal("service.define", service=web, start=True, dry_run=True)
+    assert "old" in refused.message
+    assert state_of_everything(hp) == before
+    assert hp.rpc("op.list")["operations"] == operations
+    assert hp.refusal("run.get", run=run[1][1]).code == E_NOT_FOUND
+
+
+def test_start_all_and_stop_all_choose_by_class_and_tag(hp):
+    def service(name, cls, tags):
+        hp.rpc("service.define", service={"name": name, "class": cls, "tags": tags, "actions": [
+            {"name": name, "is_process": True, "script": f"exec {hp.bin}/pause"}]})
+
+    service("a", "user", ["red"])
+    service("b", "user", ["blue"])
+    service("s", "system", ["red"])
+    hp.rpc("service.wanted.set", name="a", wanted="stop")
+    running = lambda: [s["name"] for s in hp.rpc("service.list", state="running")["services"]]
+    answer = hp.rpc("service.start_all", tag="red")
+    assert answer["names"] == ["a"] and running() == ["a"]
+    assert hp.rpc("service.start_all")["names"] == ["a", "b"] and running() == ["a", "b"]
+    assert hp.rpc("service.start_all", **{"class": "system"})["names"] == ["s"]
+    assert hp.rpc("service.stop_all", tag="blue")["names"] == ["b"] and running() == ["a", "s"]
+    assert hp.rpc("service.stop_all")["operation_state"] == "done" and running() == ["s"], "system is left alone"
+    assert hp.rpc("service.stop_all", **{"class": "all"})["names"] == ["a", "b", "s"] and running() == []
+    assert [s["name"] for s in hp.rpc("service.list", wanted="stop")["services"]] == ["a", "b", "s"]
+    assert hp.refusal("service.start_all", **{"class": "nobody"}).code == -32602

@@ -17,32 +17,47 @@
 		"service", RPC_STRING, false, "the service it belongs to"                          \
 	}
 
+#define P_DRY                                                                                      \
+	{                                                                                          \
+		"dry_run", RPC_BOOL, false, "check only, nothing changes"                          \
+	}
+
 static const struct rpc_param set_params[] = {
-    {"action", RPC_OBJECT, true, "an ActionSpec"}, P_SERVICE};
+    {"action", RPC_OBJECT, true, "an ActionSpec"}, P_SERVICE, P_DRY};
 static const struct rpc_param name_params[] = {
     {"name", RPC_STRING, true, "an action"}, P_SERVICE, P_CONTEXT};
+static const struct rpc_param delete_params[] = {
+    {"name", RPC_STRING, true, "an action"}, P_SERVICE, P_CONTEXT, P_DRY};
 static const struct rpc_param list_params[] = {P_SERVICE,
     {"limit", RPC_INT, false, "at most so many services (1000)"},
     {"cursor", RPC_STRING, false, "`next` of the last answer"}};
 
-static void apply(struct rpc_call *call, const struct service_def *def, const char *source)
+static void apply(
+    struct rpc_call *call, const json_t *params, const struct service_def *def, const char *source)
 {
+	bool dry = param_bool(params, "dry_run", false);
 	struct daemon *d = ops_daemon(call);
 	const struct contribution in = {def, source, CONTRIBUTE_ACTION};
 	struct registry_outcome out = {0};
 	struct diags diags = {0};
 	struct error e = {0};
 
-	if (registration_apply(d, &in, 1, 0, &out, &diags, &e)) {
+	if (registration_apply(d, &in, 1, dry ? REGISTRY_DRY_RUN : 0, &out, &diags, &e)) {
 		ops_fail_diags(call, &e, &diags, &out.chain);
 	} else {
 		json_t *o = json_pack("{s:s, s:s, s:o}", "name", def->actions.v[0].name, "change",
 		    out.n ? change_kind_str(out.v[0].kind) : "unchanged", "warnings",
 		    diags_json(&diags, DIAG_WARNING));
 
-		submission_resolve_again(d);
-		perform_effects(d);
-		ops_answer_committed(call, o);
+		if (dry) {
+			json_object_set_new(o, "dry_run", json_true());
+			rpc_answer(call, o);
+		} else {
+			ops_note_one(call, "action", def->actions.v[0].name, o);
+			submission_resolve_again(d);
+			perform_effects(d);
+			ops_answer_committed(call, o);
+		}
 	}
 	registry_outcome_release(&out);
 	diags_release(&diags);
@@ -84,7 +99,7 @@ static void set(struct rpc_call *call, json_t *params)
 		text_set(&def.name, owner);
 		text_set(&def.context, action.context);
 		*vec_push(&def.actions) = action;
-		apply(call, &def, source);
+		apply(call, params, &def, source);
 	}
 	service_def_release(&def);
 	diags_release(&diags);
@@ -161,12 +176,19 @@ static void delete_it(struct rpc_call *call, json_t *params)
 	if (!find(call, params, &s, &a))
 		return;
 	auto_free char *service = text_dup(s->name), *name = text_dup(a->name);
-	if (registration_delete_action(d, service, param_text(params, "context"), name, &out, &e)) {
+	json_t *o = json_pack("{s:s, s:s?}", "deleted", name, "service", service);
+
+	if (param_bool(params, "dry_run", false)) {
+		json_object_set_new(o, "dry_run", json_true());
+		rpc_answer(call, o);
+	} else if (registration_delete_action(
+		       d, service, param_text(params, "context"), name, &out, &e)) {
+		json_decref(o);
 		ops_fail_chain(call, &e, &out.chain);
 	} else {
+		ops_note_one(call, "action", name, o);
 		perform_effects(d);
-		ops_answer_committed(
-		    call, json_pack("{s:s, s:s?}", "deleted", name, "service", service));
+		ops_answer_committed(call, o);
 	}
 	registry_outcome_release(&out);
 }
@@ -175,6 +197,6 @@ static const struct rpc_method methods[] = {
     OPS_METHOD("action.set", "Create or replace an action", set_params, set, true),
     OPS_METHOD("action.get", "Its definition, every edge resolved", name_params, get, false),
     OPS_METHOD("action.list", "Actions, by service", list_params, list, false),
-    OPS_METHOD("action.delete", "Forget an action", name_params, delete_it, true),
+    OPS_METHOD("action.delete", "Forget an action", delete_params, delete_it, true),
 };
 const struct rpc_group ops_action = OPS_GROUP(methods);

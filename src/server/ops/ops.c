@@ -261,28 +261,30 @@ void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const str
 	follow_free(f);
 }
 
-static void answer_plan(struct rpc_call *call, const struct engine_request *rq,
-    const struct strv *names, json_t *take_extra)
+void ops_answer_plan(struct rpc_call *call, const struct engine *en,
+    const struct engine_request *rq, json_t *take_extra)
 {
-	struct daemon *d = ops_daemon(call);
 	struct op_plan plan = {0};
-	struct strv chain = {0};
+	struct strv chain = {0}, names = {0};
 	struct error e = {0};
 
-	if (engine_plan(d->engine, clock_mono(), rq, &plan, &chain, &e)) {
+	for (size_t i = 0; i < rq->n_names; i++)
+		strv_add(&names, rq->names[i]);
+	if (engine_plan(en, clock_mono(), rq, &plan, &chain, &e)) {
 		ops_fail_chain(call, &e, &chain);
-		json_decref(take_extra);
 	} else {
-		struct follow f = {.call = call, .names = *names, .extra = take_extra};
+		struct follow f = {.call = call, .names = names, .extra = take_extra};
 
 		rpc_answer(call,
-		    complete(d, &f,
-			json_pack("{s:b, s:b, s:o, s:[]}", "dry_run", 1, "changed", plan.n > 0,
+		    complete(ops_daemon(call), &f,
+			json_pack("{s:b, s:b, s:s, s:o, s:o, s:[]}", "dry_run", 1, "changed",
+			    plan.n > 0, "kind", op_kind_str(rq->kind), "names", strv_json(&names),
 			    "steps", steps_json(plan.v, plan.n, NULL), "started")));
-		json_decref(take_extra);
 	}
+	json_decref(take_extra);
 	op_plan_release(&plan);
 	strv_release(&chain);
+	strv_release(&names);
 }
 
 void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
@@ -303,7 +305,7 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 	    .who = who};
 
 	if (param_bool(params, "dry_run", false)) {
-		answer_plan(call, &rq, names, take_extra);
+		ops_answer_plan(call, d->engine, &rq, take_extra);
 	} else if (d->shutting_down && kind != OP_STOP) {
 		ops_fail(call, ERR_INVALID_STATE, "the supervisor is shutting down");
 		json_decref(take_extra);

@@ -54,6 +54,9 @@ bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action);
  * (taken, may be NULL) is added to the answer. */
 void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
     const struct strv *names, json_t *take_extra);
+/* The plan of a request, on the daemon's engine or on a rehearsal's; answers. */
+void ops_answer_plan(struct rpc_call *call, const struct engine *en, const struct engine_request *rq,
+    json_t *take_extra);
 /* An operation that is under way already: wait for it and answer. */
 void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const struct strv *names,
     json_t *take_extra);

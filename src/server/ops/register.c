@@ -5,6 +5,7 @@
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/registration.h"
+#include "server/rehearsal.h"
 #include "server/submission.h"
 
 #include <malloc.h>
@@ -25,7 +26,7 @@
 	}
 #define P_DRY                                                                                      \
 	{                                                                                          \
-		"dry_run", RPC_BOOL, false, "check only"                                           \
+		"dry_run", RPC_BOOL, false, "check, and plan the start; nothing changes"           \
 	}
 
 static const struct rpc_param register_params[] = {
@@ -40,7 +41,9 @@ static const struct rpc_param define_params[] = {
     {"service", RPC_OBJECT, true, "the definition"}, P_START, P_WAIT, P_TIMEOUT, P_DRY};
 static const struct rpc_param delete_params[] = {{"name", RPC_STRING, true, "a service"},
     {"force", RPC_BOOL, false, "although others need it"},
-    {"with_dependents", RPC_BOOL, false, "and everything that needs it"}};
+    {"with_dependents", RPC_BOOL, false, "and everything that needs it"},
+    {"wait", RPC_BOOL, false, "answer when it has stopped (default: at once)"}, P_TIMEOUT,
+    {"dry_run", RPC_BOOL, false, "the steps, nothing changes"}};
 
 /* Everything that one call contributes. */
 struct intake {
@@ -154,7 +157,8 @@ static json_t *outcome_json(const struct intake *t)
 }
 
 /* What a start acts on: the owners, where somebody runs these binaries already. */
-static void names_to_start(const struct intake *t, struct strv *out)
+static void names_to_start(
+    const struct intake *t, const struct registry *registry, struct strv *out)
 {
 	for (size_t i = 0; i < t->in.n; i++) {
 		const char *name = t->in.v[i].def->name;
@@ -165,24 +169,52 @@ static void names_to_start(const struct intake *t, struct strv *out)
 			for (size_t k = 0; k < c->owners.n; k++)
 				if (!strv_has(out, c->owners.v[k]))
 					strv_add(out, c->owners.v[k]);
-		} else if (name && registry_find(t->d->registry, name) && !strv_has(out, name)) {
+		} else if (name && registry_find(registry, name) && !strv_has(out, name)) {
 			strv_add(out, name);
 		}
 	}
+}
+
+/* On definitions that nobody has accepted yet. */
+static void plan_start(struct intake *t, json_t *take_answer)
+{
+	struct rehearsal r;
+	struct strv names = {0};
+
+	if (rehearsal_init(&r, t->d, t->in.v, t->in.n, &t->e)) {
+		json_decref(take_answer);
+		rpc_fail(t->call, &t->e, NULL);
+		return;
+	}
+	names_to_start(t, r.registry, &names);
+	const struct engine_request rq = {
+	    .kind = OP_START, .names = (const char *const *)names.v, .n_names = names.n};
+	ops_answer_plan(t->call, r.engine, &rq, take_answer);
+	strv_release(&names);
+	rehearsal_release(&r);
 }
 
 static void finish(struct intake *t, const json_t *params)
 {
 	struct strv names = {0};
 	json_t *answer = outcome_json(t);
+	bool dry = param_bool(params, "dry_run", false), start = param_bool(params, "start", false);
 
-	if (param_bool(params, "dry_run", false)) {
+	if (dry && start) {
+		plan_start(t, answer);
+	} else if (dry) {
+		json_object_set_new(answer, "dry_run", json_true());
+		json_object_set_new(answer, "steps", json_array());
 		rpc_answer(t->call, answer);
-	} else if (param_bool(params, "start", false)) {
-		names_to_start(t, &names);
+	} else if (start) {
+		names_to_start(t, t->d->registry, &names);
 		perform_effects(t->d);
 		ops_request(t->call, params, OP_START, &names, answer);
 	} else {
+		for (size_t i = 0; i < t->out.n; i++)
+			if (t->out.v[i].kind != CHANGE_RESOLVED)
+				strv_add(&names, t->out.v[i].name);
+		ops_note(t->call, "register", &names, answer);
 		perform_effects(t->d);
 		ops_answer_committed(t->call, answer);
 	}
@@ -340,30 +372,42 @@ static void closure_of(struct daemon *d, const char *name, struct strv *out)
 	}
 }
 
-static void delete_all(struct rpc_call *call, const struct strv *names)
+/* One stop of all of them, the one that was asked for last; then they are forgotten. */
+static void delete_all(struct rpc_call *call, const json_t *params, const struct strv *names)
 {
 	struct daemon *d = ops_daemon(call);
 	auto_free char *who = ops_who(call);
 	struct error e = {0};
-	json_t *deleted = json_array(), *operations = json_array();
+	struct strv chain = {0};
+	json_t *deleted = strv_json(names), *how = json_copy((json_t *)(uintptr_t)params);
+	op_id op = 0;
+	const struct engine_request rq = {.kind = OP_STOP,
+	    .names = (const char *const *)names->v,
+	    .n_names = names->n,
+	    .keep_wanted = true,
+	    .who = who};
 
-	for (size_t i = names->n; i-- > 0;) {
-		op_id op = 0;
-
-		if (registration_delete(d, names->v[i], who, &op, &e))
-			break;
-		json_array_append_new(deleted, json_string(names->v[i]));
-		if (op)
-			json_array_append_new(operations, json_integer((json_int_t)op));
+	if (!json_object_get(how, "wait"))
+		json_object_set_new(how, "wait", json_false());
+	if (param_bool(params, "dry_run", false)) {
+		ops_answer_plan(call, d->engine, &rq, json_pack("{s:o}", "deleted", deleted));
+	} else if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e)) {
+		json_decref(deleted);
+		ops_fail_chain(call, &e, &chain);
+	} else {
+		operations_begin(d, op, who, rpc_call_method(call));
+		for (size_t i = names->n; i-- > 0 && e.code == ERR_OK;)
+			registration_delete(d, names->v[i], &e);
+		if (e.code == ERR_OK) {
+			ops_follow(call, how, op, names, json_pack("{s:o}", "deleted", deleted));
+		} else {
+			json_decref(deleted);
+			rpc_fail(call, &e, json_pack("{s:I}", "operation", (json_int_t)op));
+			perform_effects(d);
+		}
 	}
-	perform_effects(d);
-	if (e.code != ERR_OK) {
-		json_decref(operations);
-		rpc_fail(call, &e, json_pack("{s:o}", "deleted", deleted));
-		return;
-	}
-	ops_answer_committed(
-	    call, json_pack("{s:o, s:o}", "deleted", deleted, "operations", operations));
+	json_decref(how);
+	strv_release(&chain);
 }
 
 static void delete_it(struct rpc_call *call, json_t *params)
@@ -385,7 +429,7 @@ static void delete_it(struct rpc_call *call, json_t *params)
 			closure_of(d, name, &names);
 		else
 			strv_add(&names, name);
-		delete_all(call, &names);
+		delete_all(call, params, &names);
 	}
 	strv_release(&dependents);
 	strv_release(&names);

@@ -16,10 +16,17 @@ static const struct rpc_param submit_params[] = {{"name", RPC_STRING, false, "ho
     {"depends_on", RPC_ARRAY, false, "services that every action needs"},
     {"abort_on_failure", RPC_BOOL, false, "end the other branches, too"},
     {"wait", RPC_BOOL, false, "answer at its end (default)"},
-    {"timeout_ms", RPC_INT, false, "bounds the wait only"}};
+    {"timeout_ms", RPC_INT, false, "bounds the wait only"},
+    {"dry_run", RPC_BOOL, false, "the steps, nothing begins"}};
 static const struct rpc_param run_params[] = {
     {"run", RPC_STRING_OR_INT, false, "a run's name or number"},
     {"name", RPC_STRING_OR_INT, false, "the same"}};
+static const struct rpc_param cancel_params[] = {
+    {"run", RPC_STRING_OR_INT, false, "a run's name or number"},
+    {"name", RPC_STRING_OR_INT, false, "the same"},
+    {"wait", RPC_BOOL, false, "answer at its end (default)"},
+    {"timeout_ms", RPC_INT, false, "bounds the wait only"},
+    {"dry_run", RPC_BOOL, false, "the steps, nothing changes"}};
 static const struct rpc_param list_params[] = {
     {"service", RPC_STRING, false, "of that one; absent: all"},
     {"limit", RPC_INT, false, "at most so many (100)"},
@@ -159,6 +166,25 @@ static void follow(struct rpc_call *call, const json_t *params, op_id op, const 
 	free(s);
 }
 
+static void plan(struct rpc_call *call, struct service_def *def, struct diags *diags)
+{
+	struct daemon *d = ops_daemon(call); /* a call is gone once it was answered */
+	struct op_plan plan = {0};
+	struct strv chain = {0};
+	struct error e = {0};
+
+	if (submission_plan(d, def, &plan, diags, &chain, &e))
+		ops_fail_diags(call, &e, diags, &chain);
+	else
+		rpc_answer(call, json_pack("{s:b, s:b, s:s, s:o, s:[]}", "dry_run", 1, "changed",
+				     plan.n > 0, "kind", op_kind_str(OP_RUN), "steps",
+				     steps_json(plan.v, plan.n, NULL), "started"));
+	perform_effects(d);
+	service_def_release(def);
+	op_plan_release(&plan);
+	strv_release(&chain);
+}
+
 static void submit(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
@@ -179,6 +205,8 @@ static void submit(struct rpc_call *call, json_t *params)
 		error_set(&e, ERR_INVALID, "%s", diags.n ? diags.v[0].message : "actions");
 		ops_fail_diags(call, &e, &diags, NULL);
 		service_def_release(&def);
+	} else if (param_bool(params, "dry_run", false)) {
+		plan(call, &def, &diags);
 	} else if (submission_begin(d, &def, uid, &op, &name, &diags, &chain, &e)) {
 		ops_fail_diags(call, &e, &diags, &chain);
 		perform_effects(d);
@@ -416,7 +444,7 @@ static const struct rpc_method methods[] = {
     OPS_METHOD("run.submit", "Run actions once, with what they need", submit_params, submit, true),
     OPS_METHOD("run.get", "A run and its jobs", run_params, get, false),
     OPS_METHOD("run.list", "Runs, the newest first", list_params, list, false),
-    OPS_METHOD("run.cancel", "End an ad-hoc run", run_params, cancel, true),
+    OPS_METHOD("run.cancel", "End an ad-hoc run", cancel_params, cancel, true),
     OPS_METHOD("job.get", "One action inside a run", job_params, get_job, false),
     OPS_METHOD("job.list", "The jobs of a run", jobs_params, list_jobs, false),
 };

@@ -19,13 +19,16 @@ static const struct rpc_param name_params[] = {{"name", RPC_STRING, true, "a ser
 static const struct rpc_param list_params[] = {{"limit", RPC_INT, false, "at most so many (1000)"},
     {"cursor", RPC_STRING, false, "`next` of the last answer"},
     {"state", RPC_STRING, false, "only in that state"},
+    {"wanted", RPC_STRING, false, "start, stop or ignore"},
     {"class", RPC_STRING, false, "user or system"}, {"tag", RPC_STRING, false, "with that tag"}};
 static const struct rpc_param why_params[] = {{"name", RPC_STRING, true, "a service or a run"}};
-static const struct rpc_param ready_params[] = {
-    {"name", RPC_STRING, true, "a service"}, {"action", RPC_STRING, false, "one of its actions"}};
+static const struct rpc_param ready_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"action", RPC_STRING, false, "one of its actions"},
+    {"dry_run", RPC_BOOL, false, "what it would be, nothing changes"}};
 static const struct rpc_param kill_params[] = {{"name", RPC_STRING, true, "a service"},
     {"action", RPC_STRING, false, "one of its actions"},
-    {"signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)"}};
+    {"signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)"},
+    {"dry_run", RPC_BOOL, false, "whom it would reach, nothing is sent"}};
 static const struct rpc_param tree_params[] = {{"name", RPC_STRING, true, "a service"},
     {"reverse", RPC_BOOL, false, "what needs it instead of what it needs"}};
 
@@ -59,11 +62,12 @@ static void status(struct rpc_call *call, json_t *params)
 static bool passes(struct daemon *d, const struct service_def *s, unit_id id, const json_t *params)
 {
 	const char *state = param_text(params, "state"), *class = param_text(params, "class"),
-		   *tag = param_text(params, "tag");
+		   *tag = param_text(params, "tag"), *wanted = param_text(params, "wanted");
 	struct unit_view u;
 
 	return engine_unit(d->engine, id, &u) &&
 	       (!state || strcmp(state, service_state_str(u.state)) == 0) &&
+	       (!wanted || strcmp(wanted, wanted_str(u.wanted)) == 0) &&
 	       (!class || strcmp(class, service_class_str(s->class)) == 0) &&
 	       (!tag || strv_has(&s->tags, tag));
 }
@@ -173,10 +177,24 @@ static bool is_meant(const struct job_view *j, const char *action)
 	return !j->virtual && (!action || strcmp(action, j->name) == 0);
 }
 
+/* Said, with its number; or only what would be said. */
+static void answer_word(
+    struct rpc_call *call, bool dry, const char *kind, const char *name, json_t *take_answer)
+{
+	if (dry) {
+		json_object_set_new(take_answer, "dry_run", json_true());
+		rpc_answer(call, take_answer);
+	} else {
+		ops_note_one(call, kind, name, take_answer);
+		ops_answer_committed(call, take_answer);
+	}
+}
+
 static void ready(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	const char *name = param_text(params, "name"), *action = param_text(params, "action");
+	bool dry = param_bool(params, "dry_run", false);
 	unit_id id = ops_find_unit(call, name, false);
 	json_t *done = json_array();
 	struct job_view j;
@@ -189,7 +207,8 @@ static void ready(struct rpc_call *call, json_t *params)
 		if (!is_meant(&j, action) || j.core.state != JOB_RUNNING || !a ||
 		    readiness_of(a) != READY_MANUAL)
 			continue;
-		engine_ready(d->engine, clock_mono(), j.token);
+		if (!dry)
+			engine_ready(d->engine, clock_mono(), j.token);
 		json_array_append_new(done, json_string(j.name));
 	}
 	perform_effects(d);
@@ -200,7 +219,7 @@ static void ready(struct rpc_call *call, json_t *params)
 		ops_fail(call, ERR_INVALID_STATE,
 		    "%s: no attempt that is declared ready by hand is starting", name);
 	} else {
-		ops_answer_committed(call, json_pack("{s:o}", "ready", done));
+		answer_word(call, dry, "ready", name, json_pack("{s:o}", "ready", done));
 	}
 }
 
@@ -219,6 +238,7 @@ static void kill_it(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	const char *name = param_text(params, "name"), *action = param_text(params, "action");
+	bool dry = param_bool(params, "dry_run", false);
 	int signo = signal_of(params);
 	json_t *pids = json_array();
 	struct job_view j;
@@ -236,7 +256,8 @@ static void kill_it(struct rpc_call *call, json_t *params)
 
 		if (!pid)
 			continue;
-		spawner_signal(d->spawner, j.token, signo, KEEPER_SCOPE_LEADER);
+		if (!dry)
+			spawner_signal(d->spawner, j.token, signo, KEEPER_SCOPE_LEADER);
 		json_array_append_new(pids, json_integer(pid));
 	}
 	if (id == ID_NONE) {
@@ -245,7 +266,8 @@ static void kill_it(struct rpc_call *call, json_t *params)
 		json_decref(pids);
 		ops_fail(call, ERR_INVALID_STATE, "%s has no process", name);
 	} else {
-		rpc_answer(call, json_pack("{s:o, s:i}", "signalled", pids, "signal", signo));
+		answer_word(call, dry, "kill", name,
+		    json_pack("{s:o, s:i}", "signalled", pids, "signal", signo));
 	}
 }
 

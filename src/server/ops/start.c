@@ -41,12 +41,15 @@ static const struct rpc_param start_params[] = {
 static const struct rpc_param stop_params[] = {P_NAME, P_WAIT, P_TIMEOUT, P_UNNEEDED, P_DRY};
 static const struct rpc_param restart_params[] = {
     P_NAME, P_WAIT, P_TIMEOUT, P_WITH_DEPS, P_NO_DEPS, P_DRY};
-static const struct rpc_param all_params[] = {P_WAIT, P_TIMEOUT, P_DRY};
+static const struct rpc_param all_params[] = {
+    {"class", RPC_STRING, false, "user (default), system or all"},
+    {"tag", RPC_STRING, false, "with that tag only"},
+    {"context", RPC_STRING, false, "of that context only"}, P_WAIT, P_TIMEOUT, P_DRY};
 static const struct rpc_param plan_params[] = {P_NAME,
     {"verb", RPC_STRING, false, "start (default), stop or restart"}, P_REPLACE, P_NO_DEPS,
     P_UNNEEDED, P_WITH_DEPS};
-static const struct rpc_param wanted_params[] = {
-    {"name", RPC_STRING, true, "a service"}, {"wanted", RPC_STRING, true, "start, stop or ignore"}};
+static const struct rpc_param wanted_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"wanted", RPC_STRING, true, "start, stop or ignore"}, P_DRY};
 
 static bool all_known(struct rpc_call *call, const struct strv *names, bool runs)
 {
@@ -99,24 +102,32 @@ static void plan(struct rpc_call *call, json_t *params)
 	json_decref(with);
 }
 
-static void all_users(struct daemon *d, struct strv *out)
+static bool is_meant(
+    const struct service_def *s, const json_t *params, bool any, enum service_class class)
 {
-	for (const struct service_def *s = NULL;
-	     (s = registry_next(d->registry, s ? s->name : NULL));)
-		if (s->class == CLASS_USER)
-			strv_add(out, s->name);
+	const char *tag = param_text(params, "tag"), *context = param_text(params, "context");
+
+	return (any || s->class == class) && (!tag || strv_has(&s->tags, tag)) &&
+	       (!context || strcmp(context, s->context ? s->context : "default") == 0);
 }
 
 static void request_all(struct rpc_call *call, json_t *params, enum op_kind kind)
 {
+	struct daemon *d = ops_daemon(call);
+	const char *word = param_text(params, "class");
+	bool any = text_eq(word, "all");
+	enum service_class class = CLASS_USER;
 	struct strv names = {0};
 
-	all_users(ops_daemon(call), &names);
-	if (names.n == 0)
-		rpc_answer(call, json_pack("{s:[], s:[], s:[], s:b}", "steps", "started", "results",
-				     "changed", 0));
-	else
-		ops_request(call, params, kind, &names, NULL);
+	if (word && !any && !service_class_parse(word, &class)) {
+		ops_fail(call, ERR_INVALID, "class: `%s` is none of user, system, all", word);
+		return;
+	}
+	for (const struct service_def *s = NULL;
+	     (s = registry_next(d->registry, s ? s->name : NULL));)
+		if (is_meant(s, params, any, class))
+			strv_add(&names, s->name);
+	ops_request(call, params, kind, &names, NULL); /* of none, too: it has a number */
 	strv_release(&names);
 }
 
@@ -143,13 +154,21 @@ static void set_wanted(struct rpc_call *call, json_t *params)
 	}
 	if (ops_find_unit(call, name, false) == ID_NONE)
 		return;
-	if (engine_set_wanted(d->engine, clock_mono(), name, wanted, &e)) {
+	struct unit_view u = {0};
+	engine_unit(d->engine, engine_find(d->engine, name), &u);
+	json_t *answer = json_pack("{s:s, s:s, s:b, s:[]}", "name", name, "wanted",
+	    wanted_str(wanted), "changed", u.wanted != wanted, "steps");
+	if (param_bool(params, "dry_run", false)) {
+		json_object_set_new(answer, "dry_run", json_true());
+		rpc_answer(call, answer);
+	} else if (engine_set_wanted(d->engine, clock_mono(), name, wanted, &e)) {
+		json_decref(answer);
 		rpc_fail(call, &e, NULL);
-		return;
+	} else {
+		ops_note_one(call, "wanted", name, answer);
+		perform_effects(d);
+		ops_answer_committed(call, answer);
 	}
-	perform_effects(d);
-	ops_answer_committed(
-	    call, json_pack("{s:s, s:s}", "name", name, "wanted", wanted_str(wanted)));
 }
 
 static const struct rpc_method methods[] = {

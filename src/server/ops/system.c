@@ -76,8 +76,9 @@ static void shutdown_all(struct rpc_call *call, json_t *params)
 	(void)params;
 
 	daemon_shutdown(d, "rpc system.shutdown");
-	ops_answer_committed(call, json_pack("{s:b, s:I, s:I}", "shutdown", 1, "pid",
-				       (json_int_t)d->keeper, "operation", (json_int_t)d->shutdown_op));
+	ops_answer_committed(
+	    call, json_pack("{s:b, s:I, s:I}", "shutdown", 1, "pid", (json_int_t)d->keeper,
+		      "operation", (json_int_t)d->shutdown_op));
 }
 
 /* ---- events ---------------------------------------------------------------------------- */
@@ -135,13 +136,20 @@ static bool flag_name(struct rpc_call *call, const char *name)
 	return false;
 }
 
+static void answer_flag(struct rpc_call *call, const char *name, bool changed)
+{
+	json_t *answer = json_pack("{s:s, s:b}", "name", name, "changed", changed);
+
+	ops_note_one(call, "flag", name, answer);
+	ops_answer_committed(call, answer);
+}
+
 static void set_flag(struct rpc_call *call, json_t *params)
 {
 	const char *name = param_text(params, "name");
 
 	if (flag_name(call, name))
-		ops_answer_committed(call, json_pack("{s:s, s:b}", "name", name, "changed",
-					       gates_set_flag(ops_daemon(call), name)));
+		answer_flag(call, name, gates_set_flag(ops_daemon(call), name));
 }
 
 static void clear_flag(struct rpc_call *call, json_t *params)
@@ -149,8 +157,7 @@ static void clear_flag(struct rpc_call *call, json_t *params)
 	const char *name = param_text(params, "name");
 
 	if (flag_name(call, name))
-		ops_answer_committed(call, json_pack("{s:s, s:b}", "name", name, "changed",
-					       gates_clear_flag(ops_daemon(call), name)));
+		answer_flag(call, name, gates_clear_flag(ops_daemon(call), name));
 }
 
 static void list_flags(struct rpc_call *call, json_t *params)
