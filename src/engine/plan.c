@@ -1,11 +1,13 @@
 /* plan.c - what would happen: the same engine on a copy, in a world where all goes well. */
 #include "engine/world.h"
 
-#define COPY(vec)                                                                 \
-	do {                                                                      \
-		to->vec.v = mem_grow(NULL, from->vec.cap, sizeof(*to->vec.v));    \
-		if (from->vec.n)                                                  \
-			memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v)); \
+#define TURNS_MAX 1000 /* of timers, in one plan */
+
+#define COPY(vec)                                                                                  \
+	do {                                                                                       \
+		to->vec.v = mem_grow(NULL, from->vec.cap, sizeof(*to->vec.v));                     \
+		if (from->vec.n)                                                                   \
+			memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v));          \
 	} while (0)
 
 /* Everything refers by index; specs, names and conflict lists are borrowed, so a
@@ -16,17 +18,20 @@ static struct engine *copy_of(const struct engine *from)
 
 	*to = *from;
 	to->original = from;
-	to->by_name = to->gate_by_key = (struct map){ 0 };
-	to->dirty = to->recount = to->pulls = to->stops = to->release = (struct ids){ 0 };
+	to->by_name = to->gate_by_key = (struct map){0};
+	to->dirty = to->recount = to->pulls = to->stops = to->release = (struct ids){0};
 	memset(&to->ops, 0, sizeof(to->ops));
 	memset(&to->watches, 0, sizeof(to->watches));
 	memset(&to->effects, 0, sizeof(to->effects));
 	memset(&to->timers, 0, sizeof(to->timers));
 	to->free_watch = ID_NONE;
-	for (size_t i = 0; i < from->ops.n; i++) /* that they are in flight is a fact of conflicts */
+	for (size_t i = 0; i < from->ops.n;
+	     i++) /* that they are in flight is a fact of conflicts */
 		if (from->ops.v[i].used && from->ops.v[i].state == OP_ACTIVE)
-			*vec_push(&to->ops) = (struct op){ .used = true, .holding = true,
-				.id = from->ops.v[i].id, .kind = from->ops.v[i].kind };
+			*vec_push(&to->ops) = (struct op){.used = true,
+			    .holding = true,
+			    .id = from->ops.v[i].id,
+			    .kind = from->ops.v[i].kind};
 	COPY(units);
 	COPY(jobs);
 	COPY(edges);
@@ -42,11 +47,11 @@ static struct engine *copy_of(const struct engine *from)
 /* The answer of a kind world to one effect. */
 static void play(struct engine *en, msec now, struct effect fx)
 {
-	const struct job_exit ok = { .code = 0, .success = true, .empty = true };
+	const struct job_exit ok = {.code = 0, .success = true, .empty = true};
 	const struct job_policy *p = fx.kind == EFFECT_SPAWN || fx.kind == EFFECT_TERM ||
-			fx.kind == EFFECT_KILL || fx.kind == EFFECT_SWEEP ?
-		    &en->jobs.v[fx.job].is->policy :
-		    NULL;
+					     fx.kind == EFFECT_KILL || fx.kind == EFFECT_SWEEP
+					 ? &en->jobs.v[fx.job].is->policy
+					 : NULL;
 
 	if (fx.kind == EFFECT_SPAWN) {
 		engine_executed(en, now, fx.token);
@@ -75,10 +80,13 @@ static void play_present(struct engine *en, msec now)
 		if (!jb->used || jb->is->policy.virtual)
 			continue;
 		if (s == JOB_STARTING || (s == JOB_RUNNING && !jb->is->policy.one_shot)) {
-			play(en, now, (struct effect){ .kind = EFFECT_SPAWN, .job = j, .token = jb->token });
+			play(en, now,
+			    (struct effect){.kind = EFFECT_SPAWN, .job = j, .token = jb->token});
 		} else if (s == JOB_STOPPING || s == JOB_RUNNING) {
-			play(en, now, (struct effect){ .kind = EFFECT_TERM, .job = j, .token = jb->token });
-			play(en, now, (struct effect){ .kind = EFFECT_SWEEP, .job = j, .token = jb->token });
+			play(en, now,
+			    (struct effect){.kind = EFFECT_TERM, .job = j, .token = jb->token});
+			play(en, now,
+			    (struct effect){.kind = EFFECT_SWEEP, .job = j, .token = jb->token});
 		}
 	}
 	for (gate_id g = 0; g < en->gates.n; g++)
@@ -92,23 +100,38 @@ static void play_all(struct engine *en, msec now)
 	en->effects.n = 0;
 }
 
+/* What waits for a clock (an edge that nothing will satisfy, a back-off) sees it run out. */
+static void play_time(struct engine *en, op_id id)
+{
+	for (size_t turn = 0; turn < TURNS_MAX && op_by_id(en, id)->state == OP_ACTIVE; turn++) {
+		msec at = engine_deadline(en);
+
+		if (at == MSEC_NEVER)
+			return;
+		engine_tick(en, at);
+		play_all(en, at);
+	}
+}
+
 enum err engine_plan(const struct engine *original, msec now, const struct engine_request *rq,
     struct op_plan *out, struct strv *chain, struct error *e)
 {
 	struct engine *en = copy_of(original);
 	op_id id = 0;
-	enum err code = rq->kind == OP_RUN ? engine_submit(en, now, rq->names[0], rq->who, &id, chain, e) :
-					     engine_request(en, now, rq, &id, chain, e);
+	enum err code = rq->kind == OP_RUN
+			    ? engine_submit(en, now, rq->names[0], rq->who, &id, chain, e)
+			    : engine_request(en, now, rq, &id, chain, e);
 
 	if (!code) {
 		play_all(en, now);
 		if (op_by_id(en, id)->state == OP_ACTIVE) {
 			play_present(en, now);
 			play_all(en, now);
+			play_time(en, id);
 		}
 		struct op *op = op_by_id(en, id);
 		*out = op->steps;
-		op->steps = (struct op_plan){ 0 };
+		op->steps = (struct op_plan){0};
 	}
 	engine_free(en);
 	return code;

@@ -115,6 +115,7 @@ void ops_changed(struct world *w, op_id id)
 		    (unsigned long long)id, op_state_str(v.state), v.message ? ": " : "",
 		    v.message ? v.message : "");
 	op->over = true;
+	op->over_at = w->now;
 	op->end = v.state;
 	judge_end(w, op, &v);
 }
@@ -179,6 +180,14 @@ void ops_judge_rest(struct world *w)
 			world_break(w, "every operation ends", "operation %llu (%s %s)",
 			    (unsigned long long)w->ops.v[i].id, op_kind_str(w->ops.v[i].kind),
 			    w->ops.v[i].names[0]);
+}
+
+msec ops_end_of(const struct world *w, op_id id)
+{
+	for (size_t i = w->ops.n; i-- > 0;)
+		if (w->ops.v[i].id == id && w->ops.v[i].over)
+			return w->ops.v[i].over_at;
+	return MSEC_NEVER;
 }
 
 void ops_forget_old(struct world *w)

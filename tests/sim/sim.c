@@ -464,6 +464,8 @@ static bool tell(uint64_t seed, bool trace, unsigned long *events)
 		judge_rest(&w);
 		judge_wanted(&w);
 	}
+	if (!w.broken)
+		plans_judge(&w, run_for);
 	*events += w.spawns;
 	if (!w.broken) {
 		engine_shutdown(w.en, w.now, 5000);

@@ -57,6 +57,7 @@ struct sim_op {
 	bool was_live[3];    /* when it was asked for */
 	uint64_t newer_than; /* restart: processes have later tokens at its end */
 	bool over;
+	msec over_at;
 	enum op_state end;
 };
 
@@ -103,7 +104,11 @@ void ops_asked(struct world *w, op_id id, const struct engine_request *rq, uint6
 void ops_changed(struct world *w, op_id id); /* EFFECT_OP */
 void ops_cancel_one(struct world *w);
 void ops_restore(struct world *w, const struct engine *old);
+msec ops_end_of(const struct world *w, op_id id); /* when it ended */
 void ops_judge_rest(struct world *w);
 void ops_forget_old(struct world *w);
+
+/* plans.c: what was planned is done */
+void plans_judge(struct world *w, void (*run_for)(struct world *, msec));
 
 #endif
