@@ -119,7 +119,7 @@ static void release_lists(struct logs *l)
 		free(p);
 	}
 	while (l->watches)
-		logs_unwatch(l, l->watches->token);
+		logs_unwatch(l, l->watches->token, l->watches->fn);
 	while (l->follows)
 		logs_unfollow(l, l->follows->id);
 	for (struct spool *sp = l->spool_list, *next; sp; sp = next) {
@@ -281,13 +281,22 @@ enum err logs_watch_ready(
 	return ERR_OK;
 }
 
-void logs_unwatch(struct logs *l, uint64_t token)
+void logs_watch_again(struct logs *l, uint64_t token, log_match_fn fn)
+{
+	pthread_mutex_lock(&l->lock);
+	for (struct log_watch *w = l->watches; w; w = w->next)
+		if (w->token == token && w->fn == fn)
+			w->matched = w->told = false;
+	pthread_mutex_unlock(&l->lock);
+}
+
+void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn)
 {
 	struct log_watch *found = NULL;
 
 	pthread_mutex_lock(&l->lock);
 	for (struct log_watch **at = &l->watches; *at; at = &(*at)->next)
-		if ((*at)->token == token) {
+		if ((*at)->token == token && (*at)->fn == fn) {
 			found = *at;
 			*at = found->next;
 			break;

@@ -80,11 +80,13 @@ void logs_unfollow(struct logs *l, uint64_t follow);
 
 /* Tell once when a line of the attempt matches; only bytes captured from now on
  * are looked at, each once, so call it before logs_attach (after a restart,
- * logs_query tells about the past).  Forgotten by logs_unwatch only. */
+ * logs_query tells about the past).  A watch is known by token and function;
+ * it is forgotten by logs_unwatch only, and tells again after logs_watch_again. */
 typedef void (*log_match_fn)(uint64_t token, void *ctx);
 enum err logs_watch_ready(
     struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e);
-void logs_unwatch(struct logs *l, uint64_t token);
+void logs_watch_again(struct logs *l, uint64_t token, log_match_fn fn);
+void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn);
 
 /* Is something not being kept as it should?  `out` may be NULL. */
 bool logs_degraded(struct logs *l, struct str *out);

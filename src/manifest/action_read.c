@@ -2,6 +2,7 @@
 #include "manifest/definition_read.h"
 
 #include "manifest/dependency.h"
+#include "manifest/probe_read.h"
 #include "manifest/judge.h"
 
 /* ---- parts of an action ------------------------------------------------------- */
@@ -206,66 +207,6 @@ static json_t *write_readiness(const void *obj)
 	return json_pack("{s:b}", word, 1);
 }
 
-#define PROBE(member) .at = offsetof(struct probe_def, member)
-
-static const struct field probe_fields[] = {
-	{ "kind", { 0 }, F_STR, PROBE(kind), .doc = "unix, tcp, http, exec or log" },
-	{ "target", { "unix", "tcp", "url" }, F_STR, PROBE(target), .doc = "path, host:port, URL, command or expression" },
-	{ "socket", { 0 }, F_STR, PROBE(socket), .doc = "a declared socket" },
-	{ "path", { 0 }, F_STR, PROBE(path), .doc = "of an http probe" },
-	{ "interval_ms", { "interval" }, F_MSEC, PROBE(interval), .doc = "between two probes" },
-	{ "timeout_ms", { "timeout" }, F_MSEC, PROBE(timeout), .doc = "of one probe" },
-	{ "failure_threshold", { 0 }, F_INT, PROBE(failure_threshold), .given_at = offsetof(struct probe_def, threshold_given),
-	    .max = 1000, .doc = "failures in a row" },
-	{ "success_threshold", { 0 }, F_INT, PROBE(success_threshold), .max = 1000, .doc = "successes in a row" },
-	{ "action", { 0 }, F_STR, PROBE(action), .doc = "restart or warn" },
-};
-static const struct schema probe_schema = { "a probe", probe_fields, countof(probe_fields) };
-
-static void read_probes(struct reader *r, void *obj, const struct node *n)
-{
-	struct action_def *a = obj;
-	const struct {
-		const char *key;
-		struct probe_def *def;
-	} kinds[] = { { "startup", &a->startup }, { "readiness", &a->readiness_probe }, { "liveness", &a->liveness } };
-
-	for (const struct node *c = n->first; n->kind == NODE_TABLE && c; c = c->next) {
-		size_t k = 0;
-
-		while (k < countof(kinds) && strcmp(kinds[k].key, c->key) != 0)
-			k++;
-		if (k == countof(kinds) || c->kind != NODE_TABLE) {
-			reader_error(r, c, "startup, readiness or liveness, each a table", "`%s` is no probe", c->key);
-			continue;
-		}
-		kinds[k].def->given = true;
-		schema_read(r, &(struct part){ &probe_schema, kinds[k].def }, 1, c);
-	}
-	if (n->kind != NODE_TABLE)
-		reader_error(r, n, NULL, "`probes` must be a table");
-}
-
-static json_t *write_probes(const void *obj)
-{
-	const struct action_def *a = obj;
-	const struct probe_def *defs[] = { &a->startup, &a->readiness_probe, &a->liveness };
-	static const char *const keys[] = { "startup", "readiness", "liveness" };
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < countof(defs); i++) {
-		if (!defs[i]->given)
-			continue;
-		json_t *p = json_object();
-		schema_json(&probe_schema, defs[i], true, p);
-		json_object_set_new(o, keys[i], p);
-	}
-	if (json_object_size(o))
-		return o;
-	json_decref(o);
-	return NULL;
-}
-
 #define SOCKET(member) .at = offsetof(struct socket_def, member)
 
 static const struct field socket_fields[] = {
@@ -413,7 +354,7 @@ static const struct field action_fields[] = {
 	{ "readiness", { 0 }, F_CUSTOM, .read = read_readiness, .write = write_readiness,
 	    .given_at = offsetof(struct action_def, readiness.given), .doc = "how it says that it is ready" },
 	{ "watchdog_ms", { "watchdog" }, F_MSEC, ACTION(watchdog), .doc = "once ready, WATCHDOG=1 on $NOTIFY_SOCKET at least so often; 0: none" },
-	{ "probes", { 0 }, F_CUSTOM, .read = read_probes, .write = write_probes, .later = true, .doc = "startup, readiness, liveness" },
+	{ "probes", { 0 }, F_CUSTOM, .read = probes_read, .write = probes_write, .doc = "startup, readiness, liveness" },
 	{ "sockets", { 0 }, F_CUSTOM, .read = action_sockets_read, .write = write_sockets, .doc = "Unix sockets that it occupies" },
 	{ "tcp", { 0 }, F_CUSTOM, .read = read_tcp, .write = write_tcp, .doc = "TCP ports that it occupies" },
 	{ "singleton", { 0 }, F_BOOL, ACTION(singleton), .later = true, .doc = "replace a foreign holder" },

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "manifest/dependency.h"
+#include "manifest/probe_read.h"
 #include "manifest/judge.h"
 
 ENUM_DEFINE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT)
@@ -129,6 +130,11 @@ static void read_lifecycle(struct reader *r, void *obj, const struct node *n)
 		schema_read(r, &(struct part){ &lifecycle_schema, &f->single }, 1, n);
 }
 
+static void read_health(struct reader *r, void *obj, const struct node *n)
+{
+	health_read(r, &((struct file *)obj)->single, n);
+}
+
 static void read_later(struct reader *r, void *obj, const struct node *n)
 {
 	(void)obj;
@@ -191,7 +197,7 @@ static const struct field file_fields[] = {
 	{ "dependencies", { 0 }, F_CUSTOM, .read = read_dependencies },
 	{ "env", { 0 }, F_CUSTOM, .read = read_file_env },
 	{ "lifecycle", { 0 }, F_CUSTOM, .read = read_lifecycle },
-	{ "health", { 0 }, F_CUSTOM, .read = read_later },
+	{ "health", { 0 }, F_CUSTOM, .read = read_health },
 	{ "logging", { 0 }, F_CUSTOM, .read = read_later },
 };
 static const struct schema file_schema = { "a manifest", file_fields, countof(file_fields) };
@@ -505,7 +511,7 @@ static void check_twins(struct file *f)
 /* Keys of the zinit form speak of the one command of [service]. */
 static void check_single_keys(struct file *f)
 {
-	static const char *const keys[] = { "lifecycle", "oneshot", "dir", "cwd" };
+	static const char *const keys[] = { "lifecycle", "health", "oneshot", "dir", "cwd" };
 	const struct node *service = node_get(f->root, "service");
 
 	for (size_t i = 0; i < countof(keys) && !f->has_single; i++) {

@@ -161,22 +161,36 @@ static void tcp_copy(struct tcp_list *to, const struct tcp_list *from)
 
 static void probe_release(struct probe_def *p)
 {
-	free(p->kind);
 	free(p->target);
 	free(p->socket);
 	free(p->path);
-	free(p->action);
 	*p = (struct probe_def){ 0 };
 }
 
-static void probe_copy(struct probe_def *to, const struct probe_def *from)
+void probe_def_copy(struct probe_def *to, const struct probe_def *from)
 {
 	*to = *from;
-	to->kind = text_dup(from->kind);
 	to->target = text_dup(from->target);
 	to->socket = text_dup(from->socket);
 	to->path = text_dup(from->path);
-	to->action = text_dup(from->action);
+}
+
+struct probe_def *action_probe(struct action_def *a, enum probe_role role)
+{
+	switch (role) {
+	case PROBE_STARTUP: return &a->startup;
+	case PROBE_READINESS: return &a->readiness_probe;
+	case PROBE_LIVENESS:
+	case PROBE_ROLE_COUNT: break;
+	}
+	return &a->liveness;
+}
+
+const struct probe_def *action_has_probe(const struct action_def *a, enum probe_role role)
+{
+	const struct probe_def *p = action_probe((struct action_def *)(uintptr_t)a, role);
+
+	return p->given ? p : NULL;
 }
 
 static void rules_release(struct retry_rules *l)
@@ -277,9 +291,9 @@ void action_def_copy(struct action_def *to, const struct action_def *from)
 	to->tags = strv_dup(&from->tags);
 	rules_copy(&to->retry.rules, &from->retry.rules);
 	deps_copy(&to->depends_on, &from->depends_on);
-	probe_copy(&to->startup, &from->startup);
-	probe_copy(&to->readiness_probe, &from->readiness_probe);
-	probe_copy(&to->liveness, &from->liveness);
+	probe_def_copy(&to->startup, &from->startup);
+	probe_def_copy(&to->readiness_probe, &from->readiness_probe);
+	probe_def_copy(&to->liveness, &from->liveness);
 	sockets_copy(&to->sockets, &from->sockets);
 	tcp_copy(&to->tcp, &from->tcp);
 	to->source = place_dup(&from->source);

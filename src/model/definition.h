@@ -131,14 +131,15 @@ struct readiness_def {
 };
 
 struct probe_def {
-	bool given;
-	char *kind; /* unix tcp http exec log */
-	char *target; /* path, host:port, url, command, expression */
-	char *socket, *path; /* http over a declared socket */
-	msec interval, timeout;
-	int64_t failure_threshold, success_threshold;
-	bool threshold_given;
-	char *action; /* restart | warn */
+	bool given, kind_given;
+	enum probe_kind kind;
+	char *target; /* name or path, host:port, URL, command, expression */
+	char *socket, *path; /* http over a socket instead of `target`: its name or path, what is asked */
+	msec interval, timeout; /* never 0 */
+	bool interval_given, timeout_given;
+	int64_t failure_threshold, success_threshold; /* in a row, 1 or more */
+	bool threshold_given, success_given;
+	enum probe_action action; /* of liveness */
 };
 
 struct action_def {
@@ -167,7 +168,7 @@ struct action_def {
 	bool depends_on_given; /* [] written: no edges are inherited */
 	struct readiness_def readiness;
 	msec watchdog; /* longest silence on the notification socket once ready; 0: none */
-	struct probe_def startup, readiness_probe, liveness;
+	struct probe_def startup, readiness_probe, liveness; /* action_probe() */
 	struct socket_list sockets;
 	struct tcp_list tcp;
 	bool singleton;
@@ -235,6 +236,10 @@ bool action_is_started(const struct action_def *a);
 
 /* The default retry policy of a long-running action and of a one-shot (SPEC 4). */
 void retry_policy_default(struct retry_policy *r, bool is_process);
+
+struct probe_def *action_probe(struct action_def *a, enum probe_role role);
+const struct probe_def *action_has_probe(const struct action_def *a, enum probe_role role); /* NULL */
+void probe_def_copy(struct probe_def *to, const struct probe_def *from); /* to: uninitialised */
 
 struct action_def *service_find_action(const struct service_def *s, const char *name);
 

@@ -88,6 +88,26 @@ ENUM_DECLARE(resolved_rule, RESOLVED_RULE_LIST, RESOLVED_RULE_COUNT);
 	X(READY_PROBE,    "probe",    "the readiness probe passes")
 ENUM_DECLARE(readiness_kind, READINESS_KIND_LIST, READINESS_KIND_COUNT);
 
+#define PROBE_KIND_LIST(X)                                                                 \
+	X(PROBE_UNIX, "unix", "connect(2) succeeds on the socket")                         \
+	X(PROBE_TCP,  "tcp",  "connect(2) succeeds on the port")                           \
+	X(PROBE_HTTP, "http", "a GET is answered with 2xx")                                \
+	X(PROBE_EXEC, "exec", "a command ends with 0")                                     \
+	X(PROBE_LOG,  "log",  "a line of output matches the expression")
+ENUM_DECLARE(probe_kind, PROBE_KIND_LIST, PROBE_KIND_COUNT);
+
+#define PROBE_ACTION_LIST(X)                                                               \
+	X(PROBE_RESTARTS, "restart", "the attempt is ended; another follows by its retry policy")\
+	X(PROBE_WARNS,    "warn",    "it is shown and recorded, nothing else")
+ENUM_DECLARE(probe_action, PROBE_ACTION_LIST, PROBE_ACTION_COUNT);
+
+/* What a probe is asked for. */
+#define PROBE_ROLE_LIST(X)                                                                 \
+	X(PROBE_STARTUP,   "startup",   "until it passed, the others wait; over its threshold the attempt has failed")\
+	X(PROBE_READINESS, "readiness", "the attempt is ready when it first passes, healthy while it passes")\
+	X(PROBE_LIVENESS,  "liveness",  "over its threshold the attempt is ended")
+ENUM_DECLARE(probe_role, PROBE_ROLE_LIST, PROBE_ROLE_COUNT);
+
 #define RESTART_LIST(X)                                                                    \
 	X(RESTART_ALWAYS,     "always",     "after every end")                             \
 	X(RESTART_ON_FAILURE, "on_failure", "after an end that is not success")            \

@@ -35,12 +35,12 @@ static bool probe_same(const struct probe_def *a, const struct probe_def *b)
 	if (a->given != b->given)
 		return false;
 	return !a->given ||
-	       (text_eq(a->kind, b->kind) && text_eq(a->target, b->target) &&
+	       (a->kind == b->kind && text_eq(a->target, b->target) &&
 		   text_eq(a->socket, b->socket) && text_eq(a->path, b->path) &&
 		   a->interval == b->interval && a->timeout == b->timeout &&
 		   a->failure_threshold == b->failure_threshold &&
 		   a->success_threshold == b->success_threshold &&
-		   a->threshold_given == b->threshold_given && text_eq(a->action, b->action));
+		   a->threshold_given == b->threshold_given && a->interval_given == b->interval_given && a->action == b->action);
 }
 
 static bool readiness_same(const struct readiness_def *a, const struct readiness_def *b)

@@ -1,10 +1,12 @@
 #include "server/attempt.h"
 
+#include "server/aside.h"
 #include "server/label.h"
 #include "server/launch.h"
 #include "server/notified.h"
 #include "server/occupy.h"
 #include "server/perform.h"
+#include "server/probes.h"
 #include "server/readiness.h"
 #include "server/records.h"
 #include "server/recover.h"
@@ -49,6 +51,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 	struct attempt *at = mem_new(sizeof(*at));
 
 	if (s->live) {
+		probes_end(s->live);
 		readiness_end(s->live);
 		notified_end(s->live);
 		free(s->live);
@@ -61,6 +64,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 
 static void drop(struct daemon *d, struct attempt *at)
 {
+	probes_end(at);
 	readiness_end(at);
 	notified_end(at);
 	if (at->holds_ready) {
@@ -193,7 +197,8 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	auto_str label = {0};
 
 	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, e) ||
-	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e))
+	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
+	    probes_prepare(d, a, fx->token, e))
 		return e->code;
 	write_label(d, fx, &label);
 	add_fds(l, a, p);
@@ -303,6 +308,8 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 	const struct action_def *a = action_of(d, fx, NULL);
 	struct attempt *at = attempt_find(d, fx->token);
 
+	if (at)
+		probes_end(at); /* what stops need not answer */
 	if (a && a->stop_exec && at && !at->exited && run_stopper(d, at, a))
 		return;
 	spawner_signal(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
@@ -310,6 +317,10 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 
 void attempt_kill(struct daemon *d, const struct effect *fx)
 {
+	struct attempt *at = attempt_find(d, fx->token);
+
+	if (at)
+		probes_end(at);
 	spawner_signal(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
 }
 
@@ -339,6 +350,9 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, in
 	engine_executed(d->engine, clock_mono(), token);
 	perform_effects(d);
 	at = attempt_find(d, token);
+	if (at && !at->exited)
+		probes_begin(at, false);
+	at = attempt_find(d, token);
 	if (at && !at->exited) {
 		notified_begin(at);
 		readiness_begin(at, false);
@@ -354,6 +368,8 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 	struct job_view j;
 	unit_id unit;
 
+	if (aside_on_failed(d, token, step, sys))
+		return;
 	release_held(d, token);
 	if (!at || !engine_job(d->engine, at->job, &j, &unit))
 		return;
@@ -434,12 +450,15 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	struct job_view j;
 	unit_id unit;
 
+	if (aside_on_exited(d, token, how))
+		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
 		spawner_ack(d->spawner, token);
 		return;
 	}
 	job_id job = at->job;
 	at->exited = true;
+	probes_end(at);
 	readiness_end(at);
 	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
 	d->slots.v[job].pid = 0;
@@ -454,7 +473,7 @@ void attempt_on_empty(void *ctx, uint64_t token)
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
-	if (!at)
+	if (aside_on_empty(d, token) || !at)
 		return;
 	drop(d, at);
 	engine_set_empty(d->engine, clock_mono(), token);

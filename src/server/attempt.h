@@ -13,6 +13,7 @@
 #include "server/daemon.h"
 
 struct notified;
+struct probes;
 struct readiness;
 
 struct attempt {
@@ -24,6 +25,7 @@ struct attempt {
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
 	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
+	struct probes *probes;	     /* NULL: none */
 };
 
 /* A token of ours beside the engine's: never a job's. */

@@ -8,6 +8,8 @@
 #include "server/notified.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/aside.h"
+#include "server/probes.h"
 #include "server/readiness.h"
 #include "server/records.h"
 #include "server/recover.h"
@@ -332,6 +334,7 @@ static void release_memory(struct daemon *d)
 {
 	for (size_t i = 0; i < d->slots.n; i++)
 		if (d->slots.v[i].live) {
+			probes_end(d->slots.v[i].live);
 			readiness_end(d->slots.v[i].live);
 			notified_end(d->slots.v[i].live);
 			free(d->slots.v[i].live);
@@ -357,6 +360,7 @@ void daemon_release(struct daemon *d)
 	free_event(d->ack_retry);
 	free_event(d->store_news);
 	free_event(d->logs_news);
+	asides_free(d);
 	gates_free(d->gates);
 	spawner_free(d->spawner);
 	if (d->logs)

@@ -32,6 +32,7 @@ struct records;
 struct recovery;
 struct operations;
 struct hub;
+struct aside;
 struct background;
 struct api;
 
@@ -74,6 +75,7 @@ struct daemon {
 	struct operations *operations;
 	struct hub *hub;
 	struct background *background;
+	struct aside *asides; /* commands beside jobs that are under way */
 	struct api *api;	   /* NULL until recovery is over */
 	struct recovery *recovery; /* NULL when it is over */
 	size_t effects;		   /* since the heap was trimmed last */

@@ -1,6 +1,7 @@
 #include "server/notified.h"
 
 #include "server/perform.h"
+#include "server/probes.h"
 #include "server/records.h"
 #include "server/unit_spec.h"
 
@@ -219,7 +220,7 @@ static void heard_ready(struct notified *n, const struct word *w)
 
 	n->ready_at = w->at;
 	n->phase = PHASE_NONE;
-	if (a && readiness_of(a) == READY_NOTIFY)
+	if (a && readiness_of(a) == READY_NOTIFY && !probes_hold_ready(n->at))
 		engine_ready(n->at->d->engine, clock_mono(), n->at->token);
 }
 

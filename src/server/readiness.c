@@ -3,6 +3,7 @@
 #include "probe/gate.h"
 #include "server/gates.h"
 #include "server/perform.h"
+#include "server/probes.h"
 #include "server/unit_spec.h"
 
 #include "logs/query.h"
@@ -42,13 +43,15 @@ static void release(struct readiness *r)
 	free(r);
 }
 
+static void on_line(uint64_t token, void *ctx);
+
 void readiness_end(struct attempt *at)
 {
 	struct readiness *r = take(at->readiness);
 
 	if (r)
 		release(r);
-	logs_unwatch(at->d->logs, at->token);
+	logs_unwatch(at->d->logs, at->token, on_line);
 }
 
 /* The watch is gone when this returns. */
@@ -58,6 +61,8 @@ static void ready(struct attempt *at)
 	uint64_t token = at->token;
 
 	readiness_end(at);
+	if (probes_hold_ready(at))
+		return;
 	engine_ready(d->engine, clock_mono(), token);
 	perform_effects(d);
 }
@@ -109,40 +114,6 @@ static void watch_sockets(
 			   (long long)a->tcp.v[i].port));
 	if (r->wanted == 0)
 		ready(at); /* nothing was declared that could answer */
-}
-
-/* A probe of a kind that is a gate; the others are no readiness by themselves. */
-static char *gate_of_probe(
-    struct daemon *d, const struct service_def *s, const struct action_def *a)
-{
-	const struct probe_def *p = &a->readiness_probe;
-
-	if (text_eq(p->kind, "tcp"))
-		return text_fmt("tcp:%s", p->target);
-	if (text_eq(p->kind, "unix") || (text_eq(p->kind, "http") && p->socket)) {
-		struct socket_def named = {.name = p->socket ? p->socket : p->target};
-		auto_free char *path = daemon_socket_path(d, s, &named);
-
-		return text_fmt(
-		    "unix:%s %s", path, text_eq(p->kind, "http") ? "health" : "connect");
-	}
-	return NULL;
-}
-
-static void watch_probe(struct attempt *at, const struct service_def *s, const struct action_def *a)
-{
-	struct readiness *r = readiness_of_attempt(at);
-	char *gate = gate_of_probe(at->d, s, a);
-
-	if (!gate) {
-		report(REPORT_WARN,
-		    "%s: a readiness probe of kind %s is not carried out; executed means ready",
-		    a->name, a->readiness_probe.kind ? a->readiness_probe.kind : "?");
-		ready(at);
-		return;
-	}
-	r->gates = mem_new(sizeof(struct gate_watch *));
-	watch_gate(r, gate);
 }
 
 /* ---- a descriptor, a time -------------------------------------------------------- */
@@ -224,7 +195,7 @@ static void on_line(uint64_t token, void *ctx)
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
-	logs_unwatch(d->logs, token);
+	logs_unwatch(d->logs, token, on_line);
 	if (at && at->executed && !at->exited)
 		ready(at);
 	else if (at)
@@ -247,8 +218,7 @@ static bool found(const struct log_line *line, void *ctx)
 	return false;
 }
 
-/* After a restart of the server: was it said before? */
-static bool was_said(struct attempt *at, const struct action_def *a)
+bool readiness_was_said(struct attempt *at, const char *expression)
 {
 	struct job_view j;
 	struct unit_view u;
@@ -264,7 +234,7 @@ static bool was_said(struct attempt *at, const struct action_def *a)
 	    .action = j.name,
 	    .job = at->d->slots.v[at->job].row,
 	    .attempt = j.attempt,
-	    .regex = a->readiness.log,
+	    .regex = expression,
 	    .limit = 1};
 
 	logs_query(at->d->paths.logs, &f, found, &said, NULL, &e);
@@ -273,7 +243,8 @@ static bool was_said(struct attempt *at, const struct action_def *a)
 
 static void watch_log(struct attempt *at, const struct action_def *a, bool resumed)
 {
-	if ((at->readiness && at->readiness->told) || (resumed && was_said(at, a)))
+	if ((at->readiness && at->readiness->told) ||
+	    (resumed && readiness_was_said(at, a->readiness.log)))
 		ready(at);
 }
 
@@ -292,11 +263,11 @@ void readiness_begin(struct attempt *at, bool resumed)
 		return;
 	switch (readiness_of(a)) {
 	case READY_SOCKETS: watch_sockets(at, s, a); break;
-	case READY_PROBE: watch_probe(at, s, a); break;
 	case READY_FD: watch_fd(at); break;
 	case READY_AFTER: watch_time(at, j.since, a->readiness.after); break;
 	case READY_LOG: watch_log(at, a, resumed); break;
 	case READY_EXECUTED:
+	case READY_PROBE: /* probes.h */
 	case READY_NOTIFY:
 	case READY_MANUAL:
 	case READINESS_KIND_COUNT: break;

@@ -21,6 +21,8 @@ void readiness_end(struct attempt *at);
 /* What is waited for, for people: "connect /x/rpc.sock: Connection refused", "a line that
  * matches `ready`"; NULL: nothing, or nothing is known.  Borrowed. */
 const char *readiness_text(const struct attempt *at);
+/* Has a line of this attempt matched?  Asks the stored output: after a restart of the server. */
+bool readiness_was_said(struct attempt *at, const char *expression);
 /* The reading end of the declared descriptor; kept until the newline was seen.  The keeper's
  * duplicate is let go with the attempt, so a service that writes again gets no SIGPIPE. */
 void readiness_take_fd(struct attempt *at, int take_fd);

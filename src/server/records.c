@@ -283,6 +283,26 @@ static void begin_fact(struct str *out, const char *kind, const struct unit_view
 		str_fmt(out, ",\"operation\":%llu", (unsigned long long)u->op);
 }
 
+void records_probe_changed(
+    struct daemon *d, job_id job, const char *probe, const char *state, const char *last)
+{
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+	auto_str fact = {0};
+
+	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u))
+		return;
+	begin_fact(&fact, "probe", &u);
+	str_add(&fact, ",\"action\":");
+	json_add_text(&fact, j.name);
+	str_fmt(&fact, ",\"probe\":\"%s\",\"state\":\"%s\",\"attempt\":%u,\"last\":", probe, state,
+	    j.attempt);
+	json_add_text(&fact, last);
+	str_add_char(&fact, '}');
+	records_event(d, "probe", u.name, str_text(&fact));
+}
+
 static void tell_job(
     struct daemon *d, const struct effect *fx, const struct unit_view *u, const struct job_view *j)
 {

@@ -47,6 +47,9 @@ void records_wanted_changed(struct daemon *d, const struct effect *fx);
 void records_run_ended(struct daemon *d, const struct effect *fx);
 
 /* One event: `fact` is a JSON object.  Told to followers once committed. */
+/* A probe of a job passes, or fails: an event. */
+void records_probe_changed(
+    struct daemon *d, job_id job, const char *probe, const char *state, const char *last);
 void records_event(struct daemon *d, const char *kind, const char *subject, const char *fact);
 
 /* "web#12": how people call a run. */

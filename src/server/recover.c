@@ -7,6 +7,7 @@
 #include "server/notified.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/probes.h"
 #include "server/readiness.h"
 #include "server/records.h"
 #include "server/registration.h"
@@ -333,10 +334,12 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 	unit_id unit;
 	struct error e = {0};
 
-	if (s->exited || !engine_job(d->engine, job, &j, &unit) || j.core.state != JOB_RUNNING)
+	if (s->exited || !engine_job(d->engine, job, &j, &unit))
 		return;
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	if (a && readiness_prepare(d, a, s->token, &e))
+	bool starts = j.core.state == JOB_RUNNING;
+	if (a && ((starts && readiness_prepare(d, a, s->token, &e)) ||
+		     probes_prepare(d, a, s->token, &e)))
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
 }
 
@@ -467,10 +470,19 @@ static void tell_lost(struct recovery *r)
 	}
 }
 
+static void watch_probes(struct daemon *d, uint64_t token)
+{
+	struct attempt *at = attempt_find(d, token);
+
+	if (at && !at->exited)
+		probes_begin(at, true);
+}
+
 static void watch_readiness(struct recovery *r)
 {
 	for (size_t i = 0; i < r->survivors.n; i++) {
 		const struct survivor *s = r->survivors.v[i];
+		watch_probes(r->d, s->token);
 		struct attempt *at = attempt_find(r->d, s->token);
 		struct job_view v;
 

@@ -3,6 +3,7 @@
 #include "server/gates.h"
 #include "server/launch.h"
 #include "server/notified.h"
+#include "server/probes.h"
 #include "server/why.h"
 
 json_t *status_time(usec_wall t)
@@ -102,6 +103,13 @@ static json_t *action_json(struct daemon *d, const struct job_view *j)
 	if (j->why && (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
 			  j->core.state == JOB_PENDING))
 		json_object_set_new(o, "why", json_string(j->why));
+	unit_id unit;
+	json_t *probes =
+	    engine_job(d->engine, j->id, &(struct job_view){0}, &unit)
+		? probes_status(s ? s->live : NULL, daemon_action(d, unit, j->name, NULL))
+		: NULL;
+	if (probes)
+		json_object_set_new(o, "probes", probes);
 	if (s && s->row)
 		json_object_set_new(o, "job", json_integer(s->row));
 	if (s && s->live)

@@ -95,7 +95,7 @@ void job_policy_of(const struct action_def *a, struct job_policy *out)
 	const struct retry_policy *r = &a->retry;
 
 	*out = (struct job_policy){.one_shot = !a->is_process,
-	    .readiness = a->is_process && readiness_of(a) != READY_EXECUTED,
+	    .readiness = a->is_process && (readiness_of(a) != READY_EXECUTED || a->startup.given),
 	    .probed = a->readiness_probe.given || a->liveness.given,
 	    .restart = r->restart,
 	    .max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,

@@ -3,6 +3,7 @@
 #include "server/gates.h"
 #include "server/launch.h"
 #include "server/notified.h"
+#include "server/probes.h"
 #include "server/readiness.h"
 #include "server/status.h"
 
@@ -34,14 +35,24 @@ static void describe_readiness(struct daemon *d, const struct job_view *j, struc
 {
 	const struct attempt *at = daemon_slot(d, j->id)->live;
 	const char *text = at ? readiness_text(at) : NULL;
-
+	auto_str probe = {0};
 	const char *said = at ? notified_status(at) : NULL;
 
 	str_add(out, ", not ready");
-	if (text)
+	if (probes_trouble(at, &probe))
+		str_fmt(out, ": %s", str_text(&probe));
+	else if (text)
 		str_fmt(out, ": %s", text);
 	if (said)
 		str_fmt(out, ", it says: %s", said);
+}
+
+/* Ready, and a probe has something to say against it. */
+static void describe_health(struct daemon *d, const struct job_view *j, struct str *out)
+{
+	auto_str probe = {0};
+	if (probes_trouble(daemon_slot(d, j->id)->live, &probe))
+		str_fmt(out, ", %s", str_text(&probe));
 }
 
 static void describe_job(
@@ -56,6 +67,8 @@ static void describe_job(
 		describe_end(j, out);
 	else if (j->core.state == JOB_RUNNING)
 		describe_readiness(d, j, out);
+	else if (j->core.state == JOB_READY)
+		describe_health(d, j, out);
 }
 
 static bool is_trouble(const struct job_view *j)
@@ -76,6 +89,14 @@ static bool is_trouble(const struct job_view *j)
 	case JOB_STATE_COUNT: break;
 	}
 	return false;
+}
+
+static bool is_ill(struct daemon *d, const struct job_view *j)
+{
+	auto_str ignored = {0};
+
+	return is_trouble(j) || (j->core.state == JOB_READY &&
+				    probes_trouble(daemon_slot(d, j->id)->live, &ignored));
 }
 
 static bool is_open(const struct edge_view *e)
@@ -174,7 +195,7 @@ static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
 
 		if (shows_edges(&u, &j))
 			add_edges(d, &u, &j, seen, depth, a);
-		else if (is_trouble(&j)) {
+		else if (is_ill(d, &j)) {
 			describe_job(d, &u, &j, &fact);
 			json_array_append_new(
 			    a, node(u.name, str_text(&fact), j.since, json_array()));
@@ -262,7 +283,7 @@ static bool worst_job(struct daemon *d, unit_id unit, struct job_view *out)
 	bool found = false;
 
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
-		if (is_trouble(&j) && (!found || j.core.state == JOB_FAILED)) {
+		if (is_ill(d, &j) && (!found || j.core.state == JOB_FAILED)) {
 			*out = j;
 			found = true;
 		}

@@ -8,6 +8,7 @@
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/status.h"
+#include "server/probes.h"
 #include "server/unit_spec.h"
 #include "server/why.h"
 
@@ -207,7 +208,8 @@ static void ready(struct rpc_call *call, json_t *params)
 		if (!is_meant(&j, action) || j.core.state != JOB_RUNNING || !a ||
 		    readiness_of(a) != READY_MANUAL)
 			continue;
-		if (!dry)
+		struct attempt *at = attempt_find(d, j.token);
+		if (!dry && !(at && probes_hold_ready(at)))
 			engine_ready(d->engine, clock_mono(), j.token);
 		json_array_append_new(done, json_string(j.name));
 	}

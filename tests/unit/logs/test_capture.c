@@ -249,7 +249,7 @@ static void readiness_matches_one_line_once_even_when_it_came_in_pieces(void **s
 	assert_int_equal(poll(&p, 1, 10000), 1);
 	logs_dispatch(f->logs);
 	assert_int_equal(matched, 1);
-	logs_unwatch(f->logs, 101);
+	logs_unwatch(f->logs, 101, count_match);
 	close(fd);
 }
 
