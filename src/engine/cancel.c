@@ -43,6 +43,14 @@ static void want_as_before(struct engine *en, const struct op *op)
 	}
 }
 
+/* It began it, or was asked for it while it waited already. */
+static bool is_of(const struct engine *en, op_id id, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	return un->cause == id || strv_has(&op_by_id(en, id)->names, un->name);
+}
+
 static void call_off(struct engine *en, op_id id)
 {
 	struct closure c = {0};
@@ -50,7 +58,7 @@ static void call_off(struct engine *en, op_id id)
 	for (unit_id u = 0; u < en->units.n; u++) {
 		struct unit *un = &en->units.v[u];
 
-		if (!un->used || un->cause != id || !is_not_begun(en, u) || is_awaited(en, u) ||
+		if (!un->used || !is_of(en, id, u) || !is_not_begun(en, u) || is_awaited(en, u) ||
 		    (!un->is_run && engine_demanded(en, u)))
 			continue;
 		if (un->start_after_stop) {

@@ -294,11 +294,31 @@ void ops_unit_changed(struct engine *en, msec now, unit_id u)
 
 		if (was.goal == GOAL_READY || !was.settled)
 			watch_set(en, w, settle(en, op, &was));
-		if (op->state == OP_ACTIVE && !op->open && !op->holding)
-			op_end(en, op, OP_DONE, ERR_OK, NULL);
+		if (op->state == OP_ACTIVE && !op->open)
+			op->ripe = en->ripe = true;
 		/* of one that ended, all watches are gone: from the beginning */
 		w = op->state == OP_ACTIVE ? was.next : en->units.v[u].first_watch;
 	}
+}
+
+/* Facts of units that are dirty are of before: only now it is known that all hold at once. */
+bool ops_end_ripe(struct engine *en)
+{
+	bool ended = false;
+
+	for (size_t i = 0; en->ripe && i < en->ops.n; i++) {
+		struct op *op = &en->ops.v[i];
+
+		if (!op->used || !op->ripe)
+			continue;
+		op->ripe = false;
+		if (op->state != OP_ACTIVE || op->open || op->holding)
+			continue;
+		op_end(en, op, OP_DONE, ERR_OK, NULL);
+		ended = true;
+	}
+	en->ripe = false;
+	return ended;
 }
 
 /* The last word wins: operations that want the opposite end here. */

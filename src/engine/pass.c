@@ -577,7 +577,7 @@ void run_passes(struct engine *en, msec now)
 			take_turn(en, now, id);
 		else if (ids_pop(&en->release, &id))
 			try_release(en, now, id);
-		else if (!break_stall(en))
+		else if (!break_stall(en) && !ops_end_ripe(en))
 			return;
 	}
 }

@@ -140,6 +140,7 @@ struct op {
 	enum op_kind kind;
 	enum op_state state;
 	bool changed, holding; /* holding: being built, may not end yet */
+	bool ripe;             /* nothing is open: it ends when the pass is quiet, if that is so still */
 	bool restored;         /* of a killed server: engine_restored() takes it up */
 	unsigned flags;        /* 1u << enum op_flag */
 	uint32_t open;         /* watches that are not settled */
@@ -188,6 +189,7 @@ struct engine {
 	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
 	uint32_t n_mentions; /* entries in conflict lists, over all units */
 	bool shutdown;
+	bool ripe; /* some operation is */
 	bool restoring; /* nothing is released or published until engine_restored */
 };
 /* ids: a FIFO */
@@ -276,6 +278,7 @@ void ops_unit_changed(struct engine *en, msec now, unit_id u);
 void ops_extend(struct engine *en, unit_id u, msec deadline); /* of starts that wait for it */
 void ops_executed(struct engine *en, msec now, unit_id u);
 void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
+bool ops_end_ripe(struct engine *en); /* true: something ended, look again */
 void watches_stopped(struct engine *en, unit_id u);
 void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
 
