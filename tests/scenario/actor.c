@@ -313,10 +313,10 @@ int main(int argc, char **argv)
 			open_socket();
 		if (end_at <= now_ns())
 			end();
+		if (p[1].revents) /* what was said before a signal counts before it */
+			take_order(orders);
 		if (p[0].revents)
 			take_signal(signals);
-		if (p[1].revents)
-			take_order(orders);
 		if (p[2].revents & POLLIN)
 			take_client();
 	}
