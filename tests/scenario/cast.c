@@ -27,9 +27,17 @@ const struct life *stage_life(const struct stage *s, const char *service, const 
 	return NULL;
 }
 
+const struct service_def *stage_definition(const struct stage *s, const char *name)
+{
+	for (size_t i = 0; i < s->runs.n; i++)
+		if (strcmp(s->runs.v[i].name, name) == 0)
+			return &s->runs.v[i];
+	return registry_find(s->registry, name);
+}
+
 static void tell_engine(struct stage *s, const char *name)
 {
-	const struct service_def *def = registry_find(s->registry, name);
+	const struct service_def *def = stage_definition(s, name);
 	auto_free char *meaning = service_def_meaning(def);
 	struct unit_spec u;
 
@@ -217,6 +225,42 @@ enum err stage_delete(
 		if (delete_one(s, all.v[i], e))
 			break;
 	strv_release(&all);
+	return e->code;
+}
+
+/* ---- ad-hoc runs ------------------------------------------------------------------------- */
+
+static json_t *submission(const struct casting *k)
+{
+	const json_t *needs =
+	    json_object_get(json_object_get(k->definition, "dependencies"), "requires");
+
+	return json_pack("{s:s, s:O, s:O*}", "name", k->name, "actions",
+	    json_object_get(k->definition, "actions"), "depends_on", needs);
+}
+
+enum err stage_submit(
+    struct stage *s, struct casting *k, op_id *out, struct strv *chain, struct error *e)
+{
+	struct service_def def = {0};
+	struct diags diags = {0};
+	json_t *params = submission(k);
+
+	e->code = ERR_OK;
+	if (!run_def_read_json(params, "scenario", &diags, &def))
+		error_set(e, ERR_INVALID, "%s", diags.n ? diags.v[0].message : "a run");
+	else if (registry_resolve_run(s->registry, &def, &diags, chain, e) == ERR_OK) {
+		def.is_run = true;
+		*vec_push(&s->runs) = def;
+		def = (struct service_def){0};
+		remember(s, k);
+		tell_engine(s, k->name);
+		if (engine_submit(s->engine, s->now, k->name, "scenario", out, chain, e))
+			engine_remove(s->engine, s->now, k->name);
+	}
+	service_def_release(&def);
+	diags_release(&diags);
+	json_decref(params);
 	return e->code;
 }
 

@@ -8,7 +8,7 @@ static bool unit_of(const struct stage *s, const char *name, struct unit_view *u
 {
 	unit_id id = engine_find(s->engine, name);
 
-	return id != ID_NONE && engine_unit(s->engine, id, u) && u->registered;
+	return id != ID_NONE && engine_unit(s->engine, id, u) && (u->registered || u->is_run);
 }
 
 static bool job_of(const struct stage *s, const struct clause *k, struct job_view *j)
@@ -34,8 +34,11 @@ static bool state_is(struct stage *s, const struct clause *k, struct str *seen)
 
 	if (k->action)
 		return same(job_of(s, k, &j) ? job_state_str(j.core.state) : "unknown", k, seen);
-	return same(
-	    unit_of(s, k->subject, &u) ? service_state_str(u.state) : "not registered", k, seen);
+	bool known = unit_of(s, k->subject, &u);
+	return same(!known     ? "not registered"
+		    : u.is_run ? run_state_str(u.run_state)
+			       : service_state_str(u.state),
+	    k, seen);
 }
 
 static bool reason_is(struct stage *s, const struct clause *k, struct str *seen)

@@ -124,7 +124,7 @@ static bool request(struct player *p, enum op_kind kind, const struct strv *name
 	op_id op;
 
 	for (size_t i = 0; i < names->n; i++)
-		if (!registry_find(p->s->registry, names->v[i])) {
+		if (!stage_definition(p->s, names->v[i])) {
 			keep_said(p, names->v[i], NULL);
 			return refusal(p, ERR_NOT_FOUND);
 		}
@@ -141,6 +141,32 @@ static bool request(struct player *p, enum op_kind kind, const struct strv *name
 	}
 	*vec_push(&p->asked) =
 	    (struct asked){p->st->verb, text_dup(names->n ? names->v[0] : ""), op};
+	return has(p, OPTION_NOWAIT) || follow(p, op);
+}
+
+static struct casting *first_casting(const struct script *s, const char *name)
+{
+	for (size_t i = 0; i < s->cast.n; i++)
+		if (strcmp(s->cast.v[i]->name, name) == 0)
+			return s->cast.v[i];
+	return NULL;
+}
+
+static bool submit(struct player *p)
+{
+	const char *name = p->st->names.v[0];
+	struct strv chain = {0};
+	struct error e = {0};
+	op_id op;
+	enum err code = stage_submit(p->s, first_casting(p->s->script, name), &op, &chain, &e);
+
+	if (code)
+		keep_said(p, e.msg, &chain);
+	strv_release(&chain);
+	stage_settle(p->s);
+	if (code)
+		return refusal(p, code);
+	*vec_push(&p->asked) = (struct asked){VERB_SUBMIT, text_dup(name), op};
 	return has(p, OPTION_NOWAIT) || follow(p, op);
 }
 
@@ -178,14 +204,6 @@ static bool judge_change(struct player *p, enum err code, const struct error *e)
 	}
 	stage_settle(p->s);
 	return p->st->outcome == OUTCOME_DONE || wrong(p, "it was accepted");
-}
-
-static struct casting *first_casting(const struct script *s, const char *name)
-{
-	for (size_t i = 0; i < s->cast.n; i++)
-		if (strcmp(s->cast.v[i]->name, name) == 0)
-			return s->cast.v[i];
-	return NULL;
 }
 
 static bool do_register(struct player *p)
@@ -358,6 +376,7 @@ static bool perform(struct player *p)
 	case VERB_RESTART: return request(p, OP_RESTART, &st->names);
 	case VERB_START_ALL: return request_all(p, OP_START);
 	case VERB_STOP_ALL: return request_all(p, OP_STOP);
+	case VERB_SUBMIT: return submit(p);
 	case VERB_ANSWER: return answer(p);
 	case VERB_REGISTER: return do_register(p);
 	case VERB_REDEFINE: return redefine(p);

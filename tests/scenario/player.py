@@ -57,8 +57,10 @@ class Player:
         self.stage = Stage()
         self.asked = []    # (verb, first name, operation)
         self.said = ""
+        self.runs = {}     # casting -> name of its run
         self.listeners = {}
         self.line = 0
+        self.bound = BOUND
         try:
             self.script = self.read()
         except BaseException:
@@ -94,8 +96,8 @@ class Player:
                 listener.close()
             self.stage.close()
 
-    def until(self, predicate, what, bound=BOUND):
-        end, pause = time.monotonic() + bound, 0.002
+    def until(self, predicate, what):
+        end, pause = time.monotonic() + self.bound, 0.002
         while not predicate():
             if time.monotonic() > end:
                 raise Wrong(what() if callable(what) else what)
@@ -228,6 +230,20 @@ class Player:
         if "nowait" not in step["options"] and answer.get("operation"):
             self.follow(step, answer["operation"])
 
+    def do_submit(self, step):
+        name = step["names"][0]
+        d = self.definition(self.castings[name])
+        needs = {"depends_on": d["dependencies"]["requires"]} if "dependencies" in d else {}
+        try:
+            answer = self.stage.rpc("run.submit", name=name, actions=d["actions"], wait=False, **needs)
+        except house.RpcError as e:
+            self.refused(step, e)
+            return
+        self.runs[name] = answer["run"]
+        self.asked.append(("submit", name, answer["operation"]))
+        if "nowait" not in step["options"]:
+            self.follow(step, answer["operation"])
+
     def wanted(self):
         return {s["name"]: s["wanted"] for s in self.stage.rpc("service.list")["services"]}
 
@@ -262,7 +278,13 @@ class Player:
     def do_start(self, step):
         self.request(step, "service." + step["verb"], name=step["names"])
 
-    do_stop = do_restart = do_start
+    do_restart = do_start
+
+    def do_stop(self, step):
+        if step["names"][0] in self.runs:
+            self.stage.rpc("run.cancel", run=self.runs[step["names"][0]])
+        else:
+            self.do_start(step)
 
     def do_start_all(self, step):
         self.request(step, "service." + step["verb"])
@@ -377,6 +399,9 @@ class Player:
     do_expect = do_wait
 
     def action(self, k):
+        if k["subject"] in self.runs:
+            jobs = self.stage.rpc("job.list", run=self.runs[k["subject"]])["jobs"]
+            return next(j for j in jobs if k["action"] in (None, j["action"]))
         rows = self.stage.status(k["subject"])["actions"]
         return next(a for a in rows if k["action"] in (None, a["name"]))
 
@@ -385,8 +410,17 @@ class Player:
         return k["subject"] + (f"/{k['action']}" if k["action"] else "")
 
     def fact_state(self, k):
+        if k["subject"] in self.runs:
+            return (self.state_of_run(k) == k["word"]) != k["no"]
         state = self.action(k)["state"] if k["action"] else self.stage.state(k["subject"])
         return (state == k["word"]) != k["no"]
+
+    def state_of_run(self, k):
+        run = self.runs[k["subject"]]
+        if not k["action"]:
+            return self.stage.rpc("run.get", run=run)["state"]
+        jobs = self.stage.rpc("job.list", run=run)["jobs"]
+        return next(j["state"] for j in jobs if j["action"] == k["action"])
 
     def fact_wanted(self, k):
         return self.stage.status(k["subject"])["wanted"] == k["word"]

@@ -64,10 +64,12 @@ static bool plan(struct cursor *c, struct clause *k)
 static bool state(struct cursor *c, struct clause *k, const char *w)
 {
 	enum service_state s;
+	enum run_state r;
 	enum job_state j;
 
 	k->fact = FACT_STATE;
-	if (k->action ? !job_state_parse(w, &j) : !service_state_parse(w, &s))
+	if (k->action ? !job_state_parse(w, &j)
+		      : !service_state_parse(w, &s) && !run_state_parse(w, &r))
 		return cursor_fail(
 		    c, "`%s` is no state of %s", w, k->action ? "an action" : "a service");
 	k->word = text_dup(w);
@@ -247,6 +249,7 @@ static bool read_step(struct cursor *c, struct step *st)
 	case VERB_START:
 	case VERB_STOP:
 	case VERB_RESTART:
+	case VERB_SUBMIT:
 	case VERB_REGISTER:
 	case VERB_DELETE: return names(c, st) && ending(c, st);
 	case VERB_START_ALL:
@@ -292,11 +295,12 @@ static void end_making(struct reading *r)
 	r->is_making = false;
 }
 
-static bool begin_making(struct reading *r, struct cursor *c, struct casting **out)
+static bool begin_making(struct reading *r, struct cursor *c, bool is_run, struct casting **out)
 {
 	struct casting *k = mem_new(sizeof(*k));
 
 	*vec_push(&r->s->cast) = k;
+	k->is_run = k->later = is_run;
 	if (!cursor_name(c, "the service's name", &k->name))
 		return false;
 	r->is_making = making_begin(&r->making, k);
@@ -313,7 +317,7 @@ static bool redefine(struct reading *r, struct cursor *c, struct step *st)
 		return false;
 	c->words.n = c->at = 2;
 	c->at = 1;
-	bool ok = begin_making(r, c, &st->casting);
+	bool ok = begin_making(r, c, false, &st->casting);
 	c->words = words;
 	return ok;
 }
@@ -329,9 +333,10 @@ static bool read_words(struct reading *r, struct cursor *c, bool indented)
 				    : cursor_fail(c, "an indented line continues a service");
 	end_making(r);
 	w = cursor_take(c);
-	if (strcmp(w, "service") == 0)
+	bool is_run = strcmp(w, "run") == 0;
+	if (is_run || strcmp(w, "service") == 0)
 		return (r->s->steps.n == 0 || cursor_fail(c, "services stand before the steps")) &&
-		       begin_making(r, c, &k);
+		       begin_making(r, c, is_run, &k);
 	if (!verb_parse(w, &st.verb)) {
 		const char *near = text_nearest(w, verb_words, VERB_COUNT);
 
@@ -385,9 +390,9 @@ static bool names_are_known(const struct script *s, struct error *e)
 {
 	for (size_t i = 0; i < s->steps.n; i++) {
 		const struct step *st = &s->steps.v[i];
-		bool makes = st->verb == VERB_REGISTER || st->verb == VERB_READY ||
-			     st->verb == VERB_CRASH || st->verb == VERB_EXIT ||
-			     st->verb == VERB_HANG;
+		bool makes = st->verb == VERB_REGISTER || st->verb == VERB_SUBMIT ||
+			     st->verb == VERB_READY || st->verb == VERB_CRASH ||
+			     st->verb == VERB_EXIT || st->verb == VERB_HANG;
 
 		for (size_t k = 0; makes && k < st->names.n; k++) {
 			const char *slash = strchr(st->names.v[k], '/');

@@ -45,8 +45,9 @@ struct casting {
 		struct role *v;
 		size_t n, cap;
 	} roles;
-	bool later; /* registered by a step */
-	char *via;  /* "define", "manifest" */
+	bool later;  /* registered by a step */
+	bool is_run; /* `run NAME`: submitted by a step, with the same words */
+	char *via;   /* "define", "manifest" */
 };
 
 /* clang-format off */
@@ -54,6 +55,7 @@ struct casting {
 	X(VERB_START,       "start",       "NAMES")                                   \
 	X(VERB_STOP,        "stop",        "NAMES")                                   \
 	X(VERB_RESTART,     "restart",     "NAMES")                                   \
+	X(VERB_SUBMIT, "submit", "NAME") \
 	X(VERB_START_ALL,   "start_all",   "")                                        \
 	X(VERB_STOP_ALL,    "stop_all",    "")                                        \
 	X(VERB_ANSWER,      "answer",      "start|stop|restart NAME")                 \

@@ -31,8 +31,8 @@ static json_t *clause(const struct clause *k)
 
 static json_t *casting(const struct casting *k)
 {
-	return json_pack("{s:s, s:O, s:b, s:s}", "name", k->name, "definition", k->definition,
-	    "later", k->later, "via", k->via);
+	return json_pack("{s:s, s:O, s:b, s:b, s:s}", "name", k->name, "definition", k->definition,
+	    "later", k->later, "is_run", k->is_run, "via", k->via);
 }
 
 static json_t *step(const struct step *st)

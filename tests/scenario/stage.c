@@ -27,6 +27,9 @@ void stage_close(struct stage *s)
 	for (size_t i = 0; i < s->procs.n; i++)
 		proc_free(s->procs.v[i]);
 	free(s->procs.v);
+	for (size_t i = 0; i < s->runs.n; i++)
+		service_def_release(&s->runs.v[i]);
+	free(s->runs.v);
 	free(s->marks.v);
 	free(s->watched.v);
 	free(s->registered.v);
@@ -96,7 +99,7 @@ static void do_spawn(struct stage *s, const struct effect *fx)
 
 	engine_job(s->engine, fx->job, &j, &id);
 	engine_unit(s->engine, id, &u);
-	const struct service_def *def = registry_find(s->registry, u.name);
+	const struct service_def *def = stage_definition(s, u.name);
 	const struct life *life = stage_life(s, u.name, j.name);
 	if (stage_proc(s, u.name, j.name))
 		snprintf(s->broken, sizeof(s->broken), "%s/%s has two processes", u.name, j.name);

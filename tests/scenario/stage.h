@@ -53,6 +53,10 @@ struct stage {
 		gate_id *v;
 		size_t n, cap;
 	} watched;
+	struct {
+		struct service_def *v;
+		size_t n, cap;
+	} runs;
 	struct strv open;    /* gates that the scenario opened: "flag:go", "unix:/stage/x" */
 	struct strv leaving; /* removed from the registry, still alive */
 	struct strv texts;   /* subjects of marks */
@@ -73,11 +77,17 @@ enum err stage_register(
     struct stage *s, struct casting *const *cast, size_t n, bool set, struct error *e);
 enum err stage_delete(
     struct stage *s, const char *name, bool force, bool with_dependents, struct error *e);
+/* An ad-hoc run, as src/server/submission.c does it; its unit has the name of the casting. */
+enum err stage_submit(
+    struct stage *s, struct casting *k, op_id *out, struct strv *chain, struct error *e);
 void stage_forget_left(struct stage *s);
 void stage_kill_server(struct stage *s);
 void stage_boot(struct stage *s);
 struct casting *stage_casting(const struct stage *s, const char *name);
 const struct life *stage_life(const struct stage *s, const char *service, const char *action);
+
+/* The effective definition of a service or a run, or NULL. */
+const struct service_def *stage_definition(const struct stage *s, const char *name);
 
 /* The living process of an action (NULL: of any), or NULL. */
 struct proc *stage_proc(const struct stage *s, const char *service, const char *action);

@@ -4,12 +4,13 @@ They wait more than they work, so they are played side by side; each test is the
 """
 import json
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from player import Player
+from player import Player, program
 
 HERE = Path(__file__).resolve().parent
 FILES = sorted(HERE.glob("*.scn"))
@@ -68,3 +69,34 @@ def test_every_core_case_of_these_areas_has_a_file_or_a_reason():
 
 def test_known_faults_are_few_and_say_what_is_wrong():
     assert sum("open" in remarks(path) for path in FILES) <= 10
+
+
+@pytest.mark.parametrize("text, line, word", [
+    ("service a\nstrat a\n", 3, "did you mean `start`"),
+    ("service a wings 2\nstart a\n", 2, "wings"),
+    ("service a requires b (sometimes)\nstart a\n", 2, "sometimes"),
+    ("service a\nexpect a sleeping\n", 3, "sleeping"),
+    ("service a\npass 3 s\n", 3, "200ms"),
+    ("service a\nstart a quickly\n", 3, "quickly"),
+    ("service a\ncrash b\n", 3, "no service `b`"),
+    ("service a\norder a ready\n", 3, "order"),
+    ("  ready manual\n", 2, "continues"),
+])
+def test_what_is_not_understood_is_told_with_its_line(tmp_path, text, line, word):
+    path = tmp_path / "wrong.scn"
+    path.write_text("# wrong\n" + text)
+    done = subprocess.run([program("scenario"), path], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"wrong.scn:{line}:" in done.stdout and word in done.stdout
+
+
+def test_a_scenario_that_does_not_hold_fails_in_both_worlds(tmp_path):
+    path = tmp_path / "wrong.scn"
+    path.write_text("# a dependent that is executed too early would look so\nservice db ready notify\n"
+                    "service app requires db\nstart app nowait\nwait db alive\nexpect app never executed\n"
+                    "ready db\nanswer start app done\nexpect order app executed < db ready\n")
+    assert subprocess.run([program("scenario"), path], capture_output=True).returncode == 1
+    player = Player(path)
+    player.bound = 0.3
+    with pytest.raises(AssertionError, match="wrong.scn:9"):
+        player.play()
