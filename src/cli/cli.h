@@ -82,6 +82,7 @@ int verb_service_start(struct cli *c);
 int verb_service_stop(struct cli *c);
 int verb_service_restart(struct cli *c);
 int verb_service_delete(struct cli *c);
+int verb_service_reload(struct cli *c);
 int verb_service_kill(struct cli *c);
 int verb_service_ready(struct cli *c);
 int verb_wanted(struct cli *c);

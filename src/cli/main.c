@@ -19,6 +19,7 @@ const struct verb verbs[] = {
 	{ "service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1, verb_service_delete },
 	{ "service why", "NAME", "the causes of its state", 1, 1, verb_why },
 	{ "service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1, verb_service_kill },
+	{ "service reload", "NAME [--action ACTION]", "have it read its configuration again", 1, 1, verb_service_reload },
 	{ "service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready },
 	{ "service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2, verb_wanted },
 	{ "why", "NAME", "the causes of its state", 1, 1, verb_why },

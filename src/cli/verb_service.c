@@ -65,6 +65,17 @@ int verb_wanted(struct cli *c)
 	return simple(c, "wanted.set", json_pack("{s:s, s:s}", "name", c->args[0], "wanted", c->args[1]), c->args[1]);
 }
 
+int verb_service_reload(struct cli *c)
+{
+	json_t *p = json_pack("{s:s, s:b}", "name", c->args[0], "wait", !c->no_wait);
+
+	if (c->action)
+		json_object_set_new(p, "action", json_string(c->action));
+	if (c->timeout > 0)
+		json_object_set_new(p, "timeout_ms", json_integer(c->timeout));
+	return simple(c, "service.reload", p, "reloaded");
+}
+
 int verb_service_kill(struct cli *c)
 {
 	json_t *p = json_pack("{s:s}", "name", c->args[0]);

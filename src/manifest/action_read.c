@@ -362,7 +362,7 @@ static const struct field action_fields[] = {
 	{ "stop_exec", { 0 }, F_STR, ACTION(stop_exec), .doc = "run to stop it" },
 	{ "stop_signal", { 0 }, F_STR, ACTION(stop_signal), .judge = judge_signal, .doc = "default SIGTERM" },
 	{ "stop_timeout_ms", { "stop_timeout" }, F_MSEC, ACTION(stop_timeout), .doc = "then KILL" },
-	{ "reload", { 0 }, F_STR, ACTION(reload), .judge = judge_reload, .later = true, .doc = "a signal or a command" },
+	{ "reload", { 0 }, F_STR, ACTION(reload), .judge = judge_reload, .doc = "a signal or a command" },
 	{ "user", { 0 }, F_STR, ACTION(user), .doc = "run as" },
 	{ "group", { 0 }, F_STR, ACTION(group), .doc = "run as" },
 	{ "umask", { 0 }, F_STR, ACTION(umask), .judge = judge_umask, .doc = "octal" },

@@ -10,6 +10,7 @@
 #include "server/readiness.h"
 #include "server/records.h"
 #include "server/recover.h"
+#include "server/reload.h"
 #include "server/unit_spec.h"
 
 #include <errno.h>
@@ -456,6 +457,7 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 		spawner_ack(d->spawner, token);
 		return;
 	}
+	reload_attempt_ended(d, token);
 	job_id job = at->job;
 	at->exited = true;
 	probes_end(at);

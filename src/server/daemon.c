@@ -12,6 +12,7 @@
 #include "server/probes.h"
 #include "server/readiness.h"
 #include "server/records.h"
+#include "server/reload.h"
 #include "server/recover.h"
 #include "server/submission.h"
 
@@ -353,6 +354,7 @@ void daemon_release(struct daemon *d)
 {
 	if (d->api)
 		api_close(d);
+	reload_release(d);
 	if (d->logs)
 		release_memory(d);
 	free_event(d->timer);

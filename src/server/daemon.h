@@ -30,6 +30,7 @@ struct attempt;
 struct gates;
 struct records;
 struct recovery;
+struct reload;
 struct operations;
 struct hub;
 struct aside;
@@ -73,6 +74,7 @@ struct daemon {
 	struct gates *gates;
 	struct records *records;
 	struct operations *operations;
+	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct hub *hub;
 	struct background *background;
 	struct aside *asides; /* commands beside jobs that are under way */

@@ -3,6 +3,7 @@
 #include "server/perform.h"
 #include "server/probes.h"
 #include "server/records.h"
+#include "server/reload.h"
 #include "server/unit_spec.h"
 
 #include <errno.h>
@@ -218,7 +219,7 @@ static void heard_ready(struct notified *n, const struct word *w)
 	struct job_view j;
 	const struct action_def *a = action_of(n->at, &j);
 
-	n->ready_at = w->at;
+	n->ready_at = w->at > n->ready_at ? w->at : n->ready_at;
 	n->phase = PHASE_NONE;
 	if (a && readiness_of(a) == READY_NOTIFY && !probes_hold_ready(n->at))
 		engine_ready(n->at->d->engine, clock_mono(), n->at->token);
@@ -277,6 +278,7 @@ void notified_take(struct attempt *at, const char *text)
 		heard(n, &words[i]);
 	if (n->triggered)
 		engine_probe_failed(d->engine, clock_mono(), at->token, "it said WATCHDOG=trigger");
+	reload_heard(at);
 	perform_effects(d);
 }
 
@@ -285,6 +287,11 @@ void notified_take(struct attempt *at, const char *text)
 const char *notified_status(const struct attempt *at)
 {
 	return at->notified ? at->notified->status : NULL;
+}
+
+bool notified_is_reloading(const struct attempt *at)
+{
+	return at->notified && at->notified->phase == PHASE_RELOADING;
 }
 
 msec notified_ready_at(const struct attempt *at)

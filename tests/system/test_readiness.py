@@ -155,7 +155,7 @@ def test_manual_readiness_is_given_by_service_ready_once(hp):
     assert hp.state("s") == "starting"
     assert hp.refusal("service.ready", name="s", action="other").code == E_NOT_FOUND
     hp.kill_server()
-    assert hp.rpc("service.ready", name="s", action="s") == {"ready": ["s"]}
+    assert hp.rpc("service.ready", name="s", action="s")["ready"] == ["s"]
     assert hp.state("s") == "running"
     assert hp.refusal("service.ready", name="s").code == E_STATE  # it is ready already
     assert hp.refusal("service.ready", name="other").code == E_STATE

@@ -7,6 +7,7 @@
 #include "server/launch.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/reload.h"
 #include "server/status.h"
 #include "server/probes.h"
 #include "server/unit_spec.h"
@@ -26,6 +27,11 @@ static const struct rpc_param why_params[] = {{"name", RPC_STRING, true, "a serv
 static const struct rpc_param ready_params[] = {{"name", RPC_STRING, true, "a service"},
     {"action", RPC_STRING, false, "one of its actions"},
     {"dry_run", RPC_BOOL, false, "what it would be, nothing changes"}};
+static const struct rpc_param reload_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"action", RPC_STRING, false, "one of its actions"},
+    {"wait", RPC_BOOL, false, "until the command ended, or READY=1 followed (default)"},
+    {"timeout_ms", RPC_INT, false, "bounds that (start_timeout_ms of the action)"},
+    {"dry_run", RPC_BOOL, false, "whom it would reach, nothing is sent"}};
 static const struct rpc_param kill_params[] = {{"name", RPC_STRING, true, "a service"},
     {"action", RPC_STRING, false, "one of its actions"},
     {"signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)"},
@@ -225,6 +231,45 @@ static void ready(struct rpc_call *call, json_t *params)
 	}
 }
 
+struct reload_call {
+	struct rpc_call *call;
+	bool dry;
+	char *name;
+};
+
+static void reload_answer(void *ctx, const struct error *e, json_t *take_answer)
+{
+	struct reload_call *c = ctx;
+
+	if (e->code)
+		rpc_fail(c->call, e, NULL);
+	else
+		answer_word(c->call, c->dry, "reload", c->name, take_answer);
+	free(c->name);
+	free(c);
+}
+
+static void reload(struct rpc_call *call, json_t *params)
+{
+	const char *name = param_text(params, "name");
+	const struct reload_request rq = {.action = param_text(params, "action"),
+	    .wait = param_bool(params, "wait", true),
+	    .dry_run = param_bool(params, "dry_run", false),
+	    .within = param_int(params, "timeout_ms", 0)};
+	unit_id id = ops_find_unit(call, name, true);
+	struct error e = {0};
+
+	if (id == ID_NONE || (rq.action && !ops_has_action(call, id, rq.action)))
+		return;
+	struct reload_call *c = mem_new(sizeof(*c));
+	*c = (struct reload_call){call, rq.dry_run, text_dup(name)};
+	if (reload_begin(ops_daemon(call), id, &rq, reload_answer, c, &e)) {
+		rpc_fail(call, &e, NULL);
+		free(c->name);
+		free(c);
+	}
+}
+
 static int signal_of(const json_t *params)
 {
 	const json_t *v = json_object_get(params, "signal");
@@ -354,6 +399,7 @@ static const struct rpc_method methods[] = {
     OPS_METHOD("service.status", "What it does and what it waits for", name_params, status, false),
     OPS_METHOD("service.why", "Why it is where it is, down to the root", why_params, why, false),
     OPS_METHOD("service.ready", "Declare it ready by hand", ready_params, ready, true),
+    OPS_METHOD("service.reload", "Have it read its configuration again", reload_params, reload, true),
     OPS_METHOD("service.kill", "Send a signal, change nothing else", kill_params, kill_it, true),
     OPS_METHOD("service.tree", "What it needs, or what needs it", tree_params, tree, false),
 };
