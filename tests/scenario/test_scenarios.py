@@ -41,7 +41,7 @@ PLAYED = [path for path in FILES if "sim only" not in remarks(path)]
 
 @pytest.fixture(scope="session")
 def verdicts(request):
-    wanted = {item.callspec.params["path"] for item in request.session.items if "callspec" in dir(item)}
+    wanted = {item.callspec.params.get("path") for item in request.session.items if "callspec" in dir(item)}
     pool = ThreadPoolExecutor(AT_ONCE)
     yield {path: pool.submit(lambda p=path: Player(p).play()) for path in PLAYED
            if path in wanted}
