@@ -253,6 +253,8 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 	if (e.code != ERR_OK) {
 		if (p.v[HELD_STDOUT][0] >= 0)
 			release_held(d, fx->token);
+		readiness_forget(d, fx->token);
+		probes_forget(d, fx->token);
 		engine_not_executed(d->engine, clock_mono(), fx->token, may_pass(&e), e.msg);
 	}
 	pipes_close(&p);

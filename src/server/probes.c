@@ -354,12 +354,17 @@ void probes_begin(struct attempt *at, bool resumed)
 		begin(at, PROBE_STARTUP, false, resumed);
 }
 
+void probes_forget(struct daemon *d, uint64_t token)
+{
+	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
+		logs_unwatch(d->logs, token, line_fns[i]);
+}
+
 void probes_end(struct attempt *at)
 {
 	struct probes *p = take(at->probes);
 
-	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
-		logs_unwatch(at->d->logs, at->token, line_fns[i]);
+	probes_forget(at->d, at->token);
 	if (!p)
 		return;
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++) {

@@ -45,13 +45,18 @@ static void release(struct readiness *r)
 
 static void on_line(uint64_t token, void *ctx);
 
+void readiness_forget(struct daemon *d, uint64_t token)
+{
+	logs_unwatch(d->logs, token, on_line);
+}
+
 void readiness_end(struct attempt *at)
 {
 	struct readiness *r = take(at->readiness);
 
 	if (r)
 		release(r);
-	logs_unwatch(at->d->logs, at->token, on_line);
+	readiness_forget(at->d, at->token);
 }
 
 /* The watch is gone when this returns. */

@@ -15,6 +15,8 @@
 /* Before the spawn: what must exist by then (the expression over the output). */
 enum err readiness_prepare(
     struct daemon *d, const struct action_def *a, uint64_t token, struct error *e) attr_must_use;
+/* There was no spawn after all. */
+void readiness_forget(struct daemon *d, uint64_t token);
 /* `resumed`: what was told before a restart of the server may count, too. */
 void readiness_begin(struct attempt *at, bool resumed);
 void readiness_end(struct attempt *at);

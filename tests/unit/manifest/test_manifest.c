@@ -211,6 +211,83 @@ static void zinit_form_is_read_as_it_is(void **state)
 	done(&r);
 }
 
+/* Written as JSON and read back, as the store does it. */
+static void assert_survives(const struct service_def *s)
+{
+	struct service_def again;
+	struct diags diags = { 0 };
+	json_t *stored = service_def_stored(s);
+
+	assert_true(service_def_read_json(stored, NULL, true, &diags, &again));
+	auto_free char *before = service_def_meaning(s), *after = service_def_meaning(&again);
+	assert_string_equal(before, after);
+	for (int role = 0; role < PROBE_ROLE_COUNT; role++) {
+		const struct probe_def *a = action_has_probe(&s->actions.v[0], (enum probe_role)role);
+		const struct probe_def *b = action_has_probe(&again.actions.v[0], (enum probe_role)role);
+
+		assert_int_equal(a != NULL, b != NULL);
+		assert_true(!a || (a->interval == b->interval && a->interval_given == b->interval_given &&
+		    a->failure_threshold == b->failure_threshold && a->threshold_given == b->threshold_given));
+	}
+	json_decref(stored);
+	service_def_release(&again);
+	diags_release(&diags);
+}
+
+static void health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *written, *target;
+		enum probe_kind kind;
+	} forms[] = {
+		{ "http = \"http://127.0.0.1:80/up\"\nretries = 5", "http://127.0.0.1:80/up", PROBE_HTTP },
+		{ "tcp = \"127.0.0.1:80\"\ninterval_ms = 500", "127.0.0.1:80", PROBE_TCP },
+		{ "exec = \"pg_isready\"\ntimeout_ms = 500", "pg_isready", PROBE_EXEC },
+		{ "type = \"tcp\"\ntarget = \"127.0.0.1:80\"", "127.0.0.1:80", PROBE_TCP },
+	};
+
+	for (size_t i = 0; i < countof(forms); i++) {
+		auto_free char *text = text_fmt("[service]\nname = \"app\"\nexec = \"sleep 9\"\n[health]\n%s\n", forms[i].written);
+		struct result r = read_as(text, NULL);
+
+		assert_int_equal(r.code, ERR_OK);
+		assert_int_equal(r.d.n, 0);
+		const struct action_def *a = &r.m.v[0].actions.v[0];
+		assert_true(a->readiness_probe.given && a->liveness.given && !a->startup.given);
+		assert_int_equal(a->liveness.kind, forms[i].kind);
+		assert_int_equal(a->readiness_probe.kind, forms[i].kind);
+		assert_string_equal(a->liveness.target, forms[i].target);
+		assert_string_equal(a->readiness_probe.target, forms[i].target);
+		assert_int_equal(a->liveness.failure_threshold, i == 0 ? 5 : 3);
+		assert_false(a->readiness_probe.threshold_given);
+		assert_survives(&r.m.v[0]);
+		done(&r);
+	}
+}
+
+static void probes_are_read_in_each_form_and_survive(void **state)
+{
+	(void)state;
+	struct result r = read_as("[[binaries]]\nname = \"w\"\n[binaries.probes]\n"
+				  "startup = {tcp = 8080}\n"
+				  "readiness = {socket = \"rpc.sock\", path = \"/ready\", failure_threshold = 4}\n"
+				  "liveness = {exec = [\"it's\", \"up\"], action = \"warn\", interval = \"2s\"}\n", NULL);
+
+	assert_int_equal(r.code, ERR_OK);
+	assert_int_equal(r.d.n, 0);
+	const struct action_def *a = &r.m.v[0].actions.v[0];
+	assert_string_equal(a->startup.target, "127.0.0.1:8080");
+	assert_int_equal(a->startup.interval, 1000);
+	assert_int_equal(a->readiness_probe.kind, PROBE_HTTP);
+	assert_true(a->readiness_probe.threshold_given);
+	assert_string_equal(a->liveness.target, "'it'\\''s' 'up'");
+	assert_int_equal(a->liveness.action, PROBE_WARNS);
+	assert_int_equal(a->liveness.interval, 2000);
+	assert_survives(&r.m.v[0]);
+	done(&r);
+}
+
 static void kinds_and_conditions_have_their_defaults(void **state)
 {
 	(void)state;
@@ -463,6 +540,8 @@ int main(void)
 		cmocka_unit_test(a_composite_that_names_its_own_binaries_has_no_false_cycle),
 		cmocka_unit_test(without_a_service_name_each_binary_is_a_service),
 		cmocka_unit_test(zinit_form_is_read_as_it_is),
+		cmocka_unit_test(health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe),
+		cmocka_unit_test(probes_are_read_in_each_form_and_survive),
 		cmocka_unit_test(kinds_and_conditions_have_their_defaults),
 		cmocka_unit_test(every_case_gives_its_expect_or_a_message),
 		cmocka_unit_test(toml_test_agrees),
