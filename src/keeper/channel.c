@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -106,7 +107,7 @@ void channel_send(struct channel *c, struct keeper_msg *msg, const void *text, s
     const int *fds, size_t n_fds)
 {
 	msg->version = KEEPER_VERSION;
-	msg->text_bytes = (uint32_t)(n < KEEPER_TEXT_MAX ? n : KEEPER_TEXT_MAX);
+	msg->text_bytes = (uint32_t)(n < KEEPER_SPEC_TEXT_MAX ? n : KEEPER_SPEC_TEXT_MAX);
 	if (c->fd < 0 || c->broken)
 		return;
 	int e = c->head ? EAGAIN : try_send(c->fd, msg, text, fds, n_fds);
@@ -153,7 +154,7 @@ int channel_receive(struct channel *c, struct channel_in *in)
 	union control ctl;
 	struct iovec iov[2] = {
 	    {.iov_base = &in->msg, .iov_len = sizeof(in->msg)},
-	    {.iov_base = in->text, .iov_len = KEEPER_TEXT_MAX},
+	    {.iov_base = in->text, .iov_len = KEEPER_SPEC_TEXT_MAX},
 	};
 	struct msghdr mh = {.msg_iov = iov,
 	    .msg_iovlen = 2,
@@ -177,11 +178,17 @@ int channel_receive(struct channel *c, struct channel_in *in)
 	return 1;
 }
 
+/* Neighbours, as they mostly are, in one call. */
 void channel_in_close(struct channel_in *in)
 {
-	for (size_t i = 0; i < in->n_fds; i++) {
-		if (in->fds[i] >= 0)
-			close(in->fds[i]);
+	for (size_t i = 0, n; i < in->n_fds; i += n) {
+		int fd = in->fds[i];
+		for (n = 1; fd >= 0 && i + n < in->n_fds && in->fds[i + n] == fd + (int)n;)
+			n++;
+		if (fd < 0 || (n > 1 && syscall(SYS_close_range, fd, fd + (int)n - 1, 0) == 0))
+			continue;
+		for (size_t k = 0; k < n; k++)
+			close(fd + (int)k);
 	}
 	in->n_fds = 0;
 }

@@ -40,7 +40,7 @@ static inline bool channel_is_idle(const struct channel *c)
 
 struct channel_in {
 	struct keeper_msg msg;
-	char text[KEEPER_TEXT_MAX + 1]; /* NUL-ended */
+	char text[KEEPER_SPEC_TEXT_MAX + 1]; /* NUL-ended */
 	int fds[KEEPER_FDS_MAX];
 	size_t n_fds;
 	bool truncated; /* descriptors were lost: this process is out of them */

@@ -16,34 +16,83 @@
 #include <unistd.h>
 
 #define STACK_BYTES (64u << 10)
-#define FLAGS (CLONE_VM | CLONE_VFORK | CLONE_PIDFD)
+#define FLAGS (CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD)
+#define NULL_SLOT (SLOTS_END - 1)
 
-/* The dispositions are the default ones already (loop.c), the child has but to
- * empty the mask; its table of descriptors is its own. */
-static bool set_fds(const struct child *c)
+bool child_slots_open(void)
 {
-	int fds[KEEPER_FDS_MAX];
-	uint32_t n = c->spec->head->n_fds, above = 2;
-	for (uint32_t i = 0; i < n; i++)
-		above = c->spec->fds[i] > above ? c->spec->fds[i] : above;
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd < NULL_SLOT);
+	return fd == NULL_SLOT;
+}
+
+static bool is_slot(uint32_t number)
+{
+	return number >= SLOTS_BEGIN && number < NULL_SLOT;
+}
+
+/* With the table shared: a number that is a slot goes there at once, the others
+ * wait in one that nobody asked for.  from[i] is where the i-th is. */
+static bool fill_slots(struct child *c, uint32_t from[])
+{
+	uint32_t n = c->spec->head->n_fds, next = SLOTS_BEGIN;
 	for (uint32_t i = 0; i < n; i++) {
-		fds[i] = fcntl(c->fds[i], F_DUPFD_CLOEXEC, (int)above + 1);
-		if (fds[i] < 0)
+		from[i] = c->spec->fds[i];
+		if (!is_slot(from[i]))
+			continue;
+		c->slots |= 1ull << from[i];
+		if (dup3(c->fds[i], (int)from[i], 0) < 0)
 			return false;
 	}
-	int null = fcntl(c->null_fd, F_DUPFD_CLOEXEC, (int)above + 1);
-	if (null < 0)
-		return false;
-	syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
-	for (int std = 0; std < 3; std++) {
-		if (dup2(null, std) < 0)
-			return false;
-	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (dup2(fds[i], (int)c->spec->fds[i]) < 0)
+		if (is_slot(from[i]))
+			continue;
+		while (c->slots & 1ull << next)
+			next++;
+		from[i] = next;
+		c->slots |= 1ull << next;
+		if (dup3(c->fds[i], (int)next, O_CLOEXEC) < 0)
 			return false;
 	}
 	return true;
+}
+
+/* Everything of the keeper is close-on-exec; Linux before 5.9 copies it all. */
+static bool own_table(void)
+{
+	return syscall(SYS_close_range, (unsigned)SLOTS_END, ~0u, CLOSE_RANGE_UNSHARE) == 0 ||
+	       syscall(SYS_unshare, CLONE_FILES) == 0;
+}
+
+/* The dispositions are the default ones already (loop.c), the child has but to
+ * empty the mask. */
+static bool set_fds(struct child *c)
+{
+	uint32_t from[KEEPER_FDS_MAX], n = c->spec->head->n_fds;
+	if (!fill_slots(c, from) || !own_table())
+		return false;
+	for (uint32_t std = 0, i; std < SLOTS_BEGIN; std++) {
+		for (i = n; i > 0 && c->spec->fds[i - 1] != std; i--)
+			;
+		if (dup2(i > 0 ? (int)from[i - 1] : NULL_SLOT, (int)std) < 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (c->spec->fds[i] >= NULL_SLOT && dup2((int)from[i], (int)c->spec->fds[i]) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The keeper's own table as it was. */
+static void clear_slots(const struct child *c)
+{
+	for (int slot = SLOTS_BEGIN; slot < NULL_SLOT; slot++) {
+		if (c->slots & 1ull << slot)
+			dup3(NULL_SLOT, slot, O_CLOEXEC);
+	}
 }
 
 static bool set_oom(const struct child *c)
@@ -112,7 +161,12 @@ static bool join_cgroup(const struct child *c)
 	if (!c->joins_cgroup)
 		return true;
 	int fd = openat(c->cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write(fd, "0", 1) == 1 && close(fd) == 0;
+	bool joined = fd >= 0 && write(fd, "0", 1) == 1;
+	int sys = errno;
+	if (fd >= 0)
+		close(fd); /* the table is the keeper's still */
+	errno = sys;
+	return joined;
 }
 
 /* As execvp(3): EACCES is told only when nothing else was found. */
@@ -201,6 +255,8 @@ static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
 {
 	long rc;
 	register long r_size __asm__("rsi") = sizeof(*args);
+	register int (*r_fn)(void *) __asm__("r8") = fn; /* not rbp, which ends the frames */
+	register void *r_arg __asm__("r9") = arg;
 	__asm__ volatile(
 	    "syscall\n\t"
 	    "test %%rax, %%rax\n\t"
@@ -211,7 +267,7 @@ static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
 	    "ud2\n"
 	    "1:"
 	    : "=a"(rc), "+r"(r_size)
-	    : "0"((long)SYS_clone3), "D"(args), [fn] "r"(fn), [arg] "r"(arg)
+	    : "0"((long)SYS_clone3), "D"(args), [fn] "r"(r_fn), [arg] "r"(r_arg)
 	    : "rcx", "r11", "memory", "cc");
 	return rc;
 }
@@ -222,6 +278,8 @@ static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
 	register long x0 __asm__("x0") = (long)(intptr_t)args;
 	register long x1 __asm__("x1") = sizeof(*args);
 	register long x8 __asm__("x8") = SYS_clone3;
+	register int (*x9)(void *) __asm__("x9") = fn; /* not x29, which ends the frames */
+	register void *x10 __asm__("x10") = arg;
 	__asm__ volatile(
 	    "svc #0\n\t"
 	    "cbnz x0, 1f\n\t"
@@ -231,7 +289,7 @@ static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
 	    "brk #0\n"
 	    "1:"
 	    : "+r"(x0)
-	    : "r"(x1), "r"(x8), [fn] "r"(fn), [arg] "r"(arg)
+	    : "r"(x1), "r"(x8), [fn] "r"(x9), [arg] "r"(x10)
 	    : "x30", "memory", "cc");
 	return x0;
 }
@@ -282,22 +340,20 @@ static pid_t clone_into(struct child *c, int *pidfd)
 
 pid_t child_spawn(struct child *c, int *out_pidfd)
 {
-	sigset_t all, was;
 	int pidfd = -1;
 	c->sys = 0;
+	c->slots = 0;
 	c->step = KEEPER_STEP_FORK;
 	if (!stack()) {
 		c->sys = ENOMEM;
 		return -1;
 	}
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &was);
 	pid_t pid = clone_into(c, &pidfd);
 	if (pid < 0) {
 		c->step = KEEPER_STEP_FORK;
 		c->sys = errno;
 	}
-	sigprocmask(SIG_SETMASK, &was, NULL);
+	clear_slots(c);
 	if (pid >= 0 && c->sys) {
 		waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
 		close(pidfd);

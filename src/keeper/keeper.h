@@ -30,7 +30,7 @@ struct job {
 	uint64_t token;
 	pid_t pid;     /* of the leader; a zombie until acknowledged, so never reused before */
 	pid_t session; /* the same number, kept after that */
-	uint64_t start_ticks;
+	uint64_t start_ticks; /* 0: not asked for yet */
 	uid_t uid;
 	struct watch exit;   /* pidfd; open until acknowledged */
 	struct watch notify; /* the job's notification socket */
@@ -75,7 +75,7 @@ struct server {
 
 struct keeper {
 	const char *state_dir;
-	int state_fd, epoll_fd, signal_fd, null_fd;
+	int state_fd, epoll_fd, signal_fd;
 	char **envp;
 	struct rlimit nofile; /* of the start: what jobs get */
 	uint64_t id;	      /* hash of the state directory */

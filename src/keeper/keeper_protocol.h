@@ -25,7 +25,8 @@
  *
  * Channel: SOCK_SEQPACKET socketpair, both ends non-blocking, both with a queue of
  * their own.  A message is struct keeper_msg, then text_bytes of text (no NUL),
- * with descriptors by SCM_RIGHTS.  Every string on it is at most KEEPER_TEXT_MAX.
+ * with descriptors by SCM_RIGHTS.  The text of a SPAWN is its spec and at most
+ * KEEPER_SPEC_TEXT_MAX, every other one at most KEEPER_TEXT_MAX.
  *
  * Rules
  *   - A job is known by its 64-bit token, never by its pid.  0 is no token.
@@ -57,14 +58,15 @@
 
 #include <stdint.h>
 
-#define KEEPER_VERSION 1
+#define KEEPER_VERSION 2
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"	/* in each job: 16 hex digits */
 #define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
 
-#define KEEPER_TEXT_MAX 4096 /* bytes of text in a message, so of a label too */
-#define KEEPER_FDS_MAX 32    /* descriptors in one message */
-#define KEEPER_BATCH 64	     /* messages of a LIST batch */
+#define KEEPER_TEXT_MAX 4096	   /* bytes of text in a message, so of a label too */
+#define KEEPER_SPEC_TEXT_MAX 16384 /* a larger spec goes by memfd */
+#define KEEPER_FDS_MAX 32	   /* descriptors in one message */
+#define KEEPER_BATCH 64		   /* messages of a LIST batch */
 #define KEEPER_SPEC_MAX (8u << 20)
 
 enum keeper_exit {
@@ -78,7 +80,7 @@ enum keeper_exit {
 /*        symbol                 text               fields used, descriptors */
 #define KEEPER_KIND_LIST(X)                                                                        \
 	/* requests */                                                                             \
-	X(KEEPER_SPAWN,          "spawn",          "token flags; fds: the spec, then those of keeper_spec.fds_at") \
+	X(KEEPER_SPAWN,          "spawn",          "token flags text=the spec; fds: those of keeper_spec.fds_at, then of held_at") \
 	X(KEEPER_SIGNAL,         "signal",         "token value=signo what=enum keeper_scope")     \
 	X(KEEPER_HOLD,           "hold",           "text=name; fds: one")                          \
 	X(KEEPER_RELEASE,        "release",        "text=name")                                    \
@@ -89,7 +91,7 @@ enum keeper_exit {
 	X(KEEPER_PING,           "ping",           "value token, returned in PONG")                     \
 	/* events */                                                                               \
 	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0")      \
-	X(KEEPER_SPAWNED,        "spawned",        "token pid start_ticks; fds: pidfd")            \
+	X(KEEPER_SPAWNED,        "spawned",        "token pid")                                    \
 	X(KEEPER_SPAWN_FAILED,   "spawn_failed",   "token what=enum keeper_step value=errno")      \
 	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
 	X(KEEPER_SET_EMPTY,      "set_empty",      "token")                                        \
@@ -129,8 +131,9 @@ enum keeper_scope {
 	KEEPER_SCOPE_KILL, /* SIGKILL to all of them, forks in between included */
 };
 
-#define KEEPER_SPAWN_NOTIFY 1u   /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
+#define KEEPER_SPAWN_NOTIFY 1u	 /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
 #define KEEPER_SPAWN_WATCHDOG 2u /* SPAWN: set WATCHDOG_PID to the pid of the child */
+#define KEEPER_SPAWN_MEMFD 4u	 /* SPAWN: the spec is in a sealed memfd, the first descriptor */
 
 #define KEEPER_IS_EXITED 1u /* TOKEN: the leader ended, `exit` is filled in */
 #define KEEPER_IS_ACKED 2u  /* ... and was acknowledged */
@@ -159,7 +162,7 @@ struct keeper_msg {
 };
 
 /*
- * The spec of a spawn, in a sealed memfd.  `_at` members are offsets from its
+ * The spec of a spawn.  `_at` members are offsets from its
  * start; lists of strings are NUL-ended strings one after the other.  User names
  * are resolved by the server.  argv[0] without a slash is looked up in the PATH
  * of envp.  The keeper adds HERO_PROC_TOKEN and NOTIFY_SOCKET.
@@ -188,8 +191,10 @@ struct keeper_spec {
 	uint32_t limits_at,
 	    n_limits; /* struct keeper_limit[]; NOFILE unset: that of the keeper's start */
 	uint32_t groups_at, n_groups; /* uint32_t[] */
-	uint32_t fds_at, n_fds; /* uint32_t[]: number in the child of each descriptor after the
-				   spec; 0, 1, 2 unset: /dev/null */
+	uint32_t fds_at, n_fds;	      /* uint32_t[]: number in the child of each of the first
+					 descriptors; 0, 1, 2 unset: /dev/null */
+	uint32_t held_at, n_held;     /* names: the descriptors after those are held, as HOLD does,
+					 before the spawn and whatever becomes of it */
 	uint32_t uid, gid;
 	uint32_t umask;
 	int32_t nice;

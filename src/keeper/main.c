@@ -1,3 +1,4 @@
+#include "keeper/child.h"
 #include "keeper/keeper.h"
 
 #include <errno.h>
@@ -94,14 +95,18 @@ static void lock_state(const struct keeper *k)
 		say("%s/lock: %s", k->state_dir, strerror(errno));
 }
 
-/* 0, 1 and 2 are open, nothing else is; every disposition is the default one. */
-static void clean_up_inheritance(struct keeper *k)
+/* 0, 1, 2 and the slots are open, nothing else is; every disposition is the default one. */
+static void clean_up_inheritance(void)
 {
+	int fd;
 	do {
-		k->null_fd = open("/dev/null", O_RDWR);
-	} while (k->null_fd >= 0 && k->null_fd < 3);
-	syscall(SYS_close_range, 3u, ~0u, 0u);
-	k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd < SLOTS_BEGIN);
+	syscall(SYS_close_range, (unsigned)SLOTS_BEGIN, ~0u, 0u);
+	if (!child_slots_open()) {
+		say("/dev/null: %s", strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	unsetenv(KEEPER_FD_ENV);
@@ -118,7 +123,7 @@ int main(int argc, char **argv)
 {
 	static struct keeper k;
 	parse(&k, argc, argv);
-	clean_up_inheritance(&k);
+	clean_up_inheritance();
 	open_state(&k);
 	lock_state(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

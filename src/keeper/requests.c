@@ -74,10 +74,13 @@ static size_t list_jobs(struct keeper *k, size_t room)
 {
 	struct job_iter it = {0};
 	struct job *j;
+	struct process_stat st;
 	while (room && (j = job_each(k, &it))) {
 		if (j->told)
 			continue;
 		j->told = true;
+		if (!j->start_ticks && j->pid && process_stat(j->pid, &st))
+			j->start_ticks = st.start_ticks;
 		event_send(k, j, KEEPER_TOKEN, j->exit.fd);
 		if (j->state)
 			send_state(k, j);

@@ -59,12 +59,9 @@ static void run(struct keeper *k, struct job *j, struct child *c)
 		job_drop(k, j);
 		return;
 	}
-	struct process_stat st;
 	job_set_pid(k, j, pid, pidfd);
-	if (process_stat(pid, &st))
-		j->start_ticks = st.start_ticks;
 	j->told = true;
-	event_send(k, j, KEEPER_SPAWNED, pidfd);
+	event_send(k, j, KEEPER_SPAWNED, -1);
 	job_watch_exit(k, j);
 }
 
@@ -95,7 +92,7 @@ static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t fla
 	return 0;
 }
 
-static int check(struct keeper *k, const struct channel_in *in, struct spec *s)
+static int check(struct keeper *k, struct channel_in *in, struct spec *s)
 {
 	if (in->truncated)
 		return EMFILE;
@@ -103,8 +100,16 @@ static int check(struct keeper *k, const struct channel_in *in, struct spec *s)
 		return EINVAL;
 	if (job_find(k, in->msg.token))
 		return EEXIST;
-	int sys = spec_read(s, in->n_fds ? in->fds[0] : -1);
-	return sys ? sys : s->head->n_fds == in->n_fds - 1 ? 0 : EINVAL;
+	size_t first = in->msg.flags & KEEPER_SPAWN_MEMFD ? 1 : 0;
+	int sys = first ? spec_read_memfd(s, in->n_fds ? in->fds[0] : -1)
+			: spec_read(s, in->text, in->msg.text_bytes);
+	if (sys)
+		return sys;
+	if (first + s->head->n_fds + s->head->n_held != in->n_fds)
+		return EINVAL;
+	for (uint32_t i = 0; i < s->head->n_held; i++)
+		held_put(k, s->held[i], channel_in_take(in, first + s->head->n_fds + i));
+	return 0;
 }
 
 void spawn_job(struct keeper *k, struct channel_in *in)
@@ -124,8 +129,7 @@ void spawn_job(struct keeper *k, struct channel_in *in)
 		job_drop(k, j);
 	} else {
 		struct child c = {.spec = &s,
-		    .fds = in->fds + 1,
-		    .null_fd = k->null_fd,
+		    .fds = in->fds + (in->msg.flags & KEEPER_SPAWN_MEMFD ? 1 : 0),
 		    .nofile = k->nofile,
 		    .own_pid = in->msg.flags & KEEPER_SPAWN_WATCHDOG
 				   ? x.watchdog + sizeof(WATCHDOG_PID) - 1

@@ -37,8 +37,9 @@ static int parse(struct spec *s)
 	    h->label_bytes > s->n - h->label_at || h->label_bytes > KEEPER_TEXT_MAX ||
 	    h->limits_at % 8 || !has_array(s, h->limits_at, h->n_limits, sizeof(*s->limits)) ||
 	    !has_array(s, h->groups_at, h->n_groups, sizeof(*s->groups)) ||
-	    !has_array(s, h->fds_at, h->n_fds, sizeof(*s->fds)) || h->n_fds >= KEEPER_FDS_MAX ||
-	    h->cwd_at >= s->n || !memchr(s->bytes + h->cwd_at, '\0', s->n - h->cwd_at))
+	    !has_array(s, h->fds_at, h->n_fds, sizeof(*s->fds)) || h->n_fds > KEEPER_FDS_MAX ||
+	    h->n_held > KEEPER_FDS_MAX || h->cwd_at >= s->n ||
+	    !memchr(s->bytes + h->cwd_at, '\0', s->n - h->cwd_at))
 		return EINVAL;
 	s->label = s->bytes + h->label_at;
 	s->cwd = h->cwd_at ? s->bytes + h->cwd_at : "/";
@@ -49,10 +50,23 @@ static int parse(struct spec *s)
 	s->envp = strings(s, h->envp_at, h->envc, SPEC_ENV_EXTRA);
 	if (s->envp)
 		memmove(s->envp, s->envp + SPEC_ENV_EXTRA, (h->envc + 1) * sizeof(char *));
-	return s->argv && s->envp ? 0 : EINVAL;
+	s->held = strings(s, h->held_at, h->n_held, 0);
+	return s->argv && s->envp && s->held ? 0 : EINVAL;
 }
 
-int spec_read(struct spec *s, int memfd)
+int spec_read(struct spec *s, const void *bytes, size_t n)
+{
+	*s = (struct spec){.n = n};
+	if (n < sizeof(struct keeper_spec))
+		return EINVAL;
+	s->bytes = malloc(n);
+	if (!s->bytes)
+		return ENOMEM;
+	memcpy(s->bytes, bytes, n);
+	return parse(s);
+}
+
+int spec_read_memfd(struct spec *s, int memfd)
 {
 	struct stat st;
 	*s = (struct spec){0};
@@ -73,6 +87,7 @@ void spec_release(struct spec *s)
 {
 	free(s->argv);
 	free(s->envp);
+	free(s->held);
 	free(s->bytes);
 	*s = (struct spec){0};
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct spec {
-	char *bytes; /* the memfd's content; everything below points into it */
+	char *bytes; /* a copy; everything below points into it */
 	size_t n;
 	const struct keeper_spec *head;
 	char **argv, **envp; /* envp has room for SPEC_ENV_EXTRA more in front */
@@ -16,10 +16,13 @@ struct spec {
 	const char *label;
 	const struct keeper_limit *limits;
 	const uint32_t *groups, *fds;
+	char **held; /* names, head->n_held of them */
 };
 #define SPEC_ENV_EXTRA 3
 
-int spec_read(struct spec *s, int memfd); /* 0, or errno; EINVAL: malformed */
+/* 0, or errno; EINVAL: malformed.  To be released in any case. */
+int spec_read(struct spec *s, const void *bytes, size_t n);
+int spec_read_memfd(struct spec *s, int memfd);
 void spec_release(struct spec *s);
 
 /* Put "KEY=VALUE" first in envp, dropping the KEY that is there.  `entry` is borrowed. */

@@ -21,9 +21,19 @@
 
 static const char *const held_words[HELD_COUNT] = {"stdout", "stderr", "ready"};
 
+#define HELD_NAME_BYTES 32
+
+static void write_held_name(char out[HELD_NAME_BYTES], uint64_t token, enum held what)
+{
+	snprintf(out, HELD_NAME_BYTES, "log:%016" PRIx64 ":%s", token, held_words[what]);
+}
+
 char *held_name(uint64_t token, enum held what)
 {
-	return text_fmt("log:%016" PRIx64 ":%s", token, held_words[what]);
+	char name[HELD_NAME_BYTES];
+
+	write_held_name(name, token, what);
+	return text_dup(name);
 }
 
 bool held_parse(const char *name, uint64_t *token, enum held *what)
@@ -141,15 +151,21 @@ static enum err pipes_open(struct pipes *p, bool ready, struct error *e)
 	return ERR_OK;
 }
 
-static void hold(struct daemon *d, const struct pipes *p, uint64_t token)
+/* Our ends, for the keeper to keep a duplicate of. */
+struct holds {
+	struct spawn_hold v[HELD_COUNT];
+	char names[HELD_COUNT][HELD_NAME_BYTES];
+};
+
+static void hold(struct launch *l, struct holds *h, const struct pipes *p, uint64_t token)
 {
 	for (size_t i = 0; i < HELD_COUNT; i++) {
 		if (p->v[i][0] < 0)
 			continue;
-		auto_free char *name = held_name(token, (enum held)i);
-
-		spawner_hold(d->spawner, name, p->v[i][0]);
+		write_held_name(h->names[i], token, (enum held)i);
+		h->v[l->spec.n_hold++] = (struct spawn_hold){p->v[i][0], h->names[i]};
 	}
+	l->spec.hold = h->v;
 }
 
 static void write_label(struct daemon *d, const struct effect *fx, struct str *out)
@@ -196,6 +212,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 {
 	enum readiness_kind kind = a->is_process ? readiness_of(a) : READY_EXECUTED;
 	auto_str label = {0};
+	struct holds holds;
 
 	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
@@ -209,7 +226,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	l->spec.label = label.s;
 	l->spec.label_bytes = label.n;
 	notified_prepare(a, l);
-	hold(d, p, fx->token);
+	hold(l, &holds, p, fx->token);
 	return spawner_spawn(d->spawner, launch_finish(l), e);
 }
 
@@ -335,14 +352,11 @@ void attempt_sweep(struct daemon *d, const struct effect *fx)
 
 /* ---- news ------------------------------------------------------------------ */
 
-void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, int take_pidfd)
+void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
-	(void)ticks;
 
-	if (take_pidfd >= 0)
-		close(take_pidfd); /* the keeper watches; signals go through it */
 	if (!at) {
 		if (!(token & AUX_TOKEN_BIT))
 			spawner_signal(d->spawner, token, 9, KEEPER_SCOPE_KILL); /* nobody's */

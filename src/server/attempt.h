@@ -38,7 +38,7 @@ void attempt_kill(struct daemon *d, const struct effect *fx);
 void attempt_sweep(struct daemon *d, const struct effect *fx);
 
 /* What the keeper tells (spawner.h); each performs the effects it causes. */
-void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, int take_pidfd);
+void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid);
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys);
 void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 void attempt_on_empty(void *ctx, uint64_t token);

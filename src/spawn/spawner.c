@@ -56,9 +56,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 	const struct spawner_events *on = s->on;
 	const struct keeper_msg *m = &in->msg;
 	switch ((enum keeper_kind)m->kind) {
-	case KEEPER_SPAWNED:
-		CALL(spawned, m->token, m->pid, m->start_ticks, channel_in_take(in, 0));
-		break;
+	case KEEPER_SPAWNED: CALL(spawned, m->token, m->pid); break;
 	case KEEPER_SPAWN_FAILED:
 		CALL(failed, m->token, (enum keeper_step)m->what, m->value);
 		break;
@@ -157,10 +155,10 @@ void spawner_free(struct spawner *s)
 	free(s);
 }
 
-static void send_message(
-    struct spawner *s, struct keeper_msg *m, const char *text, const int *fds, size_t n_fds)
+static void send_message(struct spawner *s, struct keeper_msg *m, const char *text, size_t n,
+    const int *fds, size_t n_fds)
 {
-	channel_send(&s->channel, m, text, text ? strlen(text) : 0, fds, n_fds);
+	channel_send(&s->channel, m, text, n, fds, n_fds);
 	if (!channel_is_idle(&s->channel) && !evtimer_pending(s->retry, NULL))
 		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
 }
@@ -170,36 +168,61 @@ static void send_plain(
 {
 	struct keeper_msg m = {
 	    .kind = (uint16_t)kind, .token = token, .value = value, .what = scope};
-	send_message(s, &m, NULL, NULL, 0);
+	send_message(s, &m, NULL, 0, NULL, 0);
+}
+
+/* The descriptors of a SPAWN, all borrowed, and what the child calls the first of them. */
+struct parcel {
+	int fds[KEEPER_FDS_MAX];
+	uint32_t numbers[KEEPER_FDS_MAX];
+	size_t n;
+};
+
+static void parcel_add(struct parcel *p, int fd, int number)
+{
+	p->fds[p->n] = fd;
+	p->numbers[p->n++] = (uint32_t)number;
+}
+
+static enum err send_spawn(struct spawner *s, struct keeper_msg *m, const struct str *packed,
+    struct parcel *p, struct error *e)
+{
+	auto_fd int memfd = -1;
+	bool fits = packed->n <= KEEPER_SPEC_TEXT_MAX;
+
+	if (!fits) {
+		if (memfd_sealed("spec", packed->s, packed->n, &memfd, e))
+			return e->code;
+		memmove(p->fds + 1, p->fds, p->n++ * sizeof(p->fds[0]));
+		p->fds[0] = memfd;
+		m->flags |= KEEPER_SPAWN_MEMFD;
+	}
+	send_message(s, m, packed->s, fits ? packed->n : 0, p->fds, p->n);
+	return ERR_OK;
 }
 
 enum err spawner_spawn(struct spawner *s, const struct spawn_spec *spec, struct error *e)
 {
-	int fds[KEEPER_FDS_MAX];
-	uint32_t numbers[KEEPER_FDS_MAX];
-	size_t n = 0;
+	struct parcel p = {0};
 	auto_fd int script = -1;
-	auto_fd int memfd = -1;
+	auto_str packed = {0};
 	struct keeper_msg m = {.kind = KEEPER_SPAWN, .token = spec->token};
-	if (spec->n_fds + 2 > KEEPER_FDS_MAX)
+	if (spec->n_fds + spec->n_hold + 2 > KEEPER_FDS_MAX)
 		return error_set(e, ERR_LIMIT, "descriptors: more than %d", KEEPER_FDS_MAX - 2);
-	for (; n < spec->n_fds; n++) {
-		fds[n + 1] = spec->fds[n].fd;
-		numbers[n] = (uint32_t)spec->fds[n].number;
-	}
+	for (size_t i = 0; i < spec->n_fds; i++)
+		parcel_add(&p, spec->fds[i].fd, spec->fds[i].number);
 	if (spec->script) {
 		if (memfd_sealed("script", spec->script, strlen(spec->script), &script, e))
 			return e->code;
-		fds[n + 1] = script;
-		numbers[n++] = SPAWN_SCRIPT_FD;
+		parcel_add(&p, script, SPAWN_SCRIPT_FD);
 	}
-	if (spawn_spec_pack(spec, numbers, n, &memfd, e))
+	if (spawn_spec_pack(spec, p.numbers, p.n, &packed, e))
 		return e->code;
-	fds[0] = memfd;
-	m.flags = (spec->notify ? KEEPER_SPAWN_NOTIFY : 0) |
-		  (spec->watchdog ? KEEPER_SPAWN_WATCHDOG : 0);
-	send_message(s, &m, NULL, fds, n + 1);
-	return ERR_OK;
+	for (size_t i = 0; i < spec->n_hold; i++)
+		p.fds[p.n++] = spec->hold[i].fd;
+	m.flags =
+	    (spec->notify ? KEEPER_SPAWN_NOTIFY : 0) | (spec->watchdog ? KEEPER_SPAWN_WATCHDOG : 0);
+	return send_spawn(s, &m, &packed, &p, e);
 }
 
 void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope)
@@ -215,13 +238,13 @@ void spawner_ack(struct spawner *s, uint64_t token)
 void spawner_hold(struct spawner *s, const char *name, int fd)
 {
 	struct keeper_msg m = {.kind = KEEPER_HOLD};
-	send_message(s, &m, name, &fd, 1);
+	send_message(s, &m, name, strlen(name), &fd, 1);
 }
 
 void spawner_release(struct spawner *s, const char *name)
 {
 	struct keeper_msg m = {.kind = KEEPER_RELEASE};
-	send_message(s, &m, name, NULL, 0);
+	send_message(s, &m, name, strlen(name), NULL, 0);
 }
 
 void spawner_list(struct spawner *s)

@@ -9,8 +9,8 @@
  *
  * Life of a server: spawner_new, spawner_list (what a former server left), and
  * when `listed_all` came, business.  After a commit of an exit: spawner_ack.
- * HOLD the reading end of a job's pipe before its spawn: a kill in between then
- * loses nothing.  Shutdown: stop the jobs, spawner_shutdown, exit.
+ * The reading end of a job's pipe is held with its spawn (spawn_spec.hold): a kill
+ * at any time loses nothing.  Shutdown: stop the jobs, spawner_shutdown, exit.
  *
  * Belongs to the thread of its event loop.
  * Depends on: base, sys, keeper/channel.h, spawn/spec.h, libevent.
@@ -41,7 +41,7 @@ struct spawn_listed {
 /* Each may be NULL.  A take_ descriptor is the callee's (-1: there is none); it is
  * closed where the callback is NULL.  Texts and structs are borrowed. */
 struct spawner_events {
-	void (*spawned)(void *ctx, uint64_t token, pid_t pid, uint64_t start_ticks, int take_pidfd);
+	void (*spawned)(void *ctx, uint64_t token, pid_t pid);
 	void (*failed)(void *ctx, uint64_t token, enum keeper_step step, int sys);
 	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 	void (*set_empty)(void *ctx, uint64_t token);

@@ -1,8 +1,5 @@
 #include "spawn/spec.h"
 
-#include "base/str.h"
-#include "sys/memfd.h"
-
 #include <errno.h>
 
 #define STEP_STR(sym, str, doc) [sym] = (str),
@@ -65,6 +62,10 @@ static void pack(
 	h.n_groups = (uint32_t)s->n_groups;
 	h.fds_at = add_bytes(t, fd_numbers, n_fds * sizeof(*fd_numbers));
 	h.n_fds = (uint32_t)n_fds;
+	h.held_at = (uint32_t)t->n;
+	h.n_held = (uint32_t)s->n_hold;
+	for (size_t i = 0; i < s->n_hold; i++)
+		add_bytes(t, s->hold[i].name, strlen(s->hold[i].name) + 1);
 	h.label_at = add_bytes(t, s->label, s->label_bytes);
 	h.label_bytes = (uint32_t)s->label_bytes;
 	h.argv_at = add_strings(t, s->argv, &h.argc);
@@ -75,17 +76,16 @@ static void pack(
 }
 
 enum err spawn_spec_pack(const struct spawn_spec *s, const uint32_t *fd_numbers, size_t n_fds,
-    int *out_memfd, struct error *e)
+    struct str *out, struct error *e)
 {
-	auto_str t = {0};
 	if (s->label_bytes > KEEPER_TEXT_MAX)
 		return error_set(e, ERR_LIMIT, "label: longer than %d bytes", KEEPER_TEXT_MAX);
-	pack(&t, s, fd_numbers, n_fds);
-	if (t.n > KEEPER_SPEC_MAX)
+	pack(out, s, fd_numbers, n_fds);
+	if (out->n > KEEPER_SPEC_MAX)
 		return error_set(e, ERR_LIMIT,
-		    "arguments and environment: %zu bytes, at most %u are possible", t.n,
+		    "arguments and environment: %zu bytes, at most %u are possible", out->n,
 		    KEEPER_SPEC_MAX);
-	return memfd_sealed("spec", t.s, t.n, out_memfd, e);
+	return ERR_OK;
 }
 
 enum err spawn_step_error(

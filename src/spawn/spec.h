@@ -12,6 +12,7 @@
 #define HP_SPAWN_SPEC_H
 
 #include "base/error.h"
+#include "base/str.h"
 #include "keeper/keeper_protocol.h"
 
 #include <sys/resource.h>
@@ -25,6 +26,11 @@
 struct spawn_fd {
 	int fd;	    /* ours */
 	int number; /* the child's; 0, 1, 2 not given: /dev/null */
+};
+
+struct spawn_hold { /* see spawner_hold() */
+	int fd;
+	const char *name;
 };
 
 struct spawn_limit {
@@ -42,6 +48,8 @@ struct spawn_spec {
 	size_t label_bytes;
 	const struct spawn_fd *fds; /* a readiness pipe among them, for instance */
 	size_t n_fds;
+	const struct spawn_hold *hold; /* before the spawn, in the same message */
+	size_t n_hold;
 	const struct spawn_limit *limits;
 	size_t n_limits;
 	bool has_user; /* uid, gid and groups are set, in full */
@@ -58,10 +66,10 @@ struct spawn_spec {
 	bool watchdog; /* WATCHDOG_PID is set by the keeper */
 };
 
-/* The spec as the keeper reads it, in a sealed memfd; ERR_LIMIT when it is too large.
- * `fd_numbers` are the child's numbers of all descriptors that will follow it. */
+/* Fills `out`, which is empty, with the spec as the keeper reads it; ERR_LIMIT when it is too
+ * large. `fd_numbers` are the child's numbers of all descriptors that will go with it. */
 enum err spawn_spec_pack(const struct spawn_spec *s, const uint32_t *fd_numbers, size_t n_fds,
-    int *out_memfd, struct error *e) attr_must_use;
+    struct str *out, struct error *e) attr_must_use;
 
 /* The sentence for a spawn that failed, "exec `/bin/x`: No such file or directory". */
 enum err spawn_step_error(

@@ -28,14 +28,12 @@ struct seen *bed_seen(struct bed *b, uint64_t token)
 	return &b->seen[b->n_seen++];
 }
 
-static void on_spawned(void *ctx, uint64_t token, pid_t pid, uint64_t ticks, int take_pidfd)
+static void on_spawned(void *ctx, uint64_t token, pid_t pid)
 {
 	struct seen *s = bed_seen(ctx, token);
-	s->out_of_order |= s->spawned || s->exited || take_pidfd < 0;
+	s->out_of_order |= s->spawned || s->exited;
 	s->spawned = true;
 	s->pid = pid;
-	s->start_ticks = ticks;
-	close(take_pidfd);
 }
 static void on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
 {

@@ -1,5 +1,6 @@
 #include "keeper/spec.h" /* the reader of the other side */
 #include "spawn/spec.h"
+#include "sys/memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,10 @@
 static int packed(const struct spawn_spec *s, const uint32_t *numbers, size_t n)
 {
 	struct error e;
+	auto_str bytes = {0};
 	int fd = -1;
-	assert_int_equal(spawn_spec_pack(s, numbers, n, &fd, &e), ERR_OK);
+	assert_int_equal(spawn_spec_pack(s, numbers, n, &bytes, &e), ERR_OK);
+	assert_int_equal(memfd_sealed("spec", bytes.s, bytes.n, &fd, &e), ERR_OK);
 	return fd;
 }
 
@@ -24,6 +27,7 @@ static void the_keeper_reads_what_the_server_wrote(void **state)
 	const gid_t groups[] = {3, 4, 5};
 	const uint32_t numbers[] = {1, 7};
 	const struct spawn_limit limits[] = {{RLIMIT_NOFILE, 10, 20}};
+	const struct spawn_hold hold[] = {{-1, "first"}, {-1, "second"}};
 	struct spawn_spec s = {.argv = argv,
 	    .envp = envp,
 	    .cwd = "/d",
@@ -31,6 +35,8 @@ static void the_keeper_reads_what_the_server_wrote(void **state)
 	    .label_bytes = 3,
 	    .limits = limits,
 	    .n_limits = 1,
+	    .hold = hold,
+	    .n_hold = 2,
 	    .has_user = true,
 	    .uid = 8,
 	    .gid = 9,
@@ -41,7 +47,7 @@ static void the_keeper_reads_what_the_server_wrote(void **state)
 	struct spec got;
 	(void)state;
 	auto_fd int fd = packed(&s, numbers, 2);
-	assert_int_equal(spec_read(&got, fd), 0);
+	assert_int_equal(spec_read_memfd(&got, fd), 0);
 	assert_int_equal(got.head->argc, 3);
 	assert_string_equal(got.argv[2], "c d");
 	assert_string_equal(got.argv[1], "");
@@ -53,6 +59,9 @@ static void the_keeper_reads_what_the_server_wrote(void **state)
 	assert_int_equal(got.groups[2], 5);
 	assert_int_equal(got.fds[1], 7);
 	assert_int_equal(got.head->nice, -4);
+	assert_int_equal(got.head->n_held, 2);
+	assert_string_equal(got.held[0], "first");
+	assert_string_equal(got.held[1], "second");
 	assert_int_equal(got.head->flags, KEEPER_SPEC_USER | KEEPER_SPEC_NICE);
 	char x[] = "X=2", y[] = "Y=3";
 	spec_env_put(&got, x);
@@ -93,15 +102,15 @@ static void a_malformed_spec_is_refused(void **state)
 			auto_fd int m = memfd_create("bad", MFD_CLOEXEC);
 			assert_int_equal(pwrite(m, bytes, (size_t)n, 0), n);
 			assert_int_equal(pwrite(m, &bad[i], 4, (off_t)at), 4);
-			spec_read(&got, m);
+			spec_read_memfd(&got, m);
 			spec_release(&got);
 		}
 	}
 	struct spec got;
-	assert_int_equal(spec_read(&got, -1), EBADF);
+	assert_int_equal(spec_read_memfd(&got, -1), EBADF);
 	spec_release(&got);
 	auto_fd int empty = memfd_create("empty", MFD_CLOEXEC);
-	assert_int_equal(spec_read(&got, empty), EINVAL);
+	assert_int_equal(spec_read_memfd(&got, empty), EINVAL);
 	spec_release(&got);
 }
 
