@@ -15,13 +15,13 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, dry_run, all;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
 	int64_t lines;
-	const char *grep, *stream, *since, *from_binary, *socket, *signal, *action;
+	const char *grep, *stream, *since, *from_binary, *socket, *signal, *action, *tag, *class, *state;
 	char **args; /* words after the verb */
 	int n;
 };
@@ -67,7 +67,10 @@ char *age_of(const char *iso_time); /* "2m 3s"; the caller frees */
 /* Wait for an operation with its progress, then its end; prints what failed. */
 int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word);
 
-/* start, stop, restart of the words, with everything around it. */
+/* The steps of a dry run, numbered; exit status. */
+int print_plan(struct cli *c, json_t *take_answer);
+
+/* start, stop, restart of names (NULL: the method chooses), with everything around it. */
 int change_services(struct cli *c, const char *method, json_t *take_names, const char *done_word);
 
 int verb_up(struct cli *c);
@@ -88,6 +91,11 @@ int verb_service_ready(struct cli *c);
 int verb_wanted(struct cli *c);
 int verb_why(struct cli *c);
 int verb_plan(struct cli *c);
+int verb_what_if(struct cli *c);
+int verb_op_list(struct cli *c);
+int verb_op_get(struct cli *c);
+int verb_op_watch(struct cli *c);
+int verb_op_cancel(struct cli *c);
 int verb_tree(struct cli *c);
 int verb_logs(struct cli *c);
 int verb_health(struct cli *c);

@@ -13,8 +13,8 @@ const struct verb verbs[] = {
 	{ "service list", "", "all services and their states", 0, 0, verb_service_list },
 	{ "service get", "NAME", "the definition, with every edge and where it came from", 1, 1, verb_service_get },
 	{ "service status", "NAME", "the state, the processes, and what is waited for", 1, 1, verb_service_status },
-	{ "service start", "NAME...", "start, with what it needs", 1, -1, verb_service_start },
-	{ "service stop", "NAME...", "stop, after what requires it", 1, -1, verb_service_stop },
+	{ "service start", "NAME... | --all [--tag T] [--class C]", "start, with what it needs", 0, -1, verb_service_start },
+	{ "service stop", "NAME... | --all [--tag T] [--class C]", "stop, after what requires it", 0, -1, verb_service_stop },
 	{ "service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart },
 	{ "service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1, verb_service_delete },
 	{ "service why", "NAME", "the causes of its state", 1, 1, verb_why },
@@ -24,6 +24,11 @@ const struct verb verbs[] = {
 	{ "service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2, verb_wanted },
 	{ "why", "NAME", "the causes of its state", 1, 1, verb_why },
 	{ "plan", "[start|stop|restart] NAME...", "what an operation would do", 1, -1, verb_plan },
+	{ "what-if", "stop|fail NAME", "what would become of the others, and why", 2, 2, verb_what_if },
+	{ "op list", "[--state S] [-n N]", "operations, newest first", 0, 0, verb_op_list },
+	{ "op get", "OPERATION", "one operation, its steps and its end", 1, 1, verb_op_get },
+	{ "op watch", "OPERATION", "follow it to its end, and end as it does", 1, 1, verb_op_watch },
+	{ "op cancel", "OPERATION", "call it off: what was not executed yet is not started", 1, 1, verb_op_cancel },
 	{ "tree", "[NAME]", "what needs what", 0, 1, verb_tree },
 	{ "logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs },
 	{ "run submit", "FILE.json | ACTION...", "run actions once", 1, -1, verb_run_submit },
@@ -39,7 +44,7 @@ const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
 	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_START };
+	OPT_SIGNAL, OPT_ACTION, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -65,6 +70,11 @@ static const struct option options[] = {
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
 	{ "action", required_argument, NULL, OPT_ACTION },
 	{ "start", no_argument, NULL, OPT_START },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "tag", required_argument, NULL, OPT_TAG },
+	{ "class", required_argument, NULL, OPT_CLASS },
+	{ "state", required_argument, NULL, OPT_STATE },
 	{ 0 },
 };
 
@@ -76,7 +86,7 @@ static void usage(FILE *to)
 
 		fprintf(to, "  %-46s %s\n", left, verbs[i].summary);
 	}
-	fputs("\noptions: --json --socket PATH --timeout 10s --no-wait --no-color -q\n"
+	fputs("\noptions: --json --socket PATH --timeout 10s --no-wait --dry-run --no-color -q\n"
 	      "         --replace --no-deps --with-deps --with-dependents --with-unneeded --force\n"
 	      "exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 not ready, 6 timed out,\n"
 	      "             7 no daemon, 8 not allowed\n", to);
@@ -130,8 +140,8 @@ static int unknown_verb(char **given, int n_given)
 {
 	auto_free char *word = n_given > 1 && is_group(given[0]) ? text_fmt("%s %s", given[0], given[1]) :
 								     text_dup(given[0]);
-	const char *words[countof(verbs) + 2] = { "service", "run" };
-	size_t n = is_group(word) ? 0 : 2;
+	const char *words[countof(verbs) + 3] = { "service", "run", "op" };
+	size_t n = is_group(word) ? 0 : 3;
 
 	for (size_t i = 0; i < n_verbs; i++)
 		words[n++] = verbs[i].name;
@@ -182,6 +192,11 @@ static int take_option(struct cli *c, int opt)
 	case OPT_SIGNAL: c->signal = optarg; break;
 	case OPT_ACTION: c->action = optarg; break;
 	case OPT_START: c->start = true; break;
+	case OPT_DRY_RUN: c->dry_run = true; break;
+	case OPT_ALL: c->all = true; break;
+	case OPT_TAG: c->tag = optarg; break;
+	case OPT_CLASS: c->class = optarg; break;
+	case OPT_STATE: c->state = optarg; break;
 	case OPT_TIMEOUT:
 		if (!parse_span(optarg, &c->timeout))
 			return bad_usage(optarg, "not a duration: write 10s or 500ms");
@@ -262,9 +277,11 @@ int verb_completion(struct cli *c)
 	fputs("\t\twords='", stdout);
 	for (size_t i = 0; i < n_verbs; i++)
 		printf("%.*s ", (int)strcspn(verbs[i].name, " "), verbs[i].name);
-	puts("'\n\telif [ \"$COMP_CWORD\" -eq 2 ] && { [ \"$first\" = service ] || [ \"$first\" = run ]; }; then");
-	for (int g = 0; g < 2; g++) {
-		const char *group = g ? "run " : "service ";
+	puts("'\n\telif [ \"$COMP_CWORD\" -eq 2 ] && { [ \"$first\" = service ] || [ \"$first\" = run ] || [ \"$first\" = op ]; }; then");
+	static const char *const groups[] = { "service ", "run ", "op " };
+
+	for (size_t g = 0; g < countof(groups); g++) {
+		const char *group = groups[g];
 
 		printf("\t\t[ \"$first\" = %.*s ] && words='", (int)strlen(group) - 1, group);
 		for (size_t i = 0; i < n_verbs; i++)

@@ -23,9 +23,8 @@ int verb_plan(struct cli *c)
 {
 	static const char *const kinds[] = { "start", "stop", "restart" };
 	const char *kind = "start";
-	json_t *names = json_array(), *s;
+	json_t *names = json_array();
 	int first = 0, status;
-	size_t i;
 
 	for (size_t k = 0; k < countof(kinds); k++)
 		if (c->n > 1 && strcmp(c->args[0], kinds[k]) == 0) {
@@ -36,24 +35,7 @@ int verb_plan(struct cli *c)
 		json_array_append_new(names, json_string(c->args[k]));
 	auto_free char *method = text_fmt("service.%s", kind);
 	json_t *v = cli_call(c, method, json_pack("{s:o, s:b}", "name", names, "dry_run", 1), &status);
-	if (!v)
-		return status;
-	if (c->json)
-		return cli_json(v);
-	struct table t = { 0 };
-	json_array_foreach (json_object_get(v, "steps"), i, s) {
-		auto_free char *number = text_fmt("%zu.", i + 1);
-		const char *service = text_of(s, "service"), *action = text_of(s, "action");
-		auto_free char *what = *action && strcmp(action, service) != 0 ? text_fmt("%s/%s", service, action) : text_dup(service);
-
-		table_row(&t, (const char *const[]){ number, text_of(s, "step"), what, text_of(s, "reason"), NULL });
-	}
-	if (i)
-		table_print(&t, c);
-	else
-		puts("nothing to do");
-	json_decref(v);
-	return 0;
+	return v ? print_plan(c, v) : status;
 }
 
 /* ---- tree -------------------------------------------------------------------------- */

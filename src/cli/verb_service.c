@@ -19,14 +19,25 @@ static json_t *words(struct cli *c)
 	return names;
 }
 
+static int change_or_all(struct cli *c, const char *method, const char *done)
+{
+	auto_free char *all = text_fmt("%s_all", method);
+
+	if (c->all == (c->n > 0)) {
+		fprintf(stderr, "hero_proc: either names or --all\n");
+		return err_exit_status(ERR_METHOD);
+	}
+	return c->all ? change_services(c, all, NULL, done) : change_services(c, method, words(c), done);
+}
+
 int verb_service_start(struct cli *c)
 {
-	return change_services(c, "service.start", words(c), "started");
+	return change_or_all(c, "service.start", "started");
 }
 
 int verb_service_stop(struct cli *c)
 {
-	return change_services(c, "service.stop", words(c), "stopped");
+	return change_or_all(c, "service.stop", "stopped");
 }
 
 int verb_service_restart(struct cli *c)
@@ -51,8 +62,14 @@ static int simple(struct cli *c, const char *method, json_t *take_params, const 
 
 int verb_service_delete(struct cli *c)
 {
-	return simple(c, "service.delete", json_pack("{s:s, s:b, s:b}", "name", c->args[0], "force", c->force, "with_dependents",
-	    c->with_dependents), "deleted");
+	json_t *params = json_pack("{s:s, s:b, s:b, s:b}", "name", c->args[0], "force", c->force, "with_dependents",
+	    c->with_dependents, "dry_run", c->dry_run);
+	int status;
+
+	if (!c->dry_run)
+		return simple(c, "service.delete", params, "deleted");
+	json_t *answer = cli_call(c, "service.delete", params, &status);
+	return answer ? print_plan(c, answer) : status;
 }
 
 int verb_service_ready(struct cli *c)

@@ -217,11 +217,14 @@ int verb_up(struct cli *c)
 		json_decref(manifests);
 		return status;
 	}
-	json_t *answer = cli_call(c, "service.register", json_pack("{s:o}", "manifests", manifests), &status);
+	json_t *answer = cli_call(c, "service.register",
+	    json_pack("{s:o, s:b, s:b}", "manifests", manifests, "dry_run", c->dry_run, "start", c->dry_run), &status);
 
 	if (!answer)
 		return status;
 	cli_warn(c, answer);
+	if (c->dry_run)
+		return print_plan(c, answer);
 	json_t *names = names_of(answer);
 	json_decref(answer);
 	return change_services(c, "service.start", names, "up");
@@ -232,16 +235,8 @@ int verb_down(struct cli *c)
 {
 	int status = 0;
 
-	if (!c->n) {
-		json_t *v = cli_call(c, "service.stop_all", NULL, &status);
-
-		if (v && c->json)
-			return cli_json(v);
-		if (v && !c->quiet)
-			puts("everything of class user is stopped");
-		json_decref(v);
-		return status;
-	}
+	if (!c->n)
+		return change_services(c, "service.stop_all", NULL, "down");
 	json_t *manifests = manifests_below(c, &status);
 	if (!manifests)
 		return status;

@@ -204,6 +204,27 @@ enum err engine_plan(const struct engine *en, msec now, const struct engine_requ
     struct op_plan *out, struct strv *chain, struct error *e) attr_must_use;
 void op_plan_release(struct op_plan *p);
 
+/* What would become of the others, by the same code on a copy: `fail` is every process of it
+ * ending with exit code 1, otherwise an explicit stop.  The rest of the world is kind.
+ * ERR_INVALID_STATE: nothing of it runs.  Release with what_if_release. */
+struct what_if_row {
+	char *service;
+	enum service_state before;
+	enum service_state during; /* it is gone, the others have reacted */
+	enum service_state after;  /* it came back as its policy says; of a stop: as during */
+	bool stopped, started;     /* processes of it, in the steps */
+	char *why;                 /* of `during`, or NULL */
+};
+struct what_if {
+	struct what_if_row *v; /* what changes, by name; itself included */
+	size_t n, cap;
+	struct op_plan steps;
+	bool comes_back;
+};
+enum err engine_what_if(const struct engine *en, msec now, const char *name, bool fail,
+    struct what_if *out, struct error *e) attr_must_use;
+void what_if_release(struct what_if *w);
+
 /* ---- news from the world ------------------------------------------------ */
 
 void engine_executed(struct engine *en, msec now, uint64_t token);

@@ -12,7 +12,7 @@
 
 /* Everything refers by index; specs, names and conflict lists are borrowed, so a
  * copy keeps the topology it was born with. */
-static struct engine *copy_of(const struct engine *from)
+struct engine *engine_copy(const struct engine *from)
 {
 	struct engine *to = mem_new(sizeof(*to));
 
@@ -45,7 +45,7 @@ static struct engine *copy_of(const struct engine *from)
 }
 
 /* The answer of a kind world to one effect. */
-static void play(struct engine *en, msec now, struct effect fx)
+void plan_play(struct engine *en, msec now, struct effect fx)
 {
 	const struct job_exit ok = {.code = 0, .success = true, .empty = true};
 	const struct job_policy *p = fx.kind == EFFECT_SPAWN || fx.kind == EFFECT_TERM ||
@@ -80,12 +80,12 @@ static void play_present(struct engine *en, msec now)
 		if (!jb->used || jb->is->policy.virtual)
 			continue;
 		if (s == JOB_STARTING || (s == JOB_RUNNING && !jb->is->policy.one_shot)) {
-			play(en, now,
+			plan_play(en, now,
 			    (struct effect){.kind = EFFECT_SPAWN, .job = j, .token = jb->token});
 		} else if (s == JOB_STOPPING || s == JOB_RUNNING) {
-			play(en, now,
+			plan_play(en, now,
 			    (struct effect){.kind = EFFECT_TERM, .job = j, .token = jb->token});
-			play(en, now,
+			plan_play(en, now,
 			    (struct effect){.kind = EFFECT_SWEEP, .job = j, .token = jb->token});
 		}
 	}
@@ -96,7 +96,7 @@ static void play_present(struct engine *en, msec now)
 static void play_all(struct engine *en, msec now)
 {
 	for (size_t i = 0; i < en->effects.n; i++)
-		play(en, now, en->effects.v[i]);
+		plan_play(en, now, en->effects.v[i]);
 	en->effects.n = 0;
 }
 
@@ -116,7 +116,7 @@ static void play_time(struct engine *en, op_id id)
 enum err engine_plan(const struct engine *original, msec now, const struct engine_request *rq,
     struct op_plan *out, struct strv *chain, struct error *e)
 {
-	struct engine *en = copy_of(original);
+	struct engine *en = engine_copy(original);
 	op_id id = 0;
 	enum err code = rq->kind == OP_RUN
 			    ? engine_submit(en, now, rq->names[0], rq->who, &id, chain, e)

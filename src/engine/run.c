@@ -60,9 +60,11 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 	bool fresh = !un->live, changed = false;
 
 	if (un->stopping) {
+		if (cause || !un->start_after_stop) { /* automation takes nothing over */
+			un->cause = cause;
+			un->pulled_by = pulled_by;
+		}
 		un->start_after_stop = true;
-		un->cause = cause;
-		un->pulled_by = pulled_by;
 		if (op)
 			op->changed = true;
 		unit_touch(en, u);

@@ -299,6 +299,10 @@ void begin_members(struct engine *en, msec now, const struct closure *c, op_id c
 /* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
 
+/* plan.c */
+struct engine *engine_copy(const struct engine *from); /* engine_free() */
+void plan_play(struct engine *en, msec now, struct effect fx); /* the answer of a kind world */
+
 /* why.c */
 void chain_of(const struct engine *en, unit_id u, struct strv *out);
 enum err blocked_code(const struct engine *en, unit_id u, struct str *sentence);

@@ -396,3 +396,146 @@ def test_start_all_and_stop_all_choose_by_class_and_tag(hp):
     assert hp.rpc("service.stop_all", **{"class": "all"})["names"] == ["a", "b", "s"] and running() == []
     assert [s["name"] for s in hp.rpc("service.list", wanted="stop")["services"]] == ["a", "b", "s"]
     assert hp.refusal("service.start_all", **{"class": "nobody"}).code == -32602
+
+
+# ---- what if -------------------------------------------------------------------------------------
+
+def what_if(hp, event, name):
+    answer = hp.rpc("service.what_if", name=name, event=event)
+    return {s["name"]: s for s in answer["services"]}, answer
+
+
+def test_what_if_tells_who_stops_degrades_and_why_and_changes_nothing(hp):
+    hp.define("db")
+    hp.define("web", depends_on=["db"])
+    hp.define("app", depends_on=["web"])
+    hp.define("log", dependencies={"wants": ["db"]})
+    hp.rpc("service.start", name=["app", "log"])
+    before = state_of_everything(hp)
+    rows, answer = what_if(hp, "stop", "db")
+    assert {n: r["effect"] for n, r in rows.items()} == {"app": "stops", "web": "stops", "db": "stops"}
+    assert rows["web"]["why"] == "it requires db" and rows["web"]["after"] == "inactive"
+    assert [s["service"] for s in answer["steps"]] == ["app", "web", "db"]
+    rows, answer = what_if(hp, "fail", "db")
+    assert rows["web"]["effect"] == "degrades" and rows["web"]["during"] == "degraded"
+    assert "db" in rows["web"]["why"]
+    assert answer["comes_back"] is True and rows["web"]["after"] == rows["db"]["after"] == "running"
+    assert "app" not in rows and "log" not in rows
+    assert state_of_everything(hp) == before
+    hp.define("once", retry_policy={"restart": "never"})
+    assert hp.refusal("service.what_if", name="once", event="fail").code == E_STATE
+    hp.rpc("service.start", name="once")
+    rows, answer = what_if(hp, "fail", "once")
+    assert rows["once"]["effect"] == "fails" and answer["comes_back"] is False
+
+
+# ---- the command line ------------------------------------------------------------------------------
+
+def test_the_command_line_lists_shows_follows_and_calls_off_operations(hp):
+    hold = held(hp, "db")
+    hp.define("web", depends_on=["db"])
+    op = str(hp.rpc("service.start", name="web", wait=False)["operation"])
+    listed = hp.cli("op", "list", "--state", "active").stdout
+    assert op in listed and "web" in listed and "start" in listed
+    got = hp.cli("op", "get", op)
+    assert got.returncode == 0 and "start of web: active" in got.stdout
+    assert hp.cli("op", "cancel", op).returncode == 0
+    assert hp.cli("op", "cancel", op).returncode == 4 and hp.cli("op", "get", "999999").returncode == 3
+    again = str(hp.rpc("service.start", name="web", wait=False)["operation"])
+    hold.unlink()
+    watched = hp.cli("op", "watch", again)
+    assert watched.returncode == 0 and "web: done" in watched.stdout
+    shown = hp.cli("what-if", "stop", "db")
+    assert shown.returncode == 0 and "it requires db" in shown.stdout
+
+
+def test_the_command_line_shows_a_plan_with_dry_run_and_does_nothing(hp):
+    folder = hp.root / "stack"
+    folder.mkdir()
+    (folder / "a.toml").write_text("[service]\nname = \"a\"\ntags = [\"red\"]\n\n[[binaries]]\nname = \"a\"\n"
+                                   f"kind = \"server\"\nexec = [\"{hp.bin}/pause\"]\n")
+    dry = hp.cli("up", folder, "--dry-run")
+    assert dry.returncode == 0 and "start" in dry.stdout and hp.rpc("service.list")["services"] == []
+    assert hp.cli("up", folder).returncode == 0
+    for verb in (["service", "stop", "a"], ["service", "restart", "a"], ["service", "delete", "a"], ["down", folder],
+                 ["service", "stop", "--all"], ["down", "--tag", "red"]):
+        assert "stop" in hp.cli(*verb, "--dry-run").stdout
+        assert hp.state("a") == "running"
+    assert hp.cli("service", "stop", "--all", "--tag", "blue").returncode == 0 and hp.state("a") == "running"
+    assert hp.cli("down", "--tag", "red").returncode == 0 and hp.state("a") == "inactive"
+    assert hp.cli("service", "start", "--all", "--tag", "red").returncode == 0 and hp.state("a") == "running"
+    assert hp.cli("service", "start", "a", "--all").returncode == 2
+
+
+# ---- many at once ---------------------------------------------------------------------------------
+
+def test_plans_of_random_graphs_are_what_is_done(hp):
+    import random
+    for seed in range(4):
+        dice, names = random.Random(seed), [f"s{seed}-{i}" for i in range(14)]
+        needs = {n: dice.sample(names[:i], min(i, dice.randint(0, 3))) for i, n in enumerate(names)}
+        for name in names:
+            soft = [t for t in needs[name] if dice.random() < 0.25]
+            hp.define(name, script="exec sleep 1000", dependencies={"wants": soft},
+                      depends_on=[t for t in needs[name] if t not in soft])
+            needs[name] = [t for t in needs[name] if t not in soft]
+        for _ in range(8):
+            verb, asked = dice.choice(["start", "start", "stop", "restart"]), dice.sample(names, dice.randint(1, 2))
+            words = lambda answer: [(s["step"], s["service"]) for s in answer["steps"]]
+            planned = words(hp.rpc(f"service.{verb}", name=asked, dry_run=True))
+            done = words(hp.rpc(f"service.{verb}", name=asked))
+            assert sorted(planned) == sorted(done), (seed, verb, asked)
+            for steps in (planned, done):
+                for word, service in steps:
+                    for target in needs[service]:
+                        if (word, target) in steps:
+                            first, then = steps.index((word, target)), steps.index((word, service))
+                            assert (first < then) == (word == "start"), (seed, verb, asked, steps)
+
+
+def test_concurrent_requests_about_overlapping_sets_end_in_what_was_asked_last(hp):
+    """Eight callers, 25 requests each; every process holds a lock of the kernel that only one can have."""
+    import random
+    names, said, lock = [f"n{i}" for i in range(6)], [], threading.Lock()
+    twice = hp.root / "twice"
+    for i, name in enumerate(names):
+        hp.define(name, f"exec 9> {hp.root}/{name}.lock; flock -n 9 || echo {name} >> {twice}; "
+                        "trap 'exit 0' TERM; echo up; while :; do sleep 0.005; done",
+                  readiness={"log": "up"}, depends_on=[names[i - 1]] if i % 2 else [])
+
+    def caller(seed):
+        dice = random.Random(seed)
+        for _ in range(25):
+            verb, asked = dice.choice(["start", "stop", "restart"]), dice.sample(names, dice.randint(1, 3))
+            try:
+                answer = hp.rpc(f"service.{verb}", name=asked, wait=dice.random() < 0.3, timeout_ms=20000)
+                number = answer["operation"]
+            except Exception as e:
+                number = e.data["operation"]
+                assert e.code in (CANCELLED, -32005, -32011), e
+            with lock:
+                said.append((number, verb, asked))
+
+    threads = [threading.Thread(target=caller, args=(seed,)) for seed in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+        assert not t.is_alive()
+    assert len(said) == 200, "nobody was answered otherwise"
+    for number, _, _ in said:
+        assert over(hp, number)["operation_state"] in ("done", "cancelled", "failed")
+    wait_until(lambda: all(hp.state(n) in ("running", "inactive", "blocked") for n in names), 20, "all is at rest")
+    assert not twice.exists(), twice.read_text()
+    for name in names:
+        last = max((number, verb) for number, verb, asked in said if name in asked)
+        status = hp.status(name)
+        alive = [a["pid"] for a in status["actions"] if a["pid"] and is_alive(a["pid"])]
+        later_start_of_dependent = any(number > last[0] and verb != "stop" and names.index(name) + 1 in map(names.index, asked)
+                                       for number, verb, asked in said)
+        if last[1] == "stop" and not later_start_of_dependent:
+            assert status["wanted"] == "stop" and status["state"] == "inactive" and not alive, (name, last, status)
+        later_stop_of_target = any(number > last[0] and verb == "stop" and names.index(name) - 1 in map(names.index, asked)
+                                   for number, verb, asked in said)
+        if last[1] != "stop" and not later_stop_of_target:
+            assert status["state"] == "running" and len(alive) == 1, (name, last, status)

@@ -1,6 +1,7 @@
 /* start.c - start, stop, restart, plan, and the operator's word. */
 #include "server/ops/ops.h"
 
+#include "server/operations.h"
 #include "server/perform.h"
 
 #define P_NAME                                                                                     \
@@ -48,6 +49,9 @@ static const struct rpc_param all_params[] = {
 static const struct rpc_param plan_params[] = {P_NAME,
     {"verb", RPC_STRING, false, "start (default), stop or restart"}, P_REPLACE, P_NO_DEPS,
     P_UNNEEDED, P_WITH_DEPS};
+static const struct rpc_param what_if_params[] = {{"name", RPC_STRING, true, "a service"},
+    {"event", RPC_STRING, true,
+	"stop: somebody stops it; fail: its processes end with exit code 1"}};
 static const struct rpc_param wanted_params[] = {{"name", RPC_STRING, true, "a service"},
     {"wanted", RPC_STRING, true, "start, stop or ignore"}, P_DRY};
 
@@ -141,6 +145,63 @@ static void stop_all(struct rpc_call *call, json_t *params)
 	request_all(call, params, OP_STOP);
 }
 
+/* ---- what if ----------------------------------------------------------------------- */
+
+static const char *effect_of(const struct what_if_row *r)
+{
+	if (r->stopped && r->started)
+		return "restarts";
+	switch (r->during) {
+	case SERVICE_INACTIVE:
+	case SERVICE_STOPPING: return "stops";
+	case SERVICE_DEGRADED: return "degrades";
+	case SERVICE_BLOCKED:
+	case SERVICE_WAITING_DEPS: return "blocks";
+	case SERVICE_FAILED: return "fails";
+	case SERVICE_STARTING:
+	case SERVICE_RUNNING:
+	case SERVICE_EXITED:
+	case SERVICE_STATE_COUNT: break;
+	}
+	return r->after == r->before ? "returns" : "changes";
+}
+
+static json_t *rows_json(const struct what_if *w)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < w->n; i++)
+		json_array_append_new(a,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "name", w->v[i].service, "effect",
+			effect_of(&w->v[i]), "before", service_state_str(w->v[i].before), "during",
+			service_state_str(w->v[i].during), "after",
+			service_state_str(w->v[i].after), "why", w->v[i].why));
+	return a;
+}
+
+static void what_if(struct rpc_call *call, json_t *params)
+{
+	struct daemon *d = ops_daemon(call);
+	const char *name = param_text(params, "name"), *event = param_text(params, "event");
+	bool fail = text_eq(event, "fail");
+	struct what_if w;
+	struct error e = {0};
+
+	if (!fail && !text_eq(event, "stop")) {
+		ops_fail(call, ERR_INVALID, "event: `%s` is none of stop, fail", event);
+		return;
+	}
+	if (ops_find_unit(call, name, true) == ID_NONE)
+		return;
+	if (engine_what_if(d->engine, clock_mono(), name, fail, &w, &e))
+		rpc_fail(call, &e, NULL);
+	else
+		rpc_answer(call, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", name, "event",
+				     event, "comes_back", w.comes_back, "services", rows_json(&w),
+				     "steps", steps_json(w.steps.v, w.steps.n, NULL)));
+	what_if_release(&w);
+}
+
 static void set_wanted(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
@@ -180,6 +241,8 @@ static const struct rpc_method methods[] = {
     OPS_METHOD(
 	"service.start_all", "Start every service of class user", all_params, start_all, true),
     OPS_METHOD("service.stop_all", "Stop every service of class user", all_params, stop_all, true),
+    OPS_METHOD("service.what_if", "What would become of the others, and why; nothing changes",
+	what_if_params, what_if, false),
     OPS_METHOD("service.wanted.set", "The operator's word; nothing that runs changes",
 	wanted_params, set_wanted, true),
     OPS_METHOD("wanted.set", "The same as service.wanted.set", wanted_params, set_wanted, true),
