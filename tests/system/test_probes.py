@@ -74,6 +74,11 @@ def wait_probe(hp, name, role, state):
                       f"{role} of {name} is {state}; it is {probe(hp, name, role)}")
 
 
+def probe_events(hp, name):
+    rows = [e.get("fact", e) for e in hp.rpc("events.query")["events"]]
+    return [e for e in rows if e.get("event") == "probe" and e.get("service") == name]
+
+
 def touch(path):
     Path(path).write_text("")
 
@@ -186,6 +191,23 @@ def test_nothing_is_ready_before_its_startup_probe_passed(hp):
     wait_until(live.exists, what="liveness began")
 
 
+@pytest.mark.parametrize("readiness", [{"after_ms": 1}, {"log": "hello"}, {"manual": True}], ids=str)
+def test_whatever_declares_the_readiness_waits_for_the_startup_probe(hp, readiness):
+    up = hp.root / "up"
+    hp.define("db", f"echo hello; exec {hp.bin}/pause", readiness=readiness,
+              probes={"startup": {"exec": f"test -e {up}", **QUICK, "failure_threshold": 900}})
+    call = hp.later("service.start", name="db")
+    wait_until(lambda: probe(hp, "db", "startup")["last"] == "exit code 1", what="startup was asked")
+    if "manual" in readiness:
+        hp.rpc("service.ready", name="db")
+    asked = probe(hp, "db", "startup")["since"]
+    wait_until(lambda: probe(hp, "db", "startup")["last"], what="it was asked")
+    wait_until(lambda: hp.rpc("logs.query", service="db")["lines"], what="it said hello")
+    assert hp.state("db") == "starting" and probe(hp, "db", "startup")["since"] == asked
+    touch(up)
+    call.done()
+
+
 def test_a_startup_probe_over_its_threshold_fails_the_attempt(hp):
     hp.define("db", retry_policy={"restart": "never"},
               probes={"startup": {"exec": "echo no luck; exit 3", **QUICK, "failure_threshold": 2}})
@@ -220,6 +242,23 @@ def test_a_hung_handler_is_noticed_F06(hp, web):
     assert not is_alive(first)
 
 
+def test_liveness_restarts_only_what_is_demanded_F04(hp):
+    sick, tries = hp.root / "sick", hp.root / "tries"
+    hp.define("db", probes={"liveness": {"exec": f"echo x >> {tries}; test ! -e {sick}", **QUICK, "failure_threshold": 2}})
+    hp.define("app", dependencies={"requires": ["db"]})
+    hp.rpc("service.start", name="app")
+    hp.rpc("service.stop", name="app")
+    pid = hp.pid("db")
+    assert hp.status("db")["demanded"] is False and is_alive(pid)
+    touch(sick)
+    wait_probe(hp, "db", "liveness", "failing")
+    seen = len(tries.read_text())
+    wait_until(lambda: len(tries.read_text()) > seen + 8, what="it goes on being asked")
+    assert hp.pid("db") == pid and is_alive(pid)
+    hp.rpc("service.start", name="app")
+    wait_until(lambda: hp.pid("db") not in (None, pid), what="demanded again, it is restarted")
+
+
 def test_liveness_that_warns_only_shows(hp, web):
     web.status = 200
     hp.define("db", probes={"liveness": {"http": url(web), **QUICK, "failure_threshold": 2, "action": "warn"}})
@@ -230,6 +269,8 @@ def test_liveness_that_warns_only_shows(hp, web):
     wait_probe(hp, "db", "liveness", "failing")
     assert hp.pid("db") == pid and is_alive(pid)
     assert hp.state("db") == "degraded"
+    said = wait_until(lambda: len(e := probe_events(hp, "db")) == 2 and e, what=lambda: probe_events(hp, "db"))
+    assert [e["state"] for e in said] == ["passing", "failing"] and "status 500" in said[1]["last"]
 
 
 def test_a_liveness_log_probe_needs_a_line_each_interval(hp):
@@ -297,6 +338,18 @@ def test_probes_go_on_after_a_kill_and_ready_stays_ready(hp, web):
     web.status = 500
     hp.wait_state("db", "degraded")
     assert (hp.pid("db"), hp.pid("app")) == pids
+
+
+def test_what_was_ready_is_healthy_for_the_next_server_without_being_asked(hp, web):
+    web.status = 200
+    hp.define("db", probes={"readiness": {"http": url(web), "interval_ms": 60000}})
+    hp.define("app", depends_on=[{"service": "db", "condition": "healthy"}])
+    hp.rpc("service.start", name="db")
+    web.status = 500
+    hp.kill_server()
+    assert probe(hp, "db", "readiness")["state"] == "passing"
+    hp.rpc("service.start", name="app")
+    assert len(web.asked) == 1
 
 
 def test_a_new_server_ends_the_command_that_a_former_one_began(hp):
