@@ -27,6 +27,13 @@ PACE = 10     # a second of a scenario is so much shorter here
 BOUND = 10.0  # seconds
 
 
+def environment_of(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
 class Wrong(AssertionError):
     pass
 
@@ -87,6 +94,8 @@ class Player:
                     self.register(casting)
             for self.step in self.script["steps"]:
                 self.line = self.step["line"]
+                if self.step["verb"] not in ("expect", "wait", "pass"):
+                    self.let_main_run()
                 getattr(self, "do_" + self.step["verb"])(self.step)
         except Wrong as e:
             raise Wrong(f"{self.path.name}:{self.line}: {e}\n{self.diary_text()}\n"
@@ -94,7 +103,38 @@ class Player:
         finally:
             for listener in self.listeners.values():
                 listener.close()
+            self.end()
+
+    def end(self):
+        """What ignores TERM is not waited for: its scenario is over."""
+        try:
+            if house.healthy(self.stage.socket):
+                self.stage.rpc("system.shutdown")
+                house.wait_until(lambda: self.kill_actors() or self.stage.process.poll() is not None, 30,
+                                 "the daemon ends")
+        finally:
             self.stage.close()
+
+    def kill_actors(self):
+        rows = [line.split() for line in self.diary_text().splitlines()]
+        for pid in {int(r[2]) for r in rows if int(r[2])}:
+            if self.stage.mark.encode() in environment_of(pid):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def let_main_run(self):
+        """Executed is not yet in main(): a signal before would leave nothing in the diary."""
+        if not house.healthy(self.stage.socket):
+            return
+        pids = {a["pid"] for s in self.stage.rpc("service.list")["services"] for a in s["actions"] if a["pid"]}
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            seen = {int(line.split()[2]) for line in self.diary_text().splitlines()}
+            if all(pid in seen or not house.is_alive(pid) for pid in pids):
+                return
+            time.sleep(0.001)
 
     def until(self, predicate, what):
         end, pause = time.monotonic() + self.bound, 0.002
@@ -313,8 +353,15 @@ class Player:
         """Reaches the living process, which is there or about to be."""
         service, action = self.place(step)
         self.until(lambda: self.pids(f"{service}/{action}"), f"{service}/{action} has no process")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.sendto(text.encode(), str(self.stage.root / f"{service}.{action}"))
+
+        def sent():  # it may just be replaced by its next attempt
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                    s.sendto(text.encode(), str(self.stage.root / f"{service}.{action}"))
+                return True
+            except OSError:
+                return False
+        self.until(sent, f"{service}/{action} takes no orders")
 
     def do_ready(self, step):
         service, action = self.place(step)
