@@ -246,6 +246,23 @@ int verb_service_get(struct cli *c)
 	return 0;
 }
 
+/* What a probe heard is another program's output: one line, and no control characters. */
+static void print_probe(struct cli *c, const json_t *p)
+{
+	const char *state = text_of(p, "state"), *last = text_of(p, "last");
+	auto_free char *age = age_of(text_of(p, "since"));
+
+	printf("    %s probe (%s) %s%s%s", text_of(p, "probe"), text_of(p, "kind"),
+	    strcmp(state, "failing") == 0 ? paint_state(c, "failed") : "", state, plain(c));
+	if (json_is_string(json_object_get(p, "since")))
+		printf("  since %s", age);
+	if (*last)
+		printf(": ");
+	for (; *last; last++)
+		putchar((unsigned char)*last < ' ' || *last == 127 ? ' ' : *last);
+	putchar('\n');
+}
+
 static void print_action(struct cli *c, const json_t *a)
 {
 	const char *state = text_of(a, "state");
@@ -263,6 +280,10 @@ static void print_action(struct cli *c, const json_t *a)
 	if (json_is_string(json_object_get(a, "signal")))
 		printf("  signal %s", text_of(a, "signal"));
 	putchar('\n');
+	const json_t *probe;
+	size_t i;
+	json_array_foreach (json_object_get(a, "probes"), i, probe)
+		print_probe(c, probe);
 }
 
 int verb_service_status(struct cli *c)

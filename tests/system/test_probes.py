@@ -320,6 +320,8 @@ def test_the_output_of_a_probe_is_shown_and_bounded(hp):
     hp.later("service.start", name="db")
     last = wait_until(lambda: probe(hp, "db", "readiness")["last"], what="it was asked")
     assert last.startswith("exit code 7: first words") and len(last) <= 512
+    shown = hp.cli("service", "status", "db").stdout
+    assert "readiness probe (exec)" in shown and "exit code 7: first words y y" in shown
 
 
 # ---- the server is killed -----------------------------------------------------------------------
