@@ -33,7 +33,7 @@
 	X(ERR_STORAGE,            "storage",            -32010,    1, "the state could not be written")     \
 	X(ERR_START_FAILED,       "start_failed",       -32011,    5, "it ran and did not become ready")    \
 	X(ERR_LIMIT,              "limit",              -32012,    1, "beyond a stated bound")              \
-	X(ERR_CANCELLED,          "cancelled",          -32013,    1, "a later request superseded this one")\
+	X(ERR_CANCELLED,          "cancelled",          -32013,    1, "superseded or called off")           \
 	X(ERR_INVALID,            "invalid",            -32602,    4, "a definition or parameter is wrong") \
 	X(ERR_METHOD,             "method_not_found",   -32601,    2, "no such method")                     \
 	X(ERR_REQUEST,            "invalid_request",    -32600,    2, "not a JSON-RPC request")             \

@@ -120,7 +120,7 @@ static char *why_of(const struct engine *en, unit_id u)
 static void snapshot(struct trial *t, const struct engine *was)
 {
 	for (unit_id u = 0; u < t->en->units.n; u++)
-		if (t->en->units.v[u].used && u < was->units.n && was->units.v[u].used)
+		if (t->en->units.v[u].used && t->en->units.v[u].registered)
 			*vec_push(t->out) = (struct what_if_row){
 				.service = text_dup(t->en->units.v[u].name),
 				.before = was->units.v[u].state,
