@@ -98,6 +98,7 @@ int verb_op_watch(struct cli *c);
 int verb_op_cancel(struct cli *c);
 int verb_tree(struct cli *c);
 int verb_logs(struct cli *c);
+int verb_events(struct cli *c);
 int verb_health(struct cli *c);
 int verb_run_submit(struct cli *c);
 int verb_run_list(struct cli *c);

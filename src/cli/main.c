@@ -31,6 +31,7 @@ const struct verb verbs[] = {
 	{ "op cancel", "OPERATION", "call it off: what was not executed yet is not started", 1, 1, verb_op_cancel },
 	{ "tree", "[NAME]", "what needs what", 0, 1, verb_tree },
 	{ "logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs },
+	{ "events", "[NAME] [-f] [-n N] [--since TIME]", "what happened, and what caused it", 0, 1, verb_events },
 	{ "run submit", "FILE.json | ACTION...", "run actions once", 1, -1, verb_run_submit },
 	{ "run list", "", "runs, newest first", 0, 0, verb_run_list },
 	{ "run get", "RUN", "one run and its jobs", 1, 1, verb_run_get },

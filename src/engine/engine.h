@@ -261,6 +261,7 @@ msec engine_deadline(const struct engine *en); /* MSEC_NEVER: no timer is armed 
 	X(EFFECT_GATE_DROP, "gate_drop", "nobody waits for this gate any more")            \
 	X(EFFECT_JOB,       "job",       "a job changed its state; record it")             \
 	X(EFFECT_UNIT,      "unit",      "a unit changed its state; record it")            \
+	X(EFFECT_EDGE,      "edge",      "an edge of a waiting job changed; record it")    \
 	X(EFFECT_WANTED,    "wanted",    "the operator's word changed; store it")          \
 	X(EFFECT_OP,        "op",        "an operation began, went on or ended")           \
 	X(EFFECT_RUN_ENDED, "run_ended", "an ad-hoc run or a service's run ended")
@@ -274,8 +275,12 @@ struct effect {
 	gate_id gate;
 	op_id op;
 	uint64_t token;
-	int from, to; /* enum job_state (EFFECT_JOB), enum service_state (EFFECT_UNIT), enum wanted */
+	/* enum job_state (EFFECT_JOB), enum service_state (EFFECT_UNIT), enum wanted, enum
+	 * edge_status (EFFECT_EDGE; both EDGE_WAITS: the condition holds, the gate is asked) */
+	int from, to;
 	enum reason reason;
+	edge_id edge; /* EFFECT_EDGE; what merely begins to wait, and all but the last few that
+		       * come to hold, are not told: a dense graph has more edges than news */
 };
 const struct effect *engine_effects(const struct engine *en, size_t *n);
 void engine_effects_clear(struct engine *en);
@@ -316,6 +321,8 @@ struct unit_view {
 	uint64_t run; /* number of the present or last run; 0: never ran */
 	bool run_live;
 	op_id op;     /* an operation in flight, 0 */
+	op_id cause, stop_cause; /* the operation that began the run; that stops or stopped it; 0 */
+	unit_id pulled_by; /* whose edge made automation begin the run; ID_NONE */
 	size_t n_jobs;
 };
 size_t engine_unit_count(const struct engine *en); /* ids are below it; some may be free */
@@ -353,6 +360,7 @@ struct edge_view {
 };
 /* Edges of a job in order of declaration; false beyond the last. */
 bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out);
+bool engine_edge(const struct engine *en, edge_id e, struct edge_view *out);
 const char *engine_gate_text(const struct engine *en, gate_id gate);
 /* The unit that this one's conflict waits for, or ID_NONE. */
 unit_id engine_conflict_of(const struct engine *en, unit_id u);

@@ -138,6 +138,16 @@ static bool is_unmet(enum edge_status s)
 	return s == EDGE_WAITS || s == EDGE_BLOCKED;
 }
 
+static void tell_of_edge(struct engine *en, edge_id e, enum edge_status from)
+{
+	const struct edge *ed = &en->edges.v[e];
+
+	effect_push(en, (struct effect){ .kind = EFFECT_EDGE, .unit = en->jobs.v[ed->from].unit,
+			    .job = ed->from, .edge = e, .from = (int)from, .to = (int)ed->status });
+}
+
+#define EDGES_TOLD 3 /* the last so many that come to hold are news */
+
 static void set_status(struct engine *en, msec now, edge_id e, enum edge_status to)
 {
 	struct edge *ed = &en->edges.v[e];
@@ -152,6 +162,8 @@ static void set_status(struct engine *en, msec now, edge_id e, enum edge_status 
 	j->n_blocked += (uint32_t)(to == EDGE_BLOCKED) - (uint32_t)(from == EDGE_BLOCKED);
 	if ((to == EDGE_BLOCKED) != (from == EDGE_BLOCKED))
 		unit_touch(en, j->unit);
+	if (to == EDGE_BLOCKED || from == EDGE_BLOCKED || (!is_unmet(to) && j->unmet < EDGES_TOLD))
+		tell_of_edge(en, e, from);
 }
 
 /* Automation starts what is inactive, wanted by nobody's stop, and needed. */
@@ -167,16 +179,19 @@ static bool may_pull(const struct engine *en, const struct edge *ed)
 static void edge_derive(struct engine *en, msec now, edge_id e)
 {
 	struct edge *ed = &en->edges.v[e];
-	bool gate;
+	bool gate, asks = false;
 	enum edge_status s = edge_evaluate(en, e, &gate);
 
 	if (gate && !ed->gate_waiting) {
 		edge_join_gate(en, e);
 		s = edge_evaluate(en, e, &gate);
+		asks = s == EDGE_WAITS;
 	} else if (!gate) {
 		edge_leave_gate(en, e);
 	}
 	set_status(en, now, e, s);
+	if (asks)
+		tell_of_edge(en, e, EDGE_WAITS);
 	edge_set_clock(en, now, e, is_unmet(s) && edge_is_ticking(en, e));
 	if (is_unmet(s) && may_pull(en, ed))
 		unit_pull_later(en, ed->to_unit, e);

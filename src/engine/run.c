@@ -7,10 +7,10 @@ void want(struct engine *en, unit_id u, enum wanted wanted)
 {
 	if (en->units.v[u].wanted == wanted || en->units.v[u].is_run)
 		return;
+	effect_push(en, (struct effect){ .kind = EFFECT_WANTED, .unit = u,
+			    .from = (int)en->units.v[u].wanted, .to = (int)wanted });
 	en->units.v[u].wanted = wanted;
 	unit_touch(en, u); /* optional edges look at it */
-	effect_push(en,
-	    (struct effect){ .kind = EFFECT_WANTED, .unit = u, .to = (int)wanted });
 }
 
 /* Dependents that an earlier stop took along come back, if they are demanded. */

@@ -95,6 +95,13 @@ static enum reason reason_of(const struct engine *en, unit_id u)
 	return un->n_broken && found == REASON_NONE ? REASON_DEPENDENCY_FAILED : found;
 }
 
+static unit_id puller_of(const struct engine *en, const struct unit *un)
+{
+	edge_id e = un->pulled_by;
+
+	return e < en->edges.n && en->edges.v[e].used ? en->jobs.v[en->edges.v[e].from].unit : ID_NONE;
+}
+
 bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
 {
 	if (u >= en->units.n || !en->units.v[u].used)
@@ -121,6 +128,9 @@ bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
 		.run = un->run,
 		.run_live = un->live,
 		.op = op_in_flight(en, u),
+		.cause = un->cause,
+		.stop_cause = un->stop_cause,
+		.pulled_by = puller_of(en, un),
 		.n_jobs = n };
 	return true;
 }
@@ -155,18 +165,12 @@ bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view
 	return false;
 }
 
-bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out)
+bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
 {
-	edge_id found = ID_NONE;
-
-	for_out (en, j, e)
-		if (i-- == 0) {
-			found = e;
-			break;
-		}
-	if (found == ID_NONE)
+	if (found >= en->edges.n || !en->edges.v[found].used)
 		return false;
 	const struct edge *ed = &en->edges.v[found];
+	job_id j = ed->from;
 	bool gate, tracked = job_tracks_edges(&en->jobs.v[j]);
 	enum edge_status now = tracked ? ed->status : edge_evaluate(en, found, &gate);
 	auto_str text = { 0 };
@@ -191,6 +195,14 @@ bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_vie
 		.source = ed->is->source };
 	snprintf(out->text, sizeof(out->text), "%s", str_text(&text));
 	return true;
+}
+
+bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out)
+{
+	for_out (en, j, e)
+		if (i-- == 0)
+			return engine_edge(en, e, out);
+	return false;
 }
 
 unit_id engine_conflict_of(const struct engine *en, unit_id u)

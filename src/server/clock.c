@@ -53,8 +53,29 @@ static int64_t fraction(const char **p)
 	return us;
 }
 
+/* "-5m": that long ago. */
+static bool parse_ago(const char *text, usec_wall *out)
+{
+	static const struct {
+		const char *unit;
+		double us;
+	} units[] = {{"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}};
+	char *end;
+	double n = strtod(text + 1, &end);
+
+	for (size_t i = 0; i < countof(units); i++)
+		if (end != text + 1 && n >= 0 && n < 1e9 && strcmp(end, units[i].unit) == 0) {
+			*out = clock_wall() - (usec_wall)(n * units[i].us);
+			return true;
+		}
+	return false;
+}
+
 bool clock_parse(const char *text, usec_wall *out)
 {
+	if (*text == '-')
+		return parse_ago(text, out);
+
 	struct tm tm = {0};
 	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	char *end;

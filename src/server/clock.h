@@ -15,7 +15,7 @@ msec clock_mono_of(usec_wall wall);
 /* "2026-01-31T09:05:01.000123Z" into a buffer of ISO_TIME_BYTES; returns it. */
 const char *clock_iso(usec_wall t, char *buf);
 
-/* ISO 8601 (UTC, fraction optional) or microseconds since 1970. */
+/* ISO 8601 (UTC, fraction optional), "-5m" (ms, s, m, h, d ago), or microseconds since 1970. */
 bool clock_parse(const char *text, usec_wall *out);
 
 #endif

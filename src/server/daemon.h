@@ -44,6 +44,7 @@ struct job_slot {
 	uint64_t action; /* text_hash() of its action: ids of jobs are used again */
 	pid_t pid;	 /* of the present attempt, 0: none */
 	usec_wall created, started, ready_at, ended;
+	int64_t event, edge_event; /* the last about it, about one of its edges: events.h */
 	struct attempt *live; /* a process, or what is left of its set; NULL: none */
 };
 
@@ -52,6 +53,7 @@ struct unit_slot {
 	uint64_t run; /* number of the run that the rest speaks of */
 	char *who;    /* asked for it */
 	usec_wall started, ended;
+	int64_t event; /* the last about it: events.h */
 };
 
 /* An ad-hoc run's definition; by its name, until the run ended. */

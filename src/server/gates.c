@@ -1,6 +1,7 @@
 #include "server/gates.h"
 
 #include "probe/gate.h"
+#include "server/events.h"
 #include "server/perform.h"
 
 struct gate {
@@ -160,6 +161,7 @@ bool gates_set_flag(struct daemon *d, const char *name)
 
 	if (map_get(&g->flags, name))
 		return false;
+	events_flag(d, name, true);
 	put_flag(g, name, now);
 	store_put_flag(d->store, &(struct store_flag){.name = name, .since = now});
 	for (size_t i = 0; i < g->open.n; i++)
@@ -177,6 +179,7 @@ bool gates_clear_flag(struct daemon *d, const char *name)
 	free(f->name);
 	free(f);
 	store_remove_flag(d->store, name);
+	events_flag(d, name, false);
 	return true;
 }
 

@@ -120,7 +120,8 @@ static uint64_t number_in(const char *fact, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, const char *fact)
+void hub_publish(struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind,
+    const char *fact)
 {
 	char when[ISO_TIME_BYTES];
 
@@ -128,7 +129,8 @@ void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, co
 		return;
 	*vec_push(&h->waiting) = (struct item){.kind = text_dup(kind),
 	    .text = text_fmt(
-		"{\"id\":%lld,\"time\":\"%s\",%s", (long long)id, clock_iso(time, when), fact + 1),
+		"{\"id\":%lld,\"time\":\"%s\",\"cause\":%lld,%s", (long long)id,
+		clock_iso(time, when), (long long)cause, fact + 1),
 	    .operation = number_in(fact, "\"operation\":"),
 	    .step = strcmp(kind, "step") == 0 ? number_in(fact, "\"n\":") : 0};
 	commit(h);

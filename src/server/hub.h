@@ -16,7 +16,8 @@ struct hub *hub_new(struct daemon *d);
 void hub_free(struct hub *h);
 
 /* `fact` is a JSON object; `operation` may stand in it. */
-void hub_publish(struct hub *h, int64_t id, usec_wall time, const char *kind, const char *fact);
+void hub_publish(
+    struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact);
 
 void hub_subscribe(void *ctx, struct http_stream *s, const char *query);
 void hub_unsubscribe(void *ctx, struct http_stream *s);

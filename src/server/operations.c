@@ -1,5 +1,6 @@
 #include "server/operations.h"
 
+#include "server/events.h"
 #include "server/records.h"
 
 #include <event2/event.h>
@@ -24,6 +25,7 @@ struct entry {
 	struct operation_about about;
 	size_t steps_told;
 	bool stored;
+	int64_t event;			     /* of its begin; 0: not told yet */
 	size_t started_stored, notes_stored; /* what its row says of them */
 	struct waiter *waiters;
 };
@@ -121,6 +123,7 @@ void operations_adopt(struct daemon *d, op_id id, const char *who, const char *m
 	struct entry *en = entry_new(d, id, who, method, began);
 
 	en->stored = true;
+	en->event = EVENT_UNREAD;
 	en->steps_told = n_steps;
 }
 
@@ -273,7 +276,7 @@ static bool row_is_old(const struct entry *en, const struct op_view *v)
 	       en->notes_stored != v->notes->n;
 }
 
-static void tell_begin(struct daemon *d, op_id id, const char *kind, const struct strv *names,
+static int64_t tell_begin(struct daemon *d, op_id id, const char *kind, const struct strv *names,
     const char *who, const char *method)
 {
 	json_t *o = json_pack("{s:s, s:I, s:s, s:s?, s:o, s:s?}", "event", "operation", "operation",
@@ -281,7 +284,23 @@ static void tell_begin(struct daemon *d, op_id id, const char *kind, const struc
 	auto_free char *fact = json_dumps(o, JSON_COMPACT);
 
 	json_decref(o);
-	records_event(d, "operation", names->n ? names->v[0] : NULL, fact);
+	return events_emit(d, "operation", names->n ? names->v[0] : NULL, 0, fact);
+}
+
+int64_t operations_event(struct daemon *d, op_id id)
+{
+	struct op_view v;
+	struct entry *en;
+
+	if (!id || !engine_op(d->engine, id, &v))
+		return 0;
+	operations_begin(d, id, "supervisor", NULL);
+	en = find(d, id);
+	if (!en->event)
+		en->event = tell_begin(d, v.id, op_kind_str(v.kind), v.names, en->who, en->method);
+	else if (en->event == EVENT_UNREAD)
+		en->event = events_of_operation(d, id, v.names->n ? v.names->v[0] : NULL);
+	return en->event;
 }
 
 static void tell_steps(struct daemon *d, struct entry *en, const struct op_view *v)
@@ -300,12 +319,15 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 		str_add(&fact, ",\"reason\":");
 		json_add_text(&fact, s->reason);
 		str_add_char(&fact, '}');
-		records_event(d, "step", s->service, str_text(&fact));
+		events_emit(d, "step", s->service, en->event, str_text(&fact));
 	}
 }
 
-static void tell_end(struct daemon *d, const struct op_view *v)
+/* Caused by what settled last. */
+static void tell_end(struct daemon *d, const struct op_view *v, int64_t begin)
 {
+	int64_t cause = v->names->n ? events_last_of(d, v->names) : 0;
+
 	auto_str fact = {0};
 
 	str_fmt(&fact, "{\"event\":\"done\",\"operation\":%llu,\"state\":\"%s\",\"changed\":%s",
@@ -315,7 +337,8 @@ static void tell_end(struct daemon *d, const struct op_view *v)
 		json_add_text(&fact, v->message);
 	}
 	str_add_char(&fact, '}');
-	records_event(d, "done", v->names->n ? v->names->v[0] : NULL, str_text(&fact));
+	events_emit(d, "done", v->names->n ? v->names->v[0] : NULL, cause > begin ? cause : begin,
+	    str_text(&fact));
 }
 
 op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
@@ -338,8 +361,7 @@ op_id operations_note(struct daemon *d, const char *kind, const struct strv *nam
 					  .started = now,
 					  .ended = now,
 					  .detail = detail});
-	tell_begin(d, id, kind, names, who, method);
-	tell_end(d, &v);
+	tell_end(d, &v, tell_begin(d, id, kind, names, who, method));
 	json_decref(list);
 	return id;
 }
@@ -406,8 +428,7 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 		return;
 	operations_begin(d, fx->op, "supervisor", NULL);
 	struct entry *en = find(d, fx->op);
-	if (!en->stored)
-		tell_begin(d, v.id, op_kind_str(v.kind), v.names, en->who, en->method);
+	operations_event(d, fx->op);
 	if (v.state != OP_ACTIVE)
 		set_end(en, &v);
 	if (row_is_old(en, &v))
@@ -417,6 +438,6 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 		answer_steps(d, en);
 		return;
 	}
-	tell_end(d, &v);
+	tell_end(d, &v, en->event);
 	end(d, en, &v);
 }

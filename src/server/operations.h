@@ -46,6 +46,8 @@ struct operation_about {
 	msec began_mono; /* of began; steps count from there, also when the wall clock is set */
 };
 const struct operation_about *operations_about(const struct daemon *d, op_id id);
+/* The id of the event of its begin, which is told now if it was not; 0: over, or none. */
+int64_t operations_event(struct daemon *d, op_id id);
 size_t operations_in_flight(const struct daemon *d);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/perform.h"
 
 #include "server/attempt.h"
+#include "server/events.h"
 #include "server/gates.h"
 #include "server/operations.h"
 #include "server/records.h"
@@ -27,6 +28,7 @@ static bool acts(const struct effect *fx)
 	case EFFECT_GATE_DROP: return true;
 	case EFFECT_JOB:
 	case EFFECT_UNIT:
+	case EFFECT_EDGE:
 	case EFFECT_WANTED:
 	case EFFECT_OP:
 	case EFFECT_RUN_ENDED:
@@ -44,15 +46,23 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 	case EFFECT_SWEEP: attempt_sweep(d, fx); break;
 	case EFFECT_GATE_WATCH: gates_watch(d, fx->gate); break;
 	case EFFECT_GATE_DROP: gates_drop(d, fx->gate); break;
-	case EFFECT_JOB: records_job_changed(d, fx); break;
+	case EFFECT_JOB:
+		records_job_changed(d, fx);
+		events_job(d, fx);
+		break;
 	case EFFECT_UNIT:
-		records_unit_changed(d, fx);
+		records_put_run(d, fx->unit);
+		events_unit(d, fx);
 		registration_unit_changed(d, fx->unit);
 		break;
-	case EFFECT_WANTED: records_wanted_changed(d, fx); break;
+	case EFFECT_EDGE: events_edge(d, fx); break;
+	case EFFECT_WANTED:
+		records_wanted_changed(d, fx);
+		events_wanted(d, fx);
+		break;
 	case EFFECT_OP: operations_changed(d, fx); break;
 	case EFFECT_RUN_ENDED:
-		records_run_ended(d, fx);
+		records_put_run(d, fx->unit);
 		submission_run_ended(d, fx->unit);
 		break;
 	case EFFECT_COUNT: break;

@@ -4,7 +4,7 @@
 #include "server/aside.h"
 #include "server/perform.h"
 #include "server/readiness.h"
-#include "server/records.h"
+#include "server/events.h"
 #include "server/status.h"
 #include "server/unit_spec.h"
 
@@ -62,7 +62,7 @@ static char *sentence(const struct slot *s)
 
 static void record(struct slot *s, enum probe_state state)
 {
-	records_probe_changed(s->of->at->d, s->of->at->job, probe_role_str(s->role),
+	events_probe(s->of->at->d, s->of->at->job, probe_role_str(s->role),
 	    probe_state_str(state), probe_last(s->probe));
 }
 

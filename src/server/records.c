@@ -1,6 +1,5 @@
 #include "server/records.h"
 
-#include "server/hub.h"
 #include "server/operations.h"
 
 #define BLOCK 1024 /* values reserved at once */
@@ -113,8 +112,10 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 	if (us->run != u->run) {
 		free(us->who);
 		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
-		*us = (struct unit_slot){.run = u->run, .started = clock_wall()};
-		us->who = text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
+		*us =
+		    (struct unit_slot){.run = u->run, .started = clock_wall(), .event = us->event};
+		us->who =
+		    text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
 		records_saw(d->records, COUNTER_RUN, u->run);
 	}
 	return us;
@@ -215,7 +216,7 @@ void records_put_job(struct daemon *d, job_id job)
 			  .stop_cause = j.core.stop ? "stop" : NULL});
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------- */
 
 static const char *valid_run(const char *s, size_t *n)
 {
@@ -261,75 +262,7 @@ void json_add_text(struct str *out, const char *s)
 	str_add_char(out, '"');
 }
 
-void records_event(struct daemon *d, const char *kind, const char *subject, const char *fact)
-{
-	int64_t id = (int64_t)records_take(d->records, COUNTER_EVENT);
-	usec_wall now = clock_wall();
-
-	store_put_event(d->store,
-	    &(struct store_event){.id = id, .time = now, .subject = subject, .fact = fact});
-	hub_publish(d->hub, id, now, kind, fact);
-}
-
-static void begin_fact(struct str *out, const char *kind, const struct unit_view *u)
-{
-	str_add(out, "{\"event\":");
-	json_add_text(out, kind);
-	str_add(out, u->is_run ? ",\"run_name\":" : ",\"service\":");
-	json_add_text(out, u->name);
-	if (u->run)
-		str_fmt(out, ",\"run\":%llu", (unsigned long long)u->run);
-	if (u->op)
-		str_fmt(out, ",\"operation\":%llu", (unsigned long long)u->op);
-}
-
-void records_probe_changed(
-    struct daemon *d, job_id job, const char *probe, const char *state, const char *last)
-{
-	struct job_view j;
-	struct unit_view u;
-	unit_id unit;
-	auto_str fact = {0};
-
-	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u))
-		return;
-	begin_fact(&fact, "probe", &u);
-	str_add(&fact, ",\"action\":");
-	json_add_text(&fact, j.name);
-	str_fmt(&fact, ",\"probe\":\"%s\",\"state\":\"%s\",\"attempt\":%u,\"last\":", probe, state,
-	    j.attempt);
-	json_add_text(&fact, last);
-	str_add_char(&fact, '}');
-	records_event(d, "probe", u.name, str_text(&fact));
-}
-
-static void tell_job(
-    struct daemon *d, const struct effect *fx, const struct unit_view *u, const struct job_view *j)
-{
-	struct job_slot *s = daemon_slot(d, fx->job);
-	auto_str fact = {0};
-
-	begin_fact(&fact, "job", u);
-	str_add(&fact, ",\"action\":");
-	json_add_text(&fact, j->name);
-	str_fmt(&fact, ",\"job\":%lld,\"from\":\"%s\",\"to\":\"%s\",\"attempt\":%u",
-	    (long long)s->row, job_state_str((enum job_state)fx->from),
-	    job_state_str((enum job_state)fx->to), j->attempt);
-	if (fx->reason != REASON_NONE)
-		str_fmt(&fact, ",\"reason\":\"%s\"", reason_str(fx->reason));
-	if (s->pid)
-		str_fmt(&fact, ",\"pid\":%d", s->pid);
-	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_SUCCEEDED ||
-	    fx->to == JOB_CANCELLED)
-		str_fmt(&fact, ",\"exit_code\":%d,\"signal\":%d", j->core.last.code,
-		    j->core.last.signal);
-	if (j->why && (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING)) {
-		str_add(&fact, ",\"why\":");
-		json_add_text(&fact, j->why);
-	}
-	str_add_char(&fact, '}');
-	records_event(d, "job", u->name, str_text(&fact));
-}
+/* ---- changes ---------------------------------------------------------------- */
 
 static void stamp(struct job_slot *s, int to)
 {
@@ -357,42 +290,14 @@ void records_job_changed(struct daemon *d, const struct effect *fx)
 	records_put_run(d, unit);
 	stamp(slot_in_run(d, &j, &u), fx->to);
 	records_put_job(d, fx->job);
-	tell_job(d, fx, &u, &j);
-}
-
-void records_unit_changed(struct daemon *d, const struct effect *fx)
-{
-	struct unit_view u;
-	auto_str fact = {0};
-
-	if (!engine_unit(d->engine, fx->unit, &u))
-		return;
-	records_put_run(d, fx->unit);
-	begin_fact(&fact, "unit", &u);
-	str_fmt(&fact, ",\"from\":\"%s\",\"to\":\"%s\",\"wanted\":\"%s\"",
-	    service_state_str((enum service_state)fx->from),
-	    service_state_str((enum service_state)fx->to), wanted_str(u.wanted));
-	if (u.reason != REASON_NONE)
-		str_fmt(&fact, ",\"reason\":\"%s\"", reason_str(u.reason));
-	str_add_char(&fact, '}');
-	records_event(d, "unit", u.name, str_text(&fact));
 }
 
 void records_wanted_changed(struct daemon *d, const struct effect *fx)
 {
 	struct unit_view u;
-	auto_str fact = {0};
 
 	if (!engine_unit(d->engine, fx->unit, &u) || u.is_run)
 		return;
 	store_put_wanted(
 	    d->store, &(struct store_wanted){.service = u.name, .wanted = (enum wanted)fx->to});
-	begin_fact(&fact, "wanted", &u);
-	str_fmt(&fact, ",\"to\":\"%s\"}", wanted_str((enum wanted)fx->to));
-	records_event(d, "wanted", u.name, str_text(&fact));
-}
-
-void records_run_ended(struct daemon *d, const struct effect *fx)
-{
-	records_put_run(d, fx->unit);
 }

@@ -1,5 +1,5 @@
 /*
- * records.h - what happened, for the store and for whoever follows events.
+ * records.h - the rows of runs and jobs, as they are now.
  *
  * Called after the processes of a pass were asked for, never before.  Nothing
  * here fails or waits: the store queues.  Ids of rows, tokens, operations and
@@ -42,15 +42,7 @@ void records_put_job(struct daemon *d, job_id job);
 void records_put_run(struct daemon *d, unit_id unit);
 
 void records_job_changed(struct daemon *d, const struct effect *fx);
-void records_unit_changed(struct daemon *d, const struct effect *fx);
 void records_wanted_changed(struct daemon *d, const struct effect *fx);
-void records_run_ended(struct daemon *d, const struct effect *fx);
-
-/* One event: `fact` is a JSON object.  Told to followers once committed. */
-/* A probe of a job passes, or fails: an event. */
-void records_probe_changed(
-    struct daemon *d, job_id job, const char *probe, const char *state, const char *last);
-void records_event(struct daemon *d, const char *kind, const char *subject, const char *fact);
 
 /* "web#12": how people call a run. */
 char *run_name(const struct daemon *d, const struct unit_view *u);

@@ -2,6 +2,7 @@
 
 #include "server/api.h"
 #include "server/attempt.h"
+#include "server/events.h"
 #include "server/gates.h"
 #include "server/label.h"
 #include "server/notified.h"
@@ -95,7 +96,8 @@ static void remember_run(struct daemon *d, const struct store_run *row, unit_id 
 	d->units.v[id] = (struct unit_slot){.run = (uint64_t)row->id,
 	    .who = text_dup(row->who),
 	    .started = row->started,
-	    .ended = row->ended};
+	    .ended = row->ended,
+	    .event = EVENT_UNREAD};
 }
 
 /* A run of a former boot is history: nothing of it is left. */
@@ -276,7 +278,8 @@ static void remember_slot(struct daemon *d, const struct job_row *row, job_id jo
 	    .created = row->created,
 	    .started = row->started,
 	    .ready_at = row->ready_at,
-	    .ended = row->ended};
+	    .ended = row->ended,
+	    .event = EVENT_UNREAD};
 }
 
 /* The row that would have been written, had there been time. */

@@ -1,6 +1,7 @@
 #include "server/registration.h"
 
 #include "manifest/definition_read.h"
+#include "server/events.h"
 #include "server/operations.h"
 #include "server/unit_spec.h"
 
@@ -146,11 +147,16 @@ static void settle(
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
 			continue; /* an action of no service is no unit */
 		if (c->kind == CHANGE_REMOVED) {
+			events_definition(d, c->name, "removed", NULL);
 			store_remove_wanted(d->store, c->name);
 			stop_and_forget(d, c->name, "registry");
 		} else {
 			const struct service_def *def = registry_find(d->registry, c->name);
 
+			if (c->kind != CHANGE_RESOLVED)
+				events_definition(d, c->name,
+				    c->kind == CHANGE_CREATED ? "created" : "updated",
+				    def->sources.n ? def->sources.v[0] : NULL);
 			tell_engine(d, def);
 			if (c->kind == CHANGE_CREATED && def->status != WANTED_IGNORE)
 				store_put_wanted(

@@ -191,6 +191,20 @@ enum err store_list_events(struct store *s, const char *subject, usec_wall since
 	    "WHERE subject = ? AND id > ? AND time >= ? AND time <= ? ORDER BY id LIMIT ?", &b);
 }
 
+enum err store_last_events(struct store *s, const char *subject, usec_wall until, int64_t before,
+    int64_t limit, store_event_fn fn, void *ctx, struct error *e)
+{
+	const struct bound b = {.text = subject,
+	    .numbers = {before ? before : INT64_MAX, until ? until : INT64_MAX, limit ? limit : -1},
+	    .n = 3};
+
+	if (!subject)
+		return READ(store_event, T_EVENTS,
+		    "WHERE id < ? AND time <= ? ORDER BY id DESC LIMIT ?", &b);
+	return READ(store_event, T_EVENTS,
+	    "WHERE subject = ? AND id < ? AND time <= ? ORDER BY id DESC LIMIT ?", &b);
+}
+
 enum err store_find_event(
     struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e)
 {

@@ -155,6 +155,9 @@ enum err store_find_operation(
 /* subject NULL: any.  since, until inclusive, 0: no bound.  after: ids above. */
 enum err store_list_events(struct store *s, const char *subject, usec_wall since, usec_wall until,
     int64_t after, int64_t limit, store_event_fn fn, void *ctx, struct error *e);
+/* Newest first, ids below `before` (0: all), not later than `until` (0: any). */
+enum err store_last_events(struct store *s, const char *subject, usec_wall until, int64_t before,
+    int64_t limit, store_event_fn fn, void *ctx, struct error *e);
 enum err store_find_event(
     struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e);
 /* Close the reading connection until the next read: it costs memory. */

@@ -231,6 +231,7 @@ static void perform(struct stage *s)
 		case EFFECT_GATE_DROP: unwatch(s, fx.gate); break;
 		case EFFECT_JOB:
 		case EFFECT_UNIT:
+		case EFFECT_EDGE:
 		case EFFECT_WANTED:
 		case EFFECT_OP:
 		case EFFECT_RUN_ENDED:

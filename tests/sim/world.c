@@ -403,6 +403,7 @@ void world_perform(struct world *w)
 			}
 			break;
 		case EFFECT_UNIT:
+		case EFFECT_EDGE:
 		case EFFECT_WANTED:
 		case EFFECT_RUN_ENDED:
 		case EFFECT_COUNT: break;

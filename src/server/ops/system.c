@@ -10,11 +10,6 @@
 #include <sys/resource.h>
 
 static const struct rpc_param flag_params[] = {{"name", RPC_STRING, true, "a flag"}};
-static const struct rpc_param event_params[] = {
-    {"subject", RPC_STRING, false, "of that service or run"},
-    {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"},
-    {"until", RPC_STRING_OR_INT, false, "likewise, inclusive"},
-    {"after", RPC_INT, false, "ids above"}, {"limit", RPC_INT, false, "at most so many (1000)"}};
 
 static void ping(struct rpc_call *call, json_t *params)
 {
@@ -81,51 +76,6 @@ static void shutdown_all(struct rpc_call *call, json_t *params)
 		      "operation", (json_int_t)d->shutdown_op));
 }
 
-/* ---- events ---------------------------------------------------------------------------- */
-
-static json_t *loads(const char *text)
-{
-	json_t *o = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-
-	return o ? o : json_null();
-}
-
-static bool add_event(const struct store_event *r, void *ctx)
-{
-	json_t *o = loads(r->fact);
-
-	if (!json_is_object(o))
-		return true;
-	json_object_set_new(o, "id", json_integer(r->id));
-	json_object_set_new(o, "time", status_time(r->time));
-	json_object_set_new(o, "subject", r->subject ? json_string(r->subject) : json_null());
-	json_array_append_new(ctx, o);
-	return true;
-}
-
-static void query_events(struct rpc_call *call, json_t *params)
-{
-	struct daemon *d = ops_daemon(call);
-	int64_t limit = param_int(params, "limit", 1000);
-	usec_wall since = 0, until = 0;
-	json_t *events = json_array();
-	struct error e = {0};
-
-	limit = limit < 1 ? 1 : limit > 10000 ? 10000 : limit;
-	if (!param_time(params, "since", &since) || !param_time(params, "until", &until))
-		error_set(&e, ERR_INVALID, "since or until is not understood");
-	else
-		store_list_events(d->store, param_text(params, "subject"), since, until,
-		    param_int(params, "after", 0), limit, add_event, events, &e);
-	store_relax(d->store);
-	if (e.code == ERR_OK) {
-		rpc_answer(call, json_pack("{s:o}", "events", events));
-	} else {
-		json_decref(events);
-		rpc_fail(call, &e, NULL);
-	}
-}
-
 /* ---- flags ----------------------------------------------------------------------------- */
 
 static bool flag_name(struct rpc_call *call, const char *name)
@@ -179,7 +129,6 @@ static const struct rpc_method methods[] = {
     OPS_METHOD_0("system.info", "Who is there", info, false),
     OPS_METHOD_0(
 	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
-    OPS_METHOD("events.query", "What happened, oldest first", event_params, query_events, false),
     OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
     OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),
     OPS_METHOD_0("flag.list", "Flags that are set", list_flags, false),

@@ -1,0 +1,47 @@
+/*
+ * events.h - what happened, in order, each with what caused it (SPEC 4).
+ *
+ * An event is a row in the store and a line on GET /events: id (never repeats,
+ * grows), time, subject (a service, a run, a flag), fact (a JSON object with
+ * `event`, from, to, reason, operation ...), and the id of the event that caused
+ * it.  Following `cause` from "web is ready" leads over edge, gate and target to
+ * the operation and who asked for it.
+ *
+ * Causes need no search: the last event of each job, of its edges and of each
+ * unit is remembered, and the effects of a pass come in order.
+ *
+ * Called after the processes of a pass were asked for, never before.  Nothing
+ * here fails or waits.  After a SIGKILL the last event of a job is read from the
+ * store, once.
+ *
+ * Depends on: server/daemon.h, store.
+ */
+#ifndef HP_SERVER_EVENTS_H
+#define HP_SERVER_EVENTS_H
+
+#include "server/daemon.h"
+
+/* In job_slot.event, unit_slot.event: there is one in the store, perhaps. */
+#define EVENT_UNREAD (-1)
+
+/* One event; the id.  `subject` may be NULL, `cause` 0.  Told to followers once committed. */
+int64_t events_emit(
+    struct daemon *d, const char *kind, const char *subject, int64_t cause, const char *fact);
+
+void events_job(struct daemon *d, const struct effect *fx);
+void events_unit(struct daemon *d, const struct effect *fx);
+void events_edge(struct daemon *d, const struct effect *fx);
+void events_wanted(struct daemon *d, const struct effect *fx);
+/* A probe of a job passes, or fails. */
+void events_probe(
+    struct daemon *d, job_id job, const char *probe, const char *state, const char *last);
+/* A definition was "created", "updated" or "removed"; `text` is its place, or NULL. */
+void events_definition(struct daemon *d, const char *service, const char *to, const char *text);
+void events_flag(struct daemon *d, const char *flag, bool set);
+
+/* The newest event about any of these units; 0: none. */
+int64_t events_last_of(struct daemon *d, const struct strv *names);
+/* The begin of an operation that a former server told of; 0: not found. */
+int64_t events_of_operation(struct daemon *d, op_id id, const char *subject);
+
+#endif
