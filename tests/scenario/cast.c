@@ -192,13 +192,29 @@ static enum err delete_one(struct stage *s, const char *name, struct error *e)
 	struct registry_outcome out = {0};
 
 	if (registry_delete(s->registry, name, &out, e) == ERR_OK) {
-		stop_and_leave(s, name);
-		for (size_t i = 0; i < out.n; i++)
-			if (out.v[i].kind == CHANGE_RESOLVED)
-				tell_engine(s, out.v[i].name);
+		leave(s, name);
+		tell_outcome(s, &out);
 	}
 	registry_outcome_release(&out);
 	return e->code;
+}
+
+/* One stop of all of them; then they are forgotten. */
+static enum err stop_then_delete(struct stage *s, const struct strv *names, struct error *e)
+{
+	const struct engine_request rq = {.kind = OP_STOP,
+	    .names = (const char *const *)names->v,
+	    .n_names = names->n,
+	    .keep_wanted = true,
+	    .who = "delete"};
+	struct strv chain = {0};
+	op_id op;
+	enum err code = engine_request(s->engine, s->now, &rq, &op, &chain, e);
+
+	for (size_t i = names->n; i-- > 0 && code == ERR_OK;)
+		code = delete_one(s, names->v[i], e);
+	strv_release(&chain);
+	return code;
 }
 
 enum err stage_delete(
@@ -221,9 +237,12 @@ enum err stage_delete(
 	}
 	if (all.n > 1 && !force && !with_dependents)
 		error_set(e, ERR_CONFLICT, "%s is needed by %s", name, all.v[1]);
-	for (size_t i = with_dependents ? all.n : 1; i-- > 0 && e->code == ERR_OK;)
-		if (delete_one(s, all.v[i], e))
-			break;
+	struct strv gone = {0};
+	for (size_t i = 0; i < all.n && (i == 0 || with_dependents); i++)
+		strv_add(&gone, all.v[i]);
+	if (e->code == ERR_OK)
+		stop_then_delete(s, &gone, e);
+	strv_release(&gone);
 	strv_release(&all);
 	return e->code;
 }
