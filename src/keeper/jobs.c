@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ORPHANS_MAX 64
+
 static size_t slot(const struct job_table *t, uint64_t key)
 {
 	return (size_t)((key * 0x9e3779b97f4a7c15u) >> 32) & (t->size - 1);
@@ -180,6 +182,8 @@ void job_ack(struct keeper *k, struct job *j)
 	if (!j->lost && j->pid)
 		waitid(P_PID, (id_t)j->pid, &(siginfo_t){0}, WEXITED | WNOHANG);
 	unlink_pid(k, j);
+	if (k->reaps_put_off)
+		jobs_reap(k);
 	if (j->empty)
 		job_drop(k, j);
 }
@@ -207,22 +211,30 @@ static bool reap_one(const struct keeper *k, pid_t pid)
 	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG) == 0 && si.si_pid;
 }
 
+static void reap_all(const struct keeper *k)
+{
+	struct pids all = {0};
+	children_of(getpid(), &all);
+	for (size_t i = 0; i < all.n; i++)
+		reap_one(k, all.v[i]);
+	pids_release(&all);
+}
+
 /* Orphans that the subreaper inherited.  waitid(P_ALL) always shows the first
- * zombie; when that is a leader that is kept, the list of children is read. */
+ * zombie; when that is a leader that is kept, the list of children tells, but to
+ * read it at each exit would cost with the number of jobs.  So they wait for the
+ * next acknowledgement, which takes a leader away, or until there may be many. */
 void jobs_reap(struct keeper *k)
 {
-	for (;;) {
-		siginfo_t si = {0};
+	siginfo_t si;
+	do {
+		si = (siginfo_t){0};
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || !si.si_pid)
-			break;
-		if (reap_one(k, si.si_pid))
-			continue;
-		struct pids all = {0};
-		children_of(getpid(), &all);
-		for (size_t i = 0; i < all.n; i++)
-			reap_one(k, all.v[i]);
-		pids_release(&all);
-		break;
+			k->reaps_put_off = 0;
+	} while (si.si_pid && reap_one(k, si.si_pid));
+	if (si.si_pid && (k->cgroup_fd < 0 || ++k->reaps_put_off > k->jobs.n + ORPHANS_MAX)) {
+		reap_all(k);
+		k->reaps_put_off = 0;
 	}
 	k->sets_due = true;
 }

@@ -85,7 +85,8 @@ struct keeper {
 	struct job *dead; /* freed after the present batch of events */
 	struct held *held[HELD_BUCKETS];
 	bool sets_due;
-	size_t exited_left; /* jobs whose leader ended and whose set is not empty */
+	size_t reaps_put_off; /* SIGCHLDs that a kept zombie hid orphans from */
+	size_t exited_left;   /* jobs whose leader ended and whose set is not empty */
 	unsigned shutdown_asked;
 	bool notify_due; /* some job's is */
 	bool channel_wants_out;
