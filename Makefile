@@ -23,6 +23,13 @@ check: all # what needs no daemon: layers, unit tests, simulator
 graphs: # dependency graphs of other projects, every root through every way in
 	./test.sh --graphs
 
+big: all # chains and layers of up to 10,000 real processes, and what each call costs
+	HERO_PROC_BUILD=$(BUILD) tests/big/run.py
+
+nightly: # a million operations with faults in the simulator, under AddressSanitizer and UBSan
+	tools/install-deps.sh --build --test
+	tools/nightly.sh build-asan
+
 asan: # unit tests and simulator under AddressSanitizer and UBSan
 	tools/install-deps.sh --build --test
 	tools/sanitize.sh build-asan

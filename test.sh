@@ -98,6 +98,11 @@ run_graphs() {
 	fi
 }
 
+run_big() {
+	HERO_PROC_BUILD=$BUILD tests/big/run.py --counts "$results/big" "$@"
+	add cat "$results/big"
+}
+
 say "what the build and the tests need"
 tools/install-deps.sh --build --test || { failed=1; finish; }
 step "build with gcc, warnings are errors" build || finish
@@ -117,6 +122,8 @@ run_pytest tests/system
 if [ -z "$pattern" ] && [ $quick -eq 0 ]; then
 	say "graphs of other projects"
 	run_graphs
+	say "a chain and a layer of a thousand processes"
+	run_big --sizes 1000
 fi
 echo
 finish

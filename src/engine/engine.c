@@ -111,6 +111,11 @@ void engine_set_empty(struct engine *en, msec now, uint64_t token)
 
 void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char *why)
 {
+	job_id j = engine_job_by_token(en, token);
+
+	/* What is told to stop ends in its turn, whatever its probe says meanwhile. */
+	if (j != ID_NONE && en->units.v[en->jobs.v[j].unit].stopping)
+		return;
 	remember_why(en, token, why);
 	news(en, now, token, JOB_EV_PROBE, NULL);
 }

@@ -1,5 +1,10 @@
 /*
- * sim.c - thousands of small fleets in bad luck.   usage: sim [FIRST [COUNT]] [-v] | @FILE | --large [N]
+ * sim.c - thousands of small fleets in bad luck.
+ *
+ *   sim [--storm] [FIRST [COUNT]] [-v]   the stories of these seeds
+ *   sim @FILE                            the seeds of a file
+ *   sim --operations N [FIRST]           storms until N operations were asked for
+ *   sim --large [N]                      graphs of N nodes
  *
  * Each seed makes a fleet, an operator who changes his mind, and a world that
  * fails; then the world becomes kind and everything must come to rest where it
@@ -269,6 +274,7 @@ static void operate(struct world *w)
 	size_t i = roll(w, (uint32_t)w->n_units);
 	const char *name = w->units[i].name;
 
+	w->operations++;
 	switch (roll(w, 15)) {
 	case 0:
 	case 1:
@@ -440,13 +446,20 @@ static void run_for(struct world *w, msec span)
 		if (t > end)
 			break;
 		world_advance(w, t);
+		storm_blow(w, kill_server);
 	}
-	w->now = end;
+	w->now = end > w->now ? end : w->now;
 }
 
-static bool tell(uint64_t seed, bool trace, unsigned long *events)
+/* What all the stories together had. */
+struct totals {
+	unsigned long seeds, operations, executions, failed, faults[FAULT_COUNT];
+};
+
+static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 {
-	struct world w = { .seed = seed, .rng = seed * 7919 + 17, .trace = trace };
+	struct world w = { .seed = seed, .rng = seed * 7919 + 17, .trace = trace,
+		.storm = { .blows = stormy, .dice = ~seed } };
 
 	w.en = engine_new(seed);
 	w.n_units = 2 + roll(&w, MAX_UNITS - 2);
@@ -468,9 +481,8 @@ static bool tell(uint64_t seed, bool trace, unsigned long *events)
 		judge_rest(&w);
 		judge_wanted(&w);
 	}
-	if (!w.broken)
+	if (!w.broken && !stormy) /* after a storm back-offs are minutes long, and plans know no clock */
 		plans_judge(&w, run_for);
-	*events += w.spawns;
 	if (!w.broken) {
 		engine_shutdown(w.en, w.now, 5000);
 		world_perform(&w);
@@ -485,51 +497,81 @@ static bool tell(uint64_t seed, bool trace, unsigned long *events)
 	free(w.procs.v);
 	free(w.watched.v);
 	free(w.ops.v);
+	sum->seeds++;
+	sum->operations += w.operations;
+	sum->executions += w.spawns;
+	sum->failed += w.broken != NULL;
+	for (size_t i = 0; i < FAULT_COUNT; i++)
+		sum->faults[i] += w.storm.faults[i];
 	return !w.broken;
 }
 
-/* Whitespace-separated seeds; # begins a comment. */
-static unsigned long tell_file(const char *path, unsigned long *events, unsigned long *seeds)
+/* Whitespace-separated seeds; # begins a comment; `storm` before a seed: in a storm. */
+static bool tell_file(const char *path, struct totals *sum)
 {
 	FILE *f = fopen(path, "re");
-	unsigned long failed = 0;
 	char line[512];
 
 	if (!f) {
 		perror(path);
-		return 1;
+		return false;
 	}
 	while (fgets(line, sizeof(line), f)) {
 		char *save = NULL;
+		bool stormy = false;
 
 		for (char *w = strtok_r(line, " \n", &save); w && *w != '#'; w = strtok_r(NULL, " \n", &save)) {
-			failed += !tell(strtoull(w, NULL, 0), false, events);
-			++*seeds;
+			if (strcmp(w, "storm") == 0)
+				stormy = true;
+			else
+				tell(strtoull(w, NULL, 0), false, stormy, sum);
 		}
 	}
 	fclose(f);
-	return failed;
+	return true;
+}
+
+static int print_totals(const struct totals *sum, const char *what)
+{
+	unsigned long faults = 0;
+
+	for (size_t i = 0; i < FAULT_COUNT; i++)
+		faults += sum->faults[i];
+	printf("%lu seeds%s, %lu operations, %lu executions, %lu failed\n", sum->seeds, what, sum->operations,
+	    sum->executions, sum->failed);
+	for (size_t i = 0; faults && i < FAULT_COUNT; i++)
+		printf("  %-14s %8lu\n", fault_str((enum fault)i), sum->faults[i]);
+	return sum->failed != 0;
+}
+
+/* So many operations in storms, from seed `first` on. */
+static int tell_storms(uint64_t first, unsigned long operations)
+{
+	struct totals sum = { 0 };
+
+	for (uint64_t s = first; sum.operations < operations && sum.failed < 20; s++)
+		tell(s, false, true, &sum);
+	return print_totals(&sum, " in storms");
 }
 
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bool trace = argc > 1 && strcmp(argv[argc - 1], "-v") == 0;
-	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 10000;
-	unsigned long events = 0, failed = 0, kept = 0;
+	bool stormy = argc > 1 && strcmp(argv[1], "--storm") == 0;
+	struct totals sum = { 0 };
 
 	if (argc > 1 && strcmp(argv[1], "--large") == 0)
 		return large_run(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 10000, 1) != 0;
-	if (argc > 1 && argv[1][0] == '@') {
-		failed = tell_file(argv[1] + 1, &events, &kept);
-		printf("%lu kept seeds, %lu executions, %lu failed\n", kept, events, failed);
-		return failed != 0;
-	}
-
-	for (uint64_t s = first; s < first + count && failed < 20; s++)
-		failed += !tell(s, trace, &events);
-	printf("%llu seeds from %llu, %lu executions, %lu failed\n", (unsigned long long)count,
-	    (unsigned long long)first, events, failed);
-	return failed != 0;
+	if (argc > 1 && strcmp(argv[1], "--operations") == 0)
+		return tell_storms(argc > 3 ? strtoull(argv[3], NULL, 0) : 1, argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000);
+	if (argc > 1 && argv[1][0] == '@')
+		return !tell_file(argv[1] + 1, &sum) || print_totals(&sum, " kept");
+	argv += stormy;
+	argc -= stormy;
+	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 10000;
+	for (uint64_t s = first; s < first + count && sum.failed < 20; s++)
+		tell(s, trace, stormy, &sum);
+	return print_totals(&sum, stormy ? " in storms" : "");
 }

@@ -465,9 +465,14 @@ msec world_next(const struct world *w)
 static void deliver_exec(struct world *w, size_t i)
 {
 	uint64_t token = w->procs.v[i].token;
+	bool transient = false;
+	const char *why = storm_refuses_exec(w, &transient);
 
-	if (!w->kind && roll(w, 25) == 0) {
-		bool transient = roll(w, 2);
+	if (why) {
+		w->procs.v[i].alive = false;
+		engine_not_executed(w->en, w->now, token, transient, why);
+	} else if (!w->kind && roll(w, 25) == 0) {
+		transient = roll(w, 2);
 
 		w->procs.v[i].alive = false;
 		engine_not_executed(w->en, w->now, token, transient, "exec /x: No such file or directory");

@@ -10,6 +10,7 @@
 #define HP_TESTS_SIM_WORLD_H
 
 #include "engine/engine.h"
+#include "storm.h"
 
 #define MAX_UNITS 16
 #define MAX_JOBS  3
@@ -79,6 +80,8 @@ struct world {
 		struct sim_op *v;
 		size_t n, cap;
 	} ops;
+	struct storm storm;
+	unsigned long operations;
 	bool kind;          /* nothing fails any more */
 	unsigned spawns, kills, crashes, gates, max_steps;
 	const char *broken; /* the rule that was broken */
