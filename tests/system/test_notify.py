@@ -28,7 +28,7 @@ class Notifier:
         fd = os.open(self.fifo, os.O_RDWR)
         before = self.said(line)
         os.write(fd, line.encode() + b"\n")
-        if not line.startswith("exit"):
+        if not line.startswith("exit") and "trigger" not in line:  # it may be ended before it has written that
             wait_until(lambda: self.said(line) > before, what=line)
         os.close(fd)
 
