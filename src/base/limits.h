@@ -13,6 +13,8 @@
 #define LIMIT_CONNECTIONS        1024
 #define LIMIT_REQUEST_SECONDS    30
 #define LIMIT_LOG_LINE_BYTES     (64u << 10)
+#define LIMIT_READY_FD           63   /* {fd = N}: 3 to this one, but for: */
+#define LIMIT_SCRIPT_FD          19   /* the descriptor that an interpreter reads a script from */
 #define LIMIT_SSE_QUEUE_BYTES    (1u << 20)
 
 #endif

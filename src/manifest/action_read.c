@@ -1,6 +1,7 @@
 /* action_read.c - the rows of an action, and what they mean together. */
 #include "manifest/definition_read.h"
 
+#include "base/limits.h"
 #include "manifest/dependency.h"
 #include "manifest/probe_read.h"
 #include "manifest/judge.h"
@@ -161,7 +162,7 @@ static bool set_readiness(struct reader *r, struct readiness_def *d, const char 
 			return false;
 		break;
 	case READY_FD:
-		if (!v || !read_int(r, v, 3, 63, &d->fd))
+		if (!v || !read_int(r, v, 3, LIMIT_READY_FD, &d->fd))
 			return false;
 		break;
 	case READY_LOG:
@@ -432,6 +433,8 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 
 		reader_error(r, n, hint, "no interpreter `%s`", a->interpreter);
 	}
+	if (a->readiness.kind == READY_FD && a->readiness.fd == LIMIT_SCRIPT_FD && a->script)
+		reader_error(r, n, "3, for instance", "`readiness`: descriptor %d is that of the script", LIMIT_SCRIPT_FD);
 	if (a->readiness.kind == READY_SOCKETS && a->readiness.given && !a->sockets.n && !a->tcp.n)
 		reader_error(r, n, NULL, "`readiness` waits for sockets, and none is declared");
 }

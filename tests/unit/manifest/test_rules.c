@@ -200,6 +200,8 @@ static void what_nobody_could_act_on_is_refused_when_it_is_said(void **state)
 	expect(W "umask = \"0999\"\n", E, 3, 9, "`0999` is not octal");
 	expect(W "umask = \"-2\"\n", E, 3, 9, "is not octal");
 	expect(W "readiness = {log = \"ready(\"}\n", E, 3, 20, "missing closing parenthesis");
+	expect(W "readiness = {fd = 2}\n", E, 3, 19, "outside 3..63");
+	expect(W "script = \"true\"\nreadiness = {fd = 19}\n", E, 1, 1, "descriptor 19 is that of the script");
 	expect(W "retry_policy = {rules = [{signal = \"KIL\", then = \"stop\"}]}\n", E, 3, 36, "`KIL` is no signal");
 	expect(W "retry_policy = {rules = [{code = 300, then = \"stop\"}]}\n", E, 3, 34, "outside 0..255");
 	expect(W "retry_policy = {rules = [{code = 3, then = \"retry\"}]}\n", E, 3, 44, "`retry`");
