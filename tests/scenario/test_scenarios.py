@@ -22,7 +22,7 @@ AREAS = {"dep_failure", "readiness", "readiness_timeout", "start", "stop", "race
 # Core cases of these areas that are held by another test, and by which.
 ELSEWHERE = {
     "gate-sdk": "tests/system/test_order_matrix.py: a program of the SDK registers itself",
-    "probe-hangs": "probes are no words of a scenario: tests/system",
+    "probe-hangs": "tests/system/test_probes.py: probes are no words of a scenario",
 }
 
 
