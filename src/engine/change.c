@@ -74,6 +74,7 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
 		for (size_t i = 0; i < members.n; i++)
 			supersede(en, members.v[i].unit, false, id);
 		begin_members(en, now, &members, id);
+		run_passes(en, now); /* what waits already is judged by what its needs are now */
 		for (size_t i = 0; i < asked->n; i++)
 			watch_add(en, slot, asked->v[i], boot ? GOAL_SETTLED : GOAL_READY);
 		for (size_t i = 0; i < members.n; i++)
