@@ -74,6 +74,8 @@ class Player:
             self.stage.close()
             raise
         self.castings = {}
+        if self.script["open"]:
+            self.bound = 2.0  # it is known not to come
 
     def read(self):
         done = subprocess.run([program("scenario"), "--json", str(PACE), self.stage.root, self.path],
