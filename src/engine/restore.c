@@ -34,6 +34,11 @@ bool engine_restore_job(struct engine *en, const char *unit, const char *job,
 	if (j == ID_NONE)
 		return false;
 	struct job *jb = &en->jobs.v[j];
+	if (jb->token > m->token)
+		return false; /* of a former attempt: the youngest speaks */
+	if (jb->token) /* nor is its end the end of this one */
+		token_remove(en, jb->token);
+	en->n_stopping -= jb->core.state == JOB_STOPPING;
 	jb->core = m->core;
 	jb->token = m->token;
 	jb->attempt = m->attempt;

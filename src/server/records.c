@@ -104,12 +104,31 @@ static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
 	return &d->units.v[u];
 }
 
+/* It was stopped and begun again in one pass: nobody wrote its end. */
+static void close_former_run(
+    struct daemon *d, const struct unit_view *u, const struct unit_slot *us)
+{
+	if (!us->run || us->ended || u->is_run)
+		return;
+	auto_free char *name = text_fmt("%s#%llu", u->name, (unsigned long long)us->run);
+
+	store_put_run(d->store, &(struct store_run){.id = (int64_t)us->run,
+				    .name = name,
+				    .service = u->name,
+				    .state = RUN_CANCELLED,
+				    .reason = REASON_CANCELLED,
+				    .who = us->who,
+				    .started = us->started,
+				    .ended = clock_wall()});
+}
+
 /* A run that has not been seen yet begins now. */
 static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u)
 {
 	struct unit_slot *us = unit_slot(d, u->id);
 
 	if (us->run != u->run) {
+		close_former_run(d, u, us);
 		free(us->who);
 		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
 		*us =
@@ -149,6 +168,30 @@ void records_put_run(struct daemon *d, unit_id unit)
 				    .reason_subject = u.reason_subject});
 }
 
+static void close_former_job(
+    struct daemon *d, const struct job_view *j, const struct unit_view *u, const struct job_slot *s)
+{
+	if (!s->row || s->ended || s->run == u->run || s->action != text_hash(j->name) || u->is_run)
+		return;
+	auto_free char *name = text_fmt("%s/%s", u->name, j->name);
+
+	store_put_job(d->store, &(struct store_job){.id = s->row,
+				    .run = (int64_t)s->run,
+				    .name = name,
+				    .service = u->name,
+				    .action = j->name,
+				    .attempt = 1,
+				    .state = JOB_CANCELLED,
+				    .reason = REASON_CANCELLED,
+				    .exit_code = -1,
+				    .created = s->created,
+				    .started = s->started,
+				    .ready_at = s->ready_at,
+				    .ended = clock_wall(),
+				    .ready = s->ready_at != 0,
+				    .stop_cause = "stop"});
+}
+
 /* The slot of a job in its unit's present run. */
 static struct job_slot *slot_in_run(
     struct daemon *d, const struct job_view *j, const struct unit_view *u)
@@ -159,6 +202,7 @@ static struct job_slot *slot_in_run(
 	if (s->row && s->run == u->run && s->action == action)
 		return s;
 	struct attempt *live = s->live;
+	close_former_job(d, j, u, s);
 	*s = (struct job_slot){.row = (int64_t)records_take(d->records, COUNTER_JOB),
 	    .run = u->run,
 	    .action = action,

@@ -140,6 +140,32 @@ def test_calling_off_leaves_what_somebody_else_demands(hp):
     assert hp.state("shared") == hp.state("two") == "running" and hp.state("one") == "inactive"
 
 
+def test_a_run_that_is_called_off_demands_nothing_any_more(hp):
+    hold = held(hp, "slow")
+    hp.define("db", depends_on=["slow"])
+    sent = hp.rpc("run.submit", actions=[{"name": "job", "script": "true"}], depends_on=["db"], wait=False)
+    wait_until(lambda: hp.pid("slow"), what="slow runs")
+    hp.rpc("op.cancel", operation=sent["operation"])
+    assert hp.rpc("run.get", run=sent["run"])["state"] == "cancelled"
+    assert hp.state("db") == "inactive" and is_alive(hp.pid("slow"))
+    hold.unlink()
+    hp.wait_state("slow", "running")
+    assert hp.state("db") == "inactive"
+
+
+def test_boot_and_shutdown_are_operations(fresh):
+    hp = fresh().start()
+    hp.define("web", status="start")
+    shutdown = hp.rpc("system.shutdown")["operation"]
+    wait_until(lambda: hp.process.poll() is not None, 20, "the daemon ends")
+    hp.start()
+    boot = wait_until(lambda: hp.rpc("op.list", kind="boot")["operations"], what="the boot")[0]
+    assert boot["names"] == ["web"] and boot["who"] == "boot"
+    assert hp.rpc("op.watch", operation=boot["operation"])["operation_state"] == "done"
+    hp.wait_state("web", "running")
+    assert hp.rpc("op.get", operation=shutdown)["operation_state"] == "done"
+
+
 def test_a_stop_can_not_be_taken_back(hp):
     hold = hp.root / "hold"
     hold.touch()
@@ -539,3 +565,40 @@ def test_concurrent_requests_about_overlapping_sets_end_in_what_was_asked_last(h
                                    for number, verb, asked in said)
         if last[1] != "stop" and not later_stop_of_target:
             assert status["state"] == "running" and len(alive) == 1, (name, last, status)
+
+
+def test_every_accepted_operation_ends_although_the_server_is_killed_again_and_again(hp):
+    import random
+    dice, names, accepted = random.Random(7), [f"k{i}" for i in range(8)], []
+    twice = hp.root / "twice"
+    for i, name in enumerate(names):
+        hp.define(name, f"exec 9> {hp.root}/{name}.lock; flock -n 9 || echo {name} >> {twice}; "
+                        "trap 'exit 0' TERM; echo up; while :; do sleep 0.005; done",
+                  readiness={"log": "up"}, depends_on=[names[i // 2]] if i > 1 else [])
+    for _ in range(4):
+        for _ in range(6):
+            verb, asked = dice.choice(["start", "stop", "restart"]), dice.sample(names, dice.randint(1, 3))
+            accepted.append((hp.rpc(f"service.{verb}", name=asked, wait=False)["operation"], verb, asked))
+        hp.kill_server()
+    for number, verb, asked in accepted:
+        ended = over(hp, number)
+        assert ended["operation_state"] in ("done", "failed", "cancelled") and ended["names"] == asked
+        assert ended["error"] is None or ended["error"]["message"]
+    number, verb, asked = accepted[-1]
+    assert hp.rpc("op.get", operation=number)["operation_state"] == "done"
+    for name in asked:
+        hp.wait_state(name, "inactive" if verb == "stop" else "running")
+    assert hp.rpc("op.list", state="active")["operations"] == []
+    assert not twice.exists(), twice.read_text()
+
+
+def test_a_run_that_was_restarted_has_an_end_in_the_history(hp):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    for _ in range(2):
+        hp.rpc("service.restart", name="web")
+    runs = hp.rpc("run.list", service="web")["runs"]
+    assert len(runs) == 3 and runs[0]["state"] == "running"
+    assert all(r["state"] == "cancelled" and r["ended"] for r in runs[1:]), runs
+    jobs = hp.rpc("job.list", run=runs[1]["name"])["jobs"]
+    assert [j["state"] for j in jobs] == ["cancelled"] and jobs[0]["ended"]
