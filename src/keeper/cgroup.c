@@ -66,15 +66,44 @@ void cgroup_find(struct keeper *k)
 		make_under(k, mount, "");
 }
 
-int cgroup_open(struct keeper *k, struct job *j)
+static int make(const struct keeper *k, uint64_t token)
 {
 	char name[17];
-	if (k->cgroup_fd < 0)
-		return -1;
-	token_hex(name, j->token);
+	token_hex(name, token);
 	if (mkdirat(k->cgroup_fd, name, 0755) < 0 && errno != EEXIST)
 		return -1;
-	int fd = openat(k->cgroup_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return openat(k->cgroup_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void cgroup_drop_next(struct keeper *k)
+{
+	char name[17];
+	if (k->next_cgroup_fd < 0)
+		return;
+	close(k->next_cgroup_fd);
+	k->next_cgroup_fd = -1;
+	token_hex(name, k->next_token);
+	unlinkat(k->cgroup_fd, name, AT_REMOVEDIR);
+}
+
+void cgroup_make_next(struct keeper *k)
+{
+	if (k->cgroup_fd >= 0 && k->next_token && k->next_cgroup_fd < 0)
+		k->next_cgroup_fd = make(k, k->next_token);
+}
+
+int cgroup_open(struct keeper *k, struct job *j)
+{
+	int fd = k->next_cgroup_fd;
+	if (k->cgroup_fd < 0)
+		return -1;
+	if (fd >= 0 && k->next_token == j->token) {
+		k->next_cgroup_fd = -1;
+	} else {
+		cgroup_drop_next(k);
+		fd = make(k, j->token);
+	}
+	k->next_token = j->token + 1;
 	j->has_cgroup = fd >= 0;
 	return fd;
 }
@@ -190,6 +219,8 @@ static void adopt(struct keeper *k, const char *name)
 	if (*end || end - name != 16 || !token)
 		return;
 	struct job *j = job_find(k, token);
+	if (!j && unlinkat(k->cgroup_fd, name, AT_REMOVEDIR) == 0)
+		return; /* nobody is in it, or it was made for a job that never came */
 	if (!j && !(j = job_new(k, token)))
 		return;
 	j->lost = !j->exited;

@@ -92,6 +92,8 @@ struct keeper {
 	bool channel_wants_out;
 	int cgroup_fd; /* parent of the tokens' cgroups, -1: sets by session and token */
 	char *cgroup_path;
+	uint64_t next_token; /* what the next one to be spawned is likely to be; 0: no idea */
+	int next_cgroup_fd;  /* its cgroup, made while nobody waited for it, or -1 */
 	int journal_fd;
 	size_t journal_bytes, journal_live, journal_limit;
 	int64_t ending_until; /* ns; 0: not ending */
@@ -155,6 +157,8 @@ enum set_answer set_has(const struct job *j, pid_t pid); /* SET_GONE: that proce
 void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
 void cgroup_adopt(struct keeper *k);		  /* what a former keeper left */
 int cgroup_open(struct keeper *k, struct job *j); /* made anew, O_PATH; -1: none to be had */
+void cgroup_make_next(struct keeper *k);	  /* when there is nothing else to do */
+void cgroup_drop_next(struct keeper *k);
 void cgroup_remove(struct keeper *k, struct job *j);
 void cgroup_watch(struct keeper *k, struct job *j);
 void cgroup_signal(struct keeper *k, const struct job *j, int signo);

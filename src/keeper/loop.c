@@ -94,5 +94,6 @@ void keeper_run(struct keeper *k)
 		free_dead(k);
 		server_flush(k);
 		server_timer(k);
+		cgroup_make_next(k);
 	}
 }

@@ -133,6 +133,7 @@ int main(int argc, char **argv)
 	journal_open(&k);
 	sets_init(&k);
 	keeper_run(&k);
+	cgroup_drop_next(&k);
 	if (k.cgroup_path)
 		rmdir(k.cgroup_path);
 	return k.exit_status;

@@ -15,7 +15,7 @@
 
 void sets_init(struct keeper *k)
 {
-	k->cgroup_fd = -1;
+	k->cgroup_fd = k->next_cgroup_fd = -1;
 	if (!getenv(KEEPER_CGROUP_OFF))
 		cgroup_find(k);
 	if (k->cgroup_fd >= 0)

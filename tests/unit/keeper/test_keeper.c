@@ -444,6 +444,11 @@ static void exits_outlive_the_keeper_in_its_journal(void **state)
 	assert_string_equal(bed_seen(&bed, a)->label, "label of it");
 	assert_false(bed_seen(&bed, b)->listed);
 	spawner_ack(bed.spawner, a);
+	/* What the former keeper had made ready for the next one is no job. */
+	assert_false(bed_seen(&bed, bed.next_token)->listed);
+	uint64_t next = bed_sh(&bed, "exit 4", -1, false);
+	assert_true(bed_until_empty(&bed, next));
+	assert_int_equal(bed_seen(&bed, next)->how.status, 4);
 }
 
 /* clang-format off */
