@@ -44,4 +44,16 @@ bool making_begin(struct making *m, struct casting *is);
 bool making_read(struct making *m, struct cursor *c);
 void making_end(struct making *m);
 
+json_t *making_action(struct making *m); /* the present one, or the one named like the service */
+json_t *json_sub(json_t *o, const char *key, json_t *(*make)(void)); /* o[key], made if absent */
+/* One of `words`, put into o[key]. */
+bool cursor_word(
+    struct cursor *c, const char *what, const char *const *words, json_t *o, const char *key);
+
+/* edges.c */
+bool making_requires(struct making *m, struct cursor *c);
+bool making_wants(struct making *m, struct cursor *c);
+bool making_after(struct making *m, struct cursor *c);
+bool making_conflicts(struct making *m, struct cursor *c);
+
 #endif

@@ -3,7 +3,7 @@
 
 #include "model/words.h"
 
-static json_t *sub(json_t *o, const char *key, json_t *(*make)(void))
+json_t *json_sub(json_t *o, const char *key, json_t *(*make)(void))
 {
 	json_t *v = json_object_get(o, key);
 
@@ -14,7 +14,7 @@ static json_t *sub(json_t *o, const char *key, json_t *(*make)(void))
 	return v;
 }
 
-static json_t *action_of(struct making *m)
+json_t *making_action(struct making *m)
 {
 	if (!m->action) {
 		struct role *p = vec_push(&m->is->roles);
@@ -22,38 +22,13 @@ static json_t *action_of(struct making *m)
 		*p = (struct role){
 		    .action = text_dup(m->is->name), .life = {.ready_in = -1, .opens_in = -1}};
 		m->action = json_pack("{s:s, s:b}", "name", m->is->name, "is_process", 1);
-		json_array_append_new(sub(m->is->definition, "actions", json_array), m->action);
+		json_array_append_new(
+		    json_sub(m->is->definition, "actions", json_array), m->action);
 	}
 	return m->action;
 }
 
-static struct life *life_of(struct making *m)
-{
-	action_of(m);
-	return &m->is->roles.v[m->is->roles.n - 1].life;
-}
-
-static json_t *retry_of(struct making *m)
-{
-	return sub(action_of(m), "retry_policy", json_object);
-}
-
-/* ---- edges ------------------------------------------------------------------------ */
-
-static bool gate_word(struct cursor *c, const char *w, json_t *edge)
-{
-	const char *colon = strchr(w, ':');
-	bool outside = strncmp(w, "flag:", 5) == 0;
-	auto_free char *text =
-	    outside || strncmp(w, "socket:", 7) == 0
-		? text_dup(w)
-		: text_fmt("%.*s:%s/%s", (int)(colon - w), w, c->o->stage, colon + 1);
-
-	json_object_set_new(edge, "gate", json_string(text));
-	return true;
-}
-
-static bool one_of(
+bool cursor_word(
     struct cursor *c, const char *what, const char *const *words, json_t *o, const char *key)
 {
 	const char *w = cursor_take(c);
@@ -64,148 +39,15 @@ static bool one_of(
 	return cursor_fail(c, "%s: `%s` is not understood", what, w ? w : "");
 }
 
-static bool edge_option(struct cursor *c, json_t *edge)
+static struct life *life_of(struct making *m)
 {
-	const char *w = cursor_peek(c);
-	enum condition cond;
-	msec t;
-
-	if (w && condition_parse(w, &cond))
-		return one_of(c, "condition", condition_words, edge, "condition");
-	if (cursor_try(c, "optional"))
-		return json_object_set_new(edge, "optional", json_true()) == 0;
-	if (cursor_try(c, "timeout"))
-		return cursor_time(c, &t) &&
-		       json_object_set_new(edge, "timeout_ms", json_integer(t)) == 0;
-	if (cursor_try(c, "on_failure"))
-		return one_of(c, "on_failure", on_failure_words, edge, "on_failure");
-	if (cursor_try(c, "on_restart"))
-		return one_of(c, "on_restart", on_restart_words, edge, "on_restart");
-	if (cursor_try(c, "on_stop"))
-		return one_of(c, "on_stop", on_stop_words, edge, "on_stop");
-	if (cursor_try(c, "gate"))
-		return (w = cursor_take(c)) && strchr(w, ':')
-			   ? gate_word(c, w, edge)
-			   : cursor_fail(c, "gate: write flag:x or socket:x");
-	if (cursor_try(c, "when")) {
-		auto_free char *env = NULL, *is = NULL;
-
-		if (!cursor_name(c, "a variable", &env) || !cursor_try(c, "is") ||
-		    !cursor_name(c, "a value", &is))
-			return cursor_fail(c, "write `when NAME is VALUE`");
-		return json_object_set_new(
-			   edge, "when", json_pack("{s:s, s:s}", "env", env, "is", is)) == 0;
-	}
-	return cursor_fail(c, "`%s` is no option of an edge", w ? w : "");
+	making_action(m);
+	return &m->is->roles.v[m->is->roles.n - 1].life;
 }
 
-static bool edge_options(struct cursor *c, json_t *edge)
+static json_t *retry_of(struct making *m)
 {
-	if (!cursor_try(c, "("))
-		return true;
-	do
-		if (!edge_option(c, edge))
-			return false;
-	while (cursor_try(c, ","));
-	return cursor_try(c, ")") || cursor_fail(c, "`)` is missing");
-}
-
-static bool any_of(struct cursor *c, json_t *edge)
-{
-	struct strv names = {0};
-	int64_t need;
-	bool ok = cursor_number(c, &need) &&
-		  (cursor_try(c, "of") || cursor_fail(c, "write `any 1 of a, b`")) &&
-		  cursor_list(c, &names);
-	json_t *any = json_array();
-
-	for (size_t i = 0; i < names.n; i++)
-		json_array_append_new(any, json_string(names.v[i]));
-	json_object_set_new(edge, "any", any);
-	json_object_set_new(edge, "need", json_integer(ok ? need : 1));
-	strv_release(&names);
-	return ok;
-}
-
-static bool edge_target(struct cursor *c, json_t *edge)
-{
-	const char *w = cursor_take(c), *slash = w ? strchr(w, '/') : NULL;
-
-	if (!w || strchr("(),<", *w))
-		return cursor_fail(c, "the target of an edge is missing");
-	if (strcmp(w, "any") == 0)
-		return any_of(c, edge);
-	if (strchr(w, ':'))
-		return gate_word(c, w, edge);
-	if (!slash)
-		return json_object_set_new(edge, "name", json_string(w)) == 0;
-	json_object_set_new(edge, "service", json_stringn(w, (size_t)(slash - w)));
-	return json_object_set_new(edge, "action", json_string(slash + 1)) == 0;
-}
-
-/* requires, wants and after of a service stand in its dependencies, of an action in its own. */
-static void put_edge(struct making *m, const char *kind, bool and_after, json_t *take_edge)
-{
-	if (and_after)
-		json_object_set_new(take_edge, "kind", json_pack("[s, s]", "wants", "after"));
-	if (m->named || (and_after && !m->target)) {
-		if (!and_after)
-			json_object_set_new(take_edge, "kind", json_string(kind));
-		json_array_append_new(sub(action_of(m), "depends_on", json_array), take_edge);
-	} else {
-		json_array_append_new(
-		    sub(sub(m->is->definition, "dependencies", json_object), kind, json_array),
-		    take_edge);
-	}
-}
-
-static bool edges(struct making *m, struct cursor *c, const char *kind)
-{
-	bool and_after = strcmp(kind, "wants") == 0 && cursor_try(c, "after"), ok;
-	json_t *list = json_array(), *with = json_object(), *edge;
-	size_t i;
-
-	do {
-		edge = json_object();
-		ok = edge_target(c, edge);
-		json_array_append_new(list, edge);
-	} while (ok && cursor_try(c, ","));
-	ok = ok && edge_options(c, with);
-	json_array_foreach(list, i, edge)
-	{
-		json_object_update(edge, with);
-		if (ok)
-			put_edge(m, kind, and_after, json_incref(edge));
-	}
-	json_decref(list);
-	json_decref(with);
-	return ok;
-}
-
-static bool requires_(struct making *m, struct cursor *c)
-{
-	return edges(m, c, "requires");
-}
-static bool wants_(struct making *m, struct cursor *c)
-{
-	return edges(m, c, "wants");
-}
-static bool after_(struct making *m, struct cursor *c)
-{
-	return edges(m, c, "after");
-}
-
-static bool conflicts_(struct making *m, struct cursor *c)
-{
-	struct strv names = {0};
-	bool ok = cursor_list(c, &names);
-
-	for (size_t i = 0; i < names.n; i++)
-		json_array_append_new(sub(sub(m->is->definition, "dependencies", json_object),
-					  "conflicts", json_array),
-		    json_string(names.v[i]));
-	strv_release(&names);
-	return ok;
+	return json_sub(making_action(m), "retry_policy", json_object);
 }
 
 /* ---- readiness and life ----------------------------------------------------------- */
@@ -218,7 +60,7 @@ static bool ready_(struct making *m, struct cursor *c)
 	msec t;
 	bool ok = true;
 
-	json_object_set_new(action_of(m), "readiness", r);
+	json_object_set_new(making_action(m), "readiness", r);
 	if (w && strcmp(w, "after") == 0) {
 		if (!cursor_time(c, &t))
 			return false;
@@ -245,7 +87,7 @@ static bool ready_(struct making *m, struct cursor *c)
 static bool oneshot_(struct making *m, struct cursor *c)
 {
 	(void)c;
-	json_object_set_new(action_of(m), "is_process", json_false());
+	json_object_set_new(making_action(m), "is_process", json_false());
 	life_of(m)->ends = life_of(m)->one_shot = true;
 	return true;
 }
@@ -322,11 +164,11 @@ static bool lacks_(struct making *m, struct cursor *c)
 			continue;
 		text_set(&life_of(m)->impossible, said[i][2]);
 		if (said[i][1])
-			json_object_set_new(action_of(m), said[i][1],
+			json_object_set_new(making_action(m), said[i][1],
 			    json_string(i == 1 ? "/no/such/folder" : "no-such-user"));
 		else
 			json_object_set_new(
-			    action_of(m), "exec", json_pack("[s]", "/no/such/program"));
+			    making_action(m), "exec", json_pack("[s]", "/no/such/program"));
 		return true;
 	}
 	return cursor_fail(c, "lacks: program, folder or user");
@@ -339,7 +181,7 @@ static bool socket_(struct making *m, struct cursor *c)
 	if (!cursor_name(c, "a socket's name", &name))
 		return false;
 	json_array_append_new(
-	    sub(action_of(m), "sockets", json_array), json_pack("{s:s}", "name", name));
+	    json_sub(making_action(m), "sockets", json_array), json_pack("{s:s}", "name", name));
 	return true;
 }
 
@@ -350,7 +192,7 @@ static bool env_(struct making *m, struct cursor *c)
 	if (!cursor_name(c, "a variable", &name) || !cursor_name(c, "its value", &value))
 		return false;
 	return json_object_set_new(
-		   sub(action_of(m), "env", json_object), name, json_string(value)) == 0;
+		   json_sub(making_action(m), "env", json_object), name, json_string(value)) == 0;
 }
 
 static bool success_(struct making *m, struct cursor *c)
@@ -359,8 +201,8 @@ static bool success_(struct making *m, struct cursor *c)
 	bool ok = cursor_list(c, &codes);
 
 	for (size_t i = 0; i < codes.n; i++)
-		json_array_append_new(
-		    sub(action_of(m), "success_exit_codes", json_array), json_string(codes.v[i]));
+		json_array_append_new(json_sub(making_action(m), "success_exit_codes", json_array),
+		    json_string(codes.v[i]));
 	strv_release(&codes);
 	return ok;
 }
@@ -376,7 +218,7 @@ static bool time_into(json_t *o, const char *key, struct cursor *c)
 
 static bool restart_(struct making *m, struct cursor *c)
 {
-	return one_of(c, "restart", restart_words, retry_of(m), "restart");
+	return cursor_word(c, "restart", restart_words, retry_of(m), "restart");
 }
 static bool delay_(struct making *m, struct cursor *c)
 {
@@ -392,15 +234,15 @@ static bool stability_(struct making *m, struct cursor *c)
 }
 static bool start_timeout_(struct making *m, struct cursor *c)
 {
-	return time_into(action_of(m), "start_timeout_ms", c);
+	return time_into(making_action(m), "start_timeout_ms", c);
 }
 static bool stop_timeout_(struct making *m, struct cursor *c)
 {
-	return time_into(action_of(m), "stop_timeout_ms", c);
+	return time_into(making_action(m), "stop_timeout_ms", c);
 }
 static bool timeout_(struct making *m, struct cursor *c)
 {
-	return time_into(action_of(m), "timeout_ms", c);
+	return time_into(making_action(m), "timeout_ms", c);
 }
 static bool attempts_(struct making *m, struct cursor *c)
 {
@@ -423,20 +265,20 @@ static bool rule_(struct making *m, struct cursor *c)
 	const char *w = cursor_peek(c);
 	int code, signo;
 
-	json_array_append_new(sub(retry_of(m), "rules", json_array), rule);
+	json_array_append_new(json_sub(retry_of(m), "rules", json_array), rule);
 	auto_free char *name = text_fmt("SIG%s", w ? w : "");
 	if (!cursor_how(c, &code, &signo))
 		return false;
 	json_object_set_new(
 	    rule, signo ? "signal" : "code", signo ? json_string(name) : json_integer(code));
-	return one_of(c, "rule", verdicts, rule, "then");
+	return cursor_word(c, "rule", verdicts, rule, "then");
 }
 
 /* ---- the service ------------------------------------------------------------------- */
 
 static bool wanted_(struct making *m, struct cursor *c)
 {
-	return one_of(c, "wanted", wanted_words, m->is->definition, "status");
+	return cursor_word(c, "wanted", wanted_words, m->is->definition, "status");
 }
 static bool system_(struct making *m, struct cursor *c)
 {
@@ -463,7 +305,7 @@ static bool via_(struct making *m, struct cursor *c)
 {
 	static const char *const ways[] = {"define", "manifest", NULL};
 	json_t *o = json_object();
-	bool ok = one_of(c, "via", ways, o, "via");
+	bool ok = cursor_word(c, "via", ways, o, "via");
 
 	if (ok)
 		text_set(&m->is->via, json_string_value(json_object_get(o, "via")));
@@ -483,7 +325,7 @@ static bool action_(struct making *m, struct cursor *c)
 	*p = (struct role){.action = text_dup(name), .life = {.ready_in = -1, .opens_in = -1}};
 	m->action = json_pack("{s:s, s:b}", "name", name, "is_process", 1);
 	m->named = true;
-	json_array_append_new(sub(m->is->definition, "actions", json_array), m->action);
+	json_array_append_new(json_sub(m->is->definition, "actions", json_array), m->action);
 	return true;
 }
 
@@ -498,10 +340,10 @@ static const struct attribute {
     {"critical", critical_},
     {"later", later_},
     {"via", via_},
-    {"requires", requires_},
-    {"wants", wants_},
-    {"after", after_},
-    {"conflicts", conflicts_},
+    {"requires", making_requires},
+    {"wants", making_wants},
+    {"after", making_after},
+    {"conflicts", making_conflicts},
     {"ready", ready_},
     {"oneshot", oneshot_},
     {"held", held_},
@@ -601,8 +443,8 @@ static json_t *exec_of(const struct making *m, const struct role *p, const json_
 void making_end(struct making *m)
 {
 	if (!m->target)
-		action_of(m);
-	json_t *actions = sub(m->is->definition, "actions", json_array);
+		making_action(m);
+	json_t *actions = json_sub(m->is->definition, "actions", json_array);
 	for (size_t i = 0; i < m->is->roles.n; i++) {
 		json_t *a = json_array_get(actions, i);
 
