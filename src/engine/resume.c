@@ -207,7 +207,7 @@ static void resume(struct engine *en, msec now, uint32_t slot)
 	find_asked(en, &en->ops.v[slot], &asked);
 	own(en, slot);
 	switch (en->ops.v[slot].kind) {
-	case OP_RESTART: resume_restart(en, now, slot, &asked); /* fall through */
+	case OP_RESTART: resume_restart(en, now, slot, &asked); __attribute__((fallthrough));
 	case OP_START:
 	case OP_BOOT: resume_start(en, now, slot, &asked); break;
 	case OP_STOP: resume_stop(en, now, slot, &asked); break;
