@@ -189,6 +189,7 @@ static const struct spawner_events keeper_events = {
     .listed_all = recover_on_listed_all,
     .shutdown_asked = on_shutdown_asked,
     .hello = on_hello,
+    .room = perform_room,
     .lost_keeper = on_lost_keeper,
 };
 
@@ -348,6 +349,7 @@ static void release_memory(struct daemon *d)
 	strv_release(&d->acks_due);
 	strv_release(&d->ended_runs);
 	strv_release(&d->leaving);
+	free(d->held_back.v);
 }
 
 void daemon_release(struct daemon *d)

@@ -107,6 +107,10 @@ struct daemon {
 	bool is_boot; /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */
+	struct {
+		struct effect *v;
+		size_t n, cap, head;
+	} held_back; /* spawns and signals, in their order, until the keeper has room */
 	bool shutting_down;
 	int shutdown_asked; /* how many times */
 	op_id shutdown_op;

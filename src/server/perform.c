@@ -37,13 +37,51 @@ static bool acts(const struct effect *fx)
 	return false;
 }
 
+static void ask_keeper(struct daemon *d, const struct effect *fx)
+{
+	if (fx->kind == EFFECT_SPAWN)
+		attempt_spawn(d, fx);
+	else if (fx->kind == EFFECT_TERM)
+		attempt_term(d, fx);
+	else if (fx->kind == EFFECT_KILL)
+		attempt_kill(d, fx);
+	else
+		attempt_sweep(d, fx);
+}
+
+/* Each spawn opens its pipes, so thousands at once would use up the descriptors that the
+ * answers need.  What follows one that waits waits too: a signal never overtakes its spawn. */
+static void ask_in_turn(struct daemon *d, const struct effect *fx)
+{
+	if (d->held_back.n || (fx->kind == EFFECT_SPAWN && !spawner_is_idle(d->spawner)))
+		*vec_push(&d->held_back) = *fx;
+	else
+		ask_keeper(d, fx);
+}
+
+void perform_room(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (!d->held_back.n || d->performing)
+		return;
+	while (d->held_back.head < d->held_back.n && spawner_is_idle(d->spawner)) {
+		struct effect fx = d->held_back.v[d->held_back.head++];
+
+		ask_keeper(d, &fx);
+	}
+	if (d->held_back.head == d->held_back.n)
+		d->held_back.head = d->held_back.n = 0;
+	perform_effects(d);
+}
+
 static void carry_out(struct daemon *d, const struct effect *fx)
 {
 	switch (fx->kind) {
-	case EFFECT_SPAWN: attempt_spawn(d, fx); break;
-	case EFFECT_TERM: attempt_term(d, fx); break;
-	case EFFECT_KILL: attempt_kill(d, fx); break;
-	case EFFECT_SWEEP: attempt_sweep(d, fx); break;
+	case EFFECT_SPAWN:
+	case EFFECT_TERM:
+	case EFFECT_KILL:
+	case EFFECT_SWEEP: ask_in_turn(d, fx); break;
 	case EFFECT_GATE_WATCH: gates_watch(d, fx->gate); break;
 	case EFFECT_GATE_DROP: gates_drop(d, fx->gate); break;
 	case EFFECT_JOB:

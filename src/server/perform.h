@@ -11,4 +11,7 @@
  * and answers when no more of those follow.  Arms the one timer. */
 void perform_effects(struct daemon *d);
 
+/* The keeper takes requests again: what had to wait for that goes on. */
+void perform_room(void *ctx);
+
 #endif

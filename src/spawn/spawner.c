@@ -99,6 +99,8 @@ static void flush(struct spawner *s)
 {
 	if (!channel_flush(&s->channel))
 		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
+	else if (s->on->room)
+		s->on->room(s->ctx);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)

@@ -2,7 +2,8 @@
  * spawner.h - the server's side of the keeper's channel.
  *
  * Asks, never waits: requests go out in the order of the calls, through a queue
- * if need be; answers and news arrive as calls of spawner_events, from the event
+ * if need be.  A queued spawn costs two copies of its descriptors: who has many
+ * asks spawner_is_idle() first and goes on at `room`.  Answers and news arrive as calls of spawner_events, from the event
  * loop only, never from within a request.  The promises about their order are
  * those of keeper/keeper_protocol.h: spawned or failed first, then exited once,
  * then set_empty once.
@@ -53,6 +54,7 @@ struct spawner_events {
 	void (*shutdown_asked)(void *ctx, int times);
 	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups);
 	void (*pong)(void *ctx, uint64_t token, int value);
+	void (*room)(void *ctx); /* the queue is empty again: spawner_is_idle() */
 	void (*lost_keeper)(void *ctx); /* the last call; requests are dropped from here on */
 };
 
@@ -77,7 +79,8 @@ void spawner_shutdown(struct spawner *s);
 /* Answered by pong; with a token, what its job notified before was told by then. */
 void spawner_ping(struct spawner *s, uint64_t token, int value);
 
-/* Whether everything asked for so far has left this process.  Before exit(). */
+/* Whether everything asked for so far has left this process.  Before exit(), and before
+ * another spawn. */
 bool spawner_is_idle(const struct spawner *s);
 
 #endif
