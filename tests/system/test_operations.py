@@ -574,7 +574,7 @@ def test_every_accepted_operation_ends_although_the_server_is_killed_again_and_a
     for i, name in enumerate(names):
         hp.define(name, f"exec 9> {hp.root}/{name}.lock; flock -n 9 || echo {name} >> {twice}; "
                         "trap 'exit 0' TERM; echo up; while :; do sleep 0.005; done",
-                  readiness={"log": "up"}, depends_on=[names[i // 2]] if i > 1 else [])
+                  readiness={"log": "up"}, stop_timeout_ms=1000, depends_on=[names[i // 2]] if i > 1 else [])
     for _ in range(4):
         for _ in range(6):
             verb, asked = dice.choice(["start", "stop", "restart"]), dice.sample(names, dice.randint(1, 3))
