@@ -15,13 +15,13 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, dry_run, all;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
 	int64_t lines;
-	const char *grep, *stream, *since, *from_binary, *socket, *signal, *action, *tag, *class, *state;
+	const char *grep, *stream, *since, *at, *from_binary, *socket, *signal, *action, *tag, *class, *state;
 	char **args; /* words after the verb */
 	int n;
 };

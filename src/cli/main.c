@@ -17,12 +17,12 @@ const struct verb verbs[] = {
 	{ "service stop", "NAME... | --all [--tag T] [--class C]", "stop, after what requires it", 0, -1, verb_service_stop },
 	{ "service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart },
 	{ "service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1, verb_service_delete },
-	{ "service why", "NAME", "the causes of its state", 1, 1, verb_why },
+	{ "service why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why },
 	{ "service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1, verb_service_kill },
 	{ "service reload", "NAME [--action ACTION]", "have it read its configuration again", 1, 1, verb_service_reload },
 	{ "service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready },
 	{ "service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2, verb_wanted },
-	{ "why", "NAME", "the causes of its state", 1, 1, verb_why },
+	{ "why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why },
 	{ "plan", "[start|stop|restart] NAME...", "what an operation would do", 1, -1, verb_plan },
 	{ "what-if", "stop|fail NAME", "what would become of the others, and why", 2, 2, verb_what_if },
 	{ "op list", "[--state S] [-n N]", "operations, newest first", 0, 0, verb_op_list },
@@ -45,7 +45,7 @@ const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
 	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
+	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -71,6 +71,8 @@ static const struct option options[] = {
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
 	{ "action", required_argument, NULL, OPT_ACTION },
 	{ "start", no_argument, NULL, OPT_START },
+	{ "at", required_argument, NULL, OPT_AT },
+	{ "full", no_argument, NULL, OPT_FULL },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "tag", required_argument, NULL, OPT_TAG },
@@ -193,6 +195,8 @@ static int take_option(struct cli *c, int opt)
 	case OPT_SIGNAL: c->signal = optarg; break;
 	case OPT_ACTION: c->action = optarg; break;
 	case OPT_START: c->start = true; break;
+	case OPT_AT: c->at = optarg; break;
+	case OPT_FULL: c->full = true; break;
 	case OPT_DRY_RUN: c->dry_run = true; break;
 	case OPT_ALL: c->all = true; break;
 	case OPT_TAG: c->tag = optarg; break;

@@ -7,7 +7,8 @@
 int verb_why(struct cli *c)
 {
 	int status;
-	json_t *v = cli_call(c, "service.why", json_pack("{s:s}", "name", c->args[0]), &status);
+	json_t *v = cli_call(c, "service.why",
+	    json_pack("{s:s, s:s?, s:b}", "name", c->args[0], "at", c->at, "full", c->full), &status);
 
 	if (!v)
 		return status;

@@ -361,9 +361,13 @@ struct edge_view {
 /* Edges of a job in order of declaration; false beyond the last. */
 bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out);
 bool engine_edge(const struct engine *en, edge_id e, struct edge_view *out);
+/* The i-th of those that wait for a gate; false beyond the last. */
+bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id *out);
 const char *engine_gate_text(const struct engine *en, gate_id gate);
 /* The unit that this one's conflict waits for, or ID_NONE. */
 unit_id engine_conflict_of(const struct engine *en, unit_id u);
+/* One that this one conflicts with and that is active now, whoever waits; or ID_NONE. */
+unit_id engine_conflict_active(const struct engine *en, unit_id u);
 /* Names of units with an edge to this one. */
 void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struct strv *out);
 

@@ -205,6 +205,27 @@ bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_vie
 	return false;
 }
 
+bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id *out)
+{
+	edge_id e = gate < en->gates.n ? en->gates.v[gate].first_edge : ID_NONE;
+
+	for (; e != ID_NONE && i; i--)
+		e = en->edges.v[e].next_gate;
+	if (e != ID_NONE)
+		*out = en->jobs.v[en->edges.v[e].from].unit;
+	return e != ID_NONE;
+}
+
+unit_id engine_conflict_active(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	for (size_t i = 0; i < un->conflicts.n; i++)
+		if (facts_of(en, un->conflicts.v[i]).active)
+			return un->conflicts.v[i];
+	return ID_NONE;
+}
+
 unit_id engine_conflict_of(const struct engine *en, unit_id u)
 {
 	return en->units.v[u].conflict_with;

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "probe/dial.h"
 #include "probe/folder.h"
+#include "base/map.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -31,6 +32,9 @@ struct gate_watch {
 	struct dial dial;
 	gate_open_fn fn;
 	void *ctx;
+	gate_news_fn news;
+	void *news_ctx;
+	uint64_t told; /* hash of the text */
 	struct folder_watch *folder;
 	struct event *timer; /* the next try, or the deadline of this one */
 	bool again;	     /* the folder changed while a try was under way */
@@ -42,6 +46,22 @@ struct gate_watch {
 const char *gate_watch_last(const struct gate_watch *w)
 {
 	return w->last;
+}
+
+void gate_watch_on_news(struct gate_watch *w, gate_news_fn fn, void *ctx)
+{
+	w->news = fn;
+	w->news_ctx = ctx;
+}
+
+static void tell_news(struct gate_watch *w)
+{
+	uint64_t hash = text_hash(w->last);
+
+	if (!w->news || hash == w->told)
+		return;
+	w->told = hash;
+	w->news(w->news_ctx, w->last);
 }
 
 /* ---- tries ---------------------------------------------------------------------- */
@@ -71,6 +91,7 @@ static void failed(struct gate_watch *w)
 		w->pause_ms = RETRY_FIRST_MS;
 	w->again = false;
 	set_timer(w, w->pause_ms);
+	tell_news(w);
 	w->pause_ms = w->pause_ms * 2 < RETRY_MAX_MS ? w->pause_ms * 2 : RETRY_MAX_MS;
 }
 
@@ -90,6 +111,7 @@ static void absent(struct gate_watch *w)
 	w->pause_ms = RETRY_FIRST_MS;
 	w->slow_look = true;
 	set_timer(w, folder_watch_is_live(w->folder) ? next_slow_look() : RETRY_MAX_MS);
+	tell_news(w);
 }
 
 static void on_dialled(void *ctx, enum dial_end end, const char *text)

@@ -1,5 +1,6 @@
 #include "server/events.h"
 
+#include "server/gates.h"
 #include "server/hub.h"
 #include "server/operations.h"
 #include "server/records.h"
@@ -128,9 +129,13 @@ static bool is_open(const struct edge_view *e)
 	return e->status == EDGE_WAITS || e->status == EDGE_BLOCKED;
 }
 
-static void add_edge(struct str *out, const struct job_view *j, const struct edge_view *e)
+static void add_edge(
+    struct daemon *d, struct str *out, const struct job_view *j, const struct edge_view *e)
 {
-	str_fmt(out, "{\"status\":\"%s\"", edge_status_str(e->status));
+	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
+
+	str_fmt(out, "{\"status\":\"%s\",\"condition\":\"%s\"", edge_status_str(e->status),
+	    condition_str(e->condition));
 	add_field(out, "action", j->name);
 	add_field(out, "target", e->target);
 	add_field(out, "target_action", e->target_action);
@@ -138,31 +143,48 @@ static void add_edge(struct str *out, const struct job_view *j, const struct edg
 		str_add(out, ",\"gate_only\":true");
 	if (e->gate_waits)
 		add_field(out, "gate", e->gate_text);
+	if (last && *last)
+		add_field(out, "last", last);
 	if (e->timed_out)
-		str_add(out, ",\"timed_out\":true");
+		str_fmt(out, ",\"timed_out_ms\":%lld", (long long)e->timeout);
+	str_fmt(out, ",\"since\":%lld", (long long)clock_wall_of(e->since));
 	add_field(out, "text", e->text);
 	add_field(out, "source", e->source);
 	str_add_char(out, '}');
 }
 
-/* What its waiting jobs wait for, so that `why --at` can say it. */
-static void add_open(struct daemon *d, struct str *out, unit_id unit)
+/* Nothing of that name is registered. */
+static bool is_missing(struct daemon *d, const struct edge_view *e)
+{
+	struct unit_view u;
+
+	return e->to_unit != ID_NONE && engine_unit(d->engine, e->to_unit, &u) && !u.registered;
+}
+
+void events_add_open(
+    struct daemon *d, struct str *out, unit_id unit, enum open_edges which, size_t max)
 {
 	struct job_view j;
 	struct edge_view e;
 	size_t n = 0;
 
-	str_add(out, ",\"open\":[");
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j) && n < OPEN_MAX; i++)
-		for (size_t k = 0; j.core.state == JOB_WAITING_DEPS && n < OPEN_MAX &&
-				   engine_edge_at(d->engine, j.id, k, &e);
+	str_add_char(out, '[');
+	for (size_t i = 0; n < max && engine_job_at(d->engine, unit, i, &j); i++)
+		for (size_t k = 0; (which != OPEN_WAITING || j.core.state == JOB_WAITING_DEPS) &&
+				   n < max && engine_edge_at(d->engine, j.id, k, &e);
 		     k++) {
-			if (!is_open(&e))
+			if (!is_open(&e) || (which == OPEN_MISSING && !is_missing(d, &e)))
 				continue;
 			str_add(out, n++ ? "," : "");
-			add_edge(out, &j, &e);
+			add_edge(d, out, &j, &e);
 		}
 	str_add_char(out, ']');
+}
+
+static void add_open(struct daemon *d, struct str *fact, unit_id unit, enum open_edges which)
+{
+	str_add(fact, ",\"open\":");
+	events_add_open(d, fact, unit, which, OPEN_MAX);
 }
 
 /* ---- jobs ------------------------------------------------------------------------- */
@@ -261,7 +283,7 @@ void events_job(struct daemon *d, const struct effect *fx)
 	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING)
 		add_field(&fact, "why", j.why);
 	if (fx->to == JOB_WAITING_DEPS)
-		add_open(d, &fact, fx->unit);
+		add_open(d, &fact, fx->unit, OPEN_WAITING);
 	str_add_char(&fact, '}');
 	s->event = events_emit(d, "job", u.name, cause, str_text(&fact));
 	*unit_event(d, fx->unit) = s->event;
@@ -269,22 +291,22 @@ void events_job(struct daemon *d, const struct effect *fx)
 
 /* ---- units ------------------------------------------------------------------------ */
 
-static void add_demand(struct daemon *d, struct str *fact, unit_id unit)
+void events_add_demand(struct daemon *d, struct str *out, unit_id unit)
 {
 	struct strv names = {0};
 	size_t n = 0;
 
 	engine_dependents(d->engine, unit, false, &names);
-	str_add(fact, ",\"needed_by\":[");
+	str_add_char(out, '[');
 	for (size_t i = 0; i < names.n && n < NAMES_MAX; i++) {
 		unit_id by = engine_find(d->engine, names.v[i]);
 
 		if (by == ID_NONE || by == unit || !engine_demanded(d->engine, by))
 			continue;
-		str_add(fact, n++ ? "," : "");
-		json_add_text(fact, names.v[i]);
+		str_add(out, n++ ? "," : "");
+		json_add_text(out, names.v[i]);
 	}
-	str_add_char(fact, ']');
+	str_add_char(out, ']');
 	strv_release(&names);
 }
 
@@ -307,10 +329,14 @@ void events_unit(struct daemon *d, const struct effect *fx)
 		add_field(&fact, "conflict", other.name);
 		add_field(&fact, "conflict_state", service_state_str(other.state));
 	}
-	if (fx->to == SERVICE_BLOCKED)
-		add_open(d, &fact, fx->unit);
-	if (fx->to == SERVICE_RUNNING && u.wanted == WANTED_IGNORE)
-		add_demand(d, &fact, fx->unit);
+	if (fx->to == SERVICE_BLOCKED || fx->to == SERVICE_DEGRADED)
+		add_open(d, &fact, fx->unit, fx->to == SERVICE_DEGRADED ? OPEN_ANY : OPEN_WAITING);
+	if ((fx->to == SERVICE_RUNNING || fx->to == SERVICE_EXITED) && fx->unit < d->units.n)
+		add_field(&fact, "who", d->units.v[fx->unit].who);
+	if (fx->to == SERVICE_RUNNING && u.wanted == WANTED_IGNORE) {
+		str_add(&fact, ",\"needed_by\":");
+		events_add_demand(d, &fact, fx->unit);
+	}
 	str_add_char(&fact, '}');
 	int64_t own = last_of_unit(d, &u);
 	int64_t cause = fx->to == SERVICE_STOPPING ? cause_of_stop(d, &u, own) : own;
@@ -375,7 +401,7 @@ void events_edge(struct daemon *d, const struct effect *fx)
 		str_add(&fact, ",\"timed_out\":true");
 	add_field(&fact, "text", e.text);
 	add_field(&fact, "source", e.source);
-	add_open(d, &fact, fx->unit);
+	add_open(d, &fact, fx->unit, OPEN_WAITING);
 	str_add_char(&fact, '}');
 	s->edge_event = events_emit(d, "edge", u.name, cause, str_text(&fact));
 	*unit_event(d, fx->unit) = s->edge_event;
@@ -402,16 +428,35 @@ void events_probe(
 	daemon_slot(d, job)->event = events_emit(d, "probe", u.name, own, str_text(&fact));
 }
 
+void events_note(
+    struct daemon *d, unit_id unit, const char *action, const char *gate, const char *text)
+{
+	struct unit_view u;
+	auto_str fact = {0};
+
+	if (!engine_unit(d->engine, unit, &u))
+		return;
+	begin_fact(&fact, "note", &u);
+	add_field(&fact, "action", action);
+	add_field(&fact, "gate", gate);
+	add_field(&fact, "last", text);
+	str_add_char(&fact, '}');
+	events_emit(d, "note", u.name, last_of_unit(d, &u), str_text(&fact));
+}
+
 /* ---- the rest ----------------------------------------------------------------------- */
 
 void events_definition(struct daemon *d, const char *service, const char *to, const char *text)
 {
 	auto_str fact = {0};
+	unit_id unit = engine_find(d->engine, service);
 
 	str_add(&fact, "{\"event\":\"definition\"");
 	add_field(&fact, "service", service);
 	add_field(&fact, "to", to);
 	add_field(&fact, "source", text);
+	if (unit != ID_NONE)
+		add_open(d, &fact, unit, OPEN_MISSING);
 	str_add_char(&fact, '}');
 	events_emit(d, "definition", service, 0, str_text(&fact));
 }

@@ -35,9 +35,21 @@ void events_wanted(struct daemon *d, const struct effect *fx);
 /* A probe of a job passes, or fails. */
 void events_probe(
     struct daemon *d, job_id job, const char *probe, const char *state, const char *last);
-/* A definition was "created", "updated" or "removed"; `text` is its place, or NULL. */
+/* A definition was "created", "updated" or "removed" (told before); `text`: its place, or NULL. */
 void events_definition(struct daemon *d, const char *service, const char *to, const char *text);
 void events_flag(struct daemon *d, const char *flag, bool set);
+
+/* What a gate said, which the readiness of `action` (NULL: an edge) waits for; each new text. */
+void events_note(
+    struct daemon *d, unit_id unit, const char *action, const char *gate, const char *text);
+
+enum open_edges { OPEN_WAITING, OPEN_ANY, OPEN_MISSING };
+/* JSON arrays, at most `max` of the edges that do not hold: of waiting jobs, of all jobs, those
+ * whose target is not registered; and
+ * who of its dependents is demanded.  events.c records them, picture.c shows them. */
+void events_add_open(
+    struct daemon *d, struct str *out, unit_id unit, enum open_edges which, size_t max);
+void events_add_demand(struct daemon *d, struct str *out, unit_id unit);
 
 /* The newest event about any of these units; 0: none. */
 int64_t events_last_of(struct daemon *d, const struct strv *names);

@@ -86,6 +86,18 @@ static void on_open(void *ctx)
 	opened(g->gates->d, g->id); /* may drop this gate */
 }
 
+#define WAITERS_TOLD 3 /* of thousands that may wait for one gate */
+
+static void on_news(void *ctx, const char *text)
+{
+	const struct gate *g = ctx;
+	struct daemon *d = g->gates->d;
+	unit_id unit;
+
+	for (size_t i = 0; i < WAITERS_TOLD && engine_gate_waiter(d->engine, g->id, i, &unit); i++)
+		events_note(d, unit, NULL, engine_gate_text(d->engine, g->id), text);
+}
+
 static struct gate **place(struct gates *g, gate_id id)
 {
 	while (g->open.n <= id)
@@ -110,6 +122,8 @@ void gates_watch(struct daemon *d, gate_id id)
 	} else if (gate_watch_new(d->gates->hub, text, on_open, g, &g->watch, &e)) {
 		g->trouble = text_dup(e.msg);
 		report(REPORT_ERROR, "gate %s: %s", text, e.msg);
+	} else {
+		gate_watch_on_news(g->watch, on_news, g);
 	}
 }
 

@@ -1,3 +1,4 @@
+#include "server/events.h"
 #include "server/readiness.h"
 
 #include "probe/gate.h"
@@ -82,6 +83,16 @@ static void on_gate(void *ctx)
 		ready(r->at);
 }
 
+static void on_news(void *ctx, const char *text)
+{
+	const struct readiness *r = ctx;
+	struct job_view j;
+	unit_id unit;
+
+	if (engine_job(r->at->d->engine, r->at->job, &j, &unit))
+		events_note(r->at->d, unit, j.name, NULL, text);
+}
+
 static void watch_gate(struct readiness *r, char *take_text)
 {
 	auto_free char *text = take_text;
@@ -91,7 +102,7 @@ static void watch_gate(struct readiness *r, char *take_text)
 	if (gate_watch_new(gates_hub(r->at->d), text, on_gate, r, &r->gates[r->n], &e))
 		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
 	else
-		r->n++;
+		gate_watch_on_news(r->gates[r->n++], on_news, r);
 }
 
 static bool wants_health(const struct socket_def *s)

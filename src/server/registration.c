@@ -153,11 +153,11 @@ static void settle(
 		} else {
 			const struct service_def *def = registry_find(d->registry, c->name);
 
+			tell_engine(d, def);
 			if (c->kind != CHANGE_RESOLVED)
 				events_definition(d, c->name,
 				    c->kind == CHANGE_CREATED ? "created" : "updated",
 				    def->sources.n ? def->sources.v[0] : NULL);
-			tell_engine(d, def);
 			if (c->kind == CHANGE_CREATED && def->status != WANTED_IGNORE)
 				store_put_wanted(
 				    d->store, &(struct store_wanted){

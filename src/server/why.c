@@ -1,383 +1,622 @@
 #include "server/why.h"
 
-#include "server/gates.h"
 #include "server/launch.h"
-#include "server/notified.h"
-#include "server/probes.h"
-#include "server/readiness.h"
 #include "server/status.h"
 
-#define DEPTH_MAX 32
-#define LINES_MAX 5
+#define DEPTH_MAX 24 /* levels of the tree; what lies between is counted */
+#define WALK_MAX 20000
 
-static void describe_end(const struct job_view *j, struct str *out)
+struct why {
+	struct daemon *d;
+	struct instant at;
+	usec_wall now;
+	json_t *seen; /* names whose causes were told */
+};
+
+static const char *text_in(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+static int64_t int_in(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static bool is(const json_t *o, const char *key, const char *word)
+{
+	return text_eq(text_in(o, key), word);
+}
+
+/* "3.2 s", "5 min" */
+static void add_span(struct str *out, usec_wall us)
+{
+	double s = us > 0 ? (double)us / 1e6 : 0;
+
+	if (s < 1)
+		str_fmt(out, "%d ms", (int)(s * 1000));
+	else if (s < 60)
+		str_fmt(out, "%.1f s", s);
+	else if (s < 7200)
+		str_fmt(out, "%d min", (int)(s / 60));
+	else
+		str_fmt(out, "%d h", (int)(s / 3600));
+}
+
+static json_t *node(const char *subject, const struct str *fact, int64_t since)
+{
+	return json_pack("{s:s, s:s, s:o, s:[]}", "subject", subject, "fact", str_text(fact),
+	    "since", status_time(since), "because");
+}
+
+/* Printed pieces are cut, never refused. */
+static void set_fmt(json_t *o, const char *key, const char *fmt, ...) attr_fmt(3, 4);
+static void set_fmt(json_t *o, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+	char text[512];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_t *s = json_string(text);
+	json_object_set_new(o, key, s ? s : json_string("?"));
+}
+
+static void mark_root(json_t *n)
+{
+	json_object_set_new(n, "root", json_true());
+}
+
+/* ---- one job in words ---------------------------------------------------------- */
+
+static bool ended_badly(const json_t *j)
+{
+	return is(j, "state", "failed") || is(j, "state", "retrying");
+}
+
+static void add_ending(const json_t *j, struct str *out)
 {
 	char name[16];
+	const char *reason = text_in(j, "reason"), *why = text_in(j, "why");
+	int64_t signal = int_in(j, "signal"), code = int_in(j, "exit_code");
+	bool told = false;
 
-	if (j->why && (j->core.reason == REASON_SPAWN_ERROR ||
-			  j->core.reason == REASON_PROBE_FAILED || j->core.state == JOB_PENDING))
-		str_fmt(out, ": %s", j->why);
-	else if (j->core.last.signal)
-		str_fmt(out, ": %s", signal_name(j->core.last.signal, name, sizeof(name)));
-	else if (j->core.last.lost)
+	if (why && (text_eq(reason, "spawn_error") || text_eq(reason, "probe_failed")))
+		str_fmt(out, ": %s", why);
+	else if (text_eq(reason, "start_timeout"))
+		str_add(out, ": it was not ready within start_timeout_ms");
+	else if (text_eq(reason, "timeout"))
+		str_add(out, ": it ran longer than timeout_ms");
+	else if (signal)
+		str_fmt(out, ": ended by %s", signal_name((int)signal, name, sizeof(name)));
+	else if (json_is_true(json_object_get(j, "lost")))
 		str_add(out, ": its exit status is not known");
-	else if (j->core.reason != REASON_START_TIMEOUT && j->core.last.code >= 0)
-		str_fmt(out, ": exit code %d", j->core.last.code);
-	if (j->core.reason != REASON_NONE && j->core.reason != REASON_EXIT_CODE &&
-	    j->core.reason != REASON_SIGNAL && j->core.reason != REASON_SPAWN_ERROR)
-		str_fmt(out, " (%s)", reason_str(j->core.reason));
-	if (j->attempt)
-		str_fmt(out, ", attempt %u", j->attempt);
-}
-
-/* Executed and not ready: what its readiness looks at said this the last time. */
-static void describe_readiness(struct daemon *d, const struct job_view *j, struct str *out)
-{
-	const struct attempt *at = daemon_slot(d, j->id)->live;
-	const char *text = at ? readiness_text(at) : NULL;
-	auto_str probe = {0};
-	const char *said = at ? notified_status(at) : NULL;
-
-	str_add(out, ", not ready");
-	if (probes_trouble(at, &probe))
-		str_fmt(out, ": %s", str_text(&probe));
-	else if (text)
-		str_fmt(out, ": %s", text);
-	if (said)
-		str_fmt(out, ", it says: %s", said);
-}
-
-/* Ready, and a probe has something to say against it. */
-static void describe_health(struct daemon *d, const struct job_view *j, struct str *out)
-{
-	auto_str probe = {0};
-	if (probes_trouble(daemon_slot(d, j->id)->live, &probe))
-		str_fmt(out, ", %s", str_text(&probe));
-}
-
-static void describe_job(
-    struct daemon *d, const struct unit_view *u, const struct job_view *j, struct str *out)
-{
-	bool named_alike = strcmp(u->name, j->name) == 0;
-
-	str_fmt(out, "%s%s%s is %s", u->name, named_alike ? "" : "/", named_alike ? "" : j->name,
-	    job_state_str(j->core.state));
-	if (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
-	    j->core.state == JOB_PENDING || j->core.state == JOB_SKIPPED)
-		describe_end(j, out);
-	else if (j->core.state == JOB_RUNNING)
-		describe_readiness(d, j, out);
-	else if (j->core.state == JOB_READY)
-		describe_health(d, j, out);
-}
-
-static bool is_trouble(const struct job_view *j)
-{
-	switch (j->core.state) {
-	case JOB_FAILED:
-	case JOB_RETRYING:
-	case JOB_PENDING:
-	case JOB_SKIPPED:
-	case JOB_STARTING:
-	case JOB_RUNNING: return true;
-	case JOB_CREATED:
-	case JOB_WAITING_DEPS:
-	case JOB_READY:
-	case JOB_STOPPING:
-	case JOB_SUCCEEDED:
-	case JOB_CANCELLED:
-	case JOB_STATE_COUNT: break;
+	else if (code >= 0)
+		str_fmt(out, ": exit code %d", (int)code);
+	if (reason && !text_eq(reason, "exit_code") && !text_eq(reason, "signal")) {
+		str_fmt(out, " (%s", reason);
+		told = true;
 	}
-	return false;
+	if (int_in(j, "attempt") > 0) {
+		str_fmt(out, "%sattempt %d", told ? ", " : " (", (int)int_in(j, "attempt"));
+		if (int_in(j, "max_attempts"))
+			str_fmt(out, " of %d", (int)int_in(j, "max_attempts"));
+		told = true;
+	}
+	str_add(out, told ? ")" : "");
 }
 
-static bool is_ill(struct daemon *d, const struct job_view *j)
+static void add_job_name(const json_t *p, const json_t *j, struct str *out)
 {
-	auto_str ignored = {0};
+	const char *name = text_in(p, "name"), *action = text_in(j, "action");
 
-	return is_trouble(j) || (j->core.state == JOB_READY &&
-				    probes_trouble(daemon_slot(d, j->id)->live, &ignored));
+	str_add(out, name);
+	if (action && *action && strcmp(action, name) != 0)
+		str_fmt(out, "/%s", action);
 }
 
-static bool is_open(const struct edge_view *e)
+static void describe_job(const struct why *w, const json_t *p, const json_t *j, struct str *out)
 {
-	return e->status == EDGE_WAITS || e->status == EDGE_BLOCKED;
+	const char *state = text_in(j, "state"), *note = text_in(j, "note");
+
+	add_job_name(p, j, out);
+	if (is(j, "state", "failed") || is(j, "state", "retrying")) {
+		str_add(out, is(j, "state", "failed") ? " failed " : " is retrying, it ended ");
+		add_span(out, w->now - int_in(j, "since"));
+		str_add(out, " ago");
+		add_ending(j, out);
+		return;
+	}
+	str_fmt(out, " is %s%s, for ", state, is(j, "state", "running") ? ", not ready" : "");
+	add_span(out, w->now - int_in(j, "since"));
+	if (is(j, "state", "pending") && text_in(j, "why"))
+		str_fmt(out, ": %s", text_in(j, "why"));
+	else if (note)
+		str_fmt(out, ": %s", note);
 }
 
-/* Of a job that runs, only a need that was lost says anything. */
-static bool counts(const struct job_view *j, const struct edge_view *e)
+static bool is_trouble(const json_t *p, const json_t *j)
 {
-	return is_open(e) && (j->core.state == JOB_WAITING_DEPS || (e->kinds & DEP_REQUIRES));
+	static const char *const words[] = {
+	    "failed", "retrying", "pending", "skipped", "starting", "running", "stopping"};
+
+	for (size_t i = 0; i < countof(words); i++)
+		if (is(j, "state", words[i]))
+			return true;
+	return is(j, "state", "ready") && text_in(j, "note") && is(p, "state", "degraded");
 }
 
-static bool shows_edges(const struct unit_view *u, const struct job_view *j)
+/* What follows by itself, and what somebody can do. */
+static void advise(const struct why *w, const json_t *p, const json_t *j, json_t *n)
 {
-	return j->core.state == JOB_WAITING_DEPS ||
-	       (j->core.state == JOB_READY && u->state == SERVICE_DEGRADED);
+	const char *name = text_in(p, "name"), *reason = text_in(j, "reason");
+	int64_t next = int_in(j, "next");
+	auto_str in = {0};
+
+	if (is(j, "state", "retrying")) {
+		add_span(&in, next - w->now);
+		set_fmt(n, "next", "the next attempt of %s follows in %s", name,
+		    next ? str_text(&in) : "a moment");
+		set_fmt(n, "hint", "hero_proc service start %s    (an attempt at once)", name);
+	} else if (is(j, "state", "failed") && text_eq(reason, "spawn_error")) {
+		set_fmt(n, "next", "nothing: no attempt follows by itself");
+		set_fmt(n, "hint", "mend what can not be executed, then hero_proc service start %s",
+		    name);
+	} else if (is(j, "state", "failed")) {
+		set_fmt(n, "next", "nothing: no attempt follows by itself");
+		set_fmt(n, "hint",
+		    "hero_proc logs %s; once it is mended: hero_proc service start %s", name, name);
+	} else if (is(j, "state", "running")) {
+		set_fmt(n, "next", "%s goes on as soon as it is ready", name);
+	}
 }
 
-static void describe_edge(struct daemon *d, const struct edge_view *e, struct str *out)
+static json_t *job_node(const struct why *w, const json_t *p, const json_t *j)
 {
-	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
-
-	str_add(out, e->text);
-	if (last)
-		str_fmt(out, ": %s", last);
-	if (e->source)
-		str_fmt(out, " (%s)", e->source);
-}
-
-/* A unit without edges and jobs in trouble: why it is where it is. */
-static void describe_unit(const struct unit_view *u, struct str *out)
-{
-	str_fmt(out, "%s is %s", u->name,
-	    u->registered || u->is_run ? service_state_str(u->state) : "not registered");
-	if (u->wanted == WANTED_STOP)
-		str_add(out, ", stopped by the operator");
-	else if (u->reason != REASON_NONE)
-		str_fmt(out, u->reason_subject ? ", %s(%s)" : ", %s", reason_str(u->reason),
-		    u->reason_subject);
-}
-
-/* ---- the tree --------------------------------------------------------------------- */
-
-static json_t *node(const char *subject, const char *fact, msec since, json_t *take_because)
-{
-	return json_pack("{s:s, s:s, s:o, s:o}", "subject", subject, "fact", fact, "since",
-	    status_time(clock_wall_of(since)), "because", take_because);
-}
-
-static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth);
-
-static json_t *conflict_node(struct daemon *d, const struct unit_view *u, unit_id other)
-{
-	struct unit_view o;
 	auto_str fact = {0};
 
-	engine_unit(d->engine, other, &o);
-	str_fmt(&fact, "%s conflicts with %s, which is %s", u->name, o.name,
-	    service_state_str(o.state));
-	return node(u->name, str_text(&fact), u->since, json_array());
+	describe_job(w, p, j, &fact);
+	json_t *n = node(text_in(p, "name"), &fact, int_in(j, "since"));
+	mark_root(n);
+	advise(w, p, j, n);
+	if (ended_badly(j) && !is(j, "reason", "spawn_error")) {
+		json_object_set(n, "action", json_object_get(j, "action"));
+		json_object_set(n, "attempt", json_object_get(j, "attempt"));
+	}
+	return n;
 }
 
-static void add_edges(struct daemon *d, const struct unit_view *u, const struct job_view *j,
-    json_t *seen, int depth, json_t *into)
+/* ---- one unit in words ----------------------------------------------------------- */
+
+static bool is_well(const json_t *p)
 {
-	struct edge_view e;
+	return is(p, "state", "running") || is(p, "state", "exited");
+}
 
-	for (size_t k = 0; engine_edge_at(d->engine, j->id, k, &e); k++) {
-		auto_str fact = {0};
+static void describe_unit(const struct why *w, const json_t *p, struct str *out)
+{
+	const char *subject = text_in(p, "reason_subject");
 
-		if (!counts(j, &e))
-			continue;
-		describe_edge(d, &e, &fact);
-		json_t *because = e.to_unit != ID_NONE && !e.gate_waits && depth < DEPTH_MAX
-				      ? causes(d, e.to_unit, seen, depth + 1)
-				      : json_array();
-		json_array_append_new(into, node(u->name, str_text(&fact), e.since, because));
+	str_fmt(out, "%s is %s", text_in(p, "name"),
+	    json_is_true(json_object_get(p, "known")) ? text_in(p, "state") : "not registered");
+	if (is(p, "wanted", "stop"))
+		str_add(out, ", stopped by the operator");
+	else if (text_in(p, "reason") && !is(p, "reason", "cancelled"))
+		str_fmt(out, subject ? ", %s(%s)" : ", %s", text_in(p, "reason"), subject);
+	if (int_in(p, "since") > 0) {
+		str_add(out, ", for ");
+		add_span(out, w->now - int_in(p, "since"));
+	}
+	if (is(p, "wanted", "start"))
+		str_add(out, "; wanted start");
+}
+
+/* A unit at the end of the way whose jobs say nothing: its state is the cause. */
+static json_t *state_node(const struct why *w, const json_t *p)
+{
+	auto_str fact = {0};
+	const char *name = text_in(p, "name");
+
+	describe_unit(w, p, &fact);
+	json_t *n = node(name, &fact, int_in(p, "since"));
+	mark_root(n);
+	if (is(p, "wanted", "stop"))
+		set_fmt(n, "hint", "hero_proc service start %s", name);
+	return n;
+}
+
+static json_t *conflict_node(const json_t *p)
+{
+	const char *name = text_in(p, "name"), *other = text_in(p, "conflict");
+	auto_str fact = {0};
+
+	str_fmt(
+	    &fact, "%s conflicts with %s, which is %s", name, other, text_in(p, "conflict_state"));
+	json_t *n = node(name, &fact, int_in(p, "since"));
+	mark_root(n);
+	if (!is(p, "state", "inactive"))
+		set_fmt(n, "next", "%s starts by itself when %s is inactive", name, other);
+	set_fmt(n, "hint", "hero_proc service start %s --replace    (stops %s)", name, other);
+	return n;
+}
+
+/* ---- edges ------------------------------------------------------------------------ */
+
+static const char *to_be(const json_t *e)
+{
+	static const char *const words[][2] = {{"started", "to be started"},
+	    {"ready", "to be ready"}, {"healthy", "to be healthy"}, {"completed", "to end"},
+	    {"succeeded", "to succeed"}};
+
+	for (size_t i = 0; i < countof(words); i++)
+		if (is(e, "condition", words[i][0]))
+			return words[i][1];
+	return "";
+}
+
+static void describe_edge(const json_t *p, const json_t *e, bool leaf, struct str *out)
+{
+	const char *target = text_in(e, "target"), *action = text_in(e, "target_action");
+
+	str_fmt(
+	    out, "%s %s ", text_in(p, "name"), is(p, "state", "degraded") ? "needs" : "waits for");
+	if (text_in(e, "gate")) {
+		str_add(out, text_in(e, "gate"));
+		if (!json_is_true(json_object_get(e, "gate_only")))
+			str_fmt(out, " of %s", target);
+		str_fmt(out, ": %s", text_in(e, "last") ? text_in(e, "last") : "no answer yet");
+	} else if (leaf) {
+		str_fmt(out, "%s, which is not registered", target);
+	} else {
+		str_add(out, target);
+		if (action && strcmp(action, target) != 0)
+			str_fmt(out, "/%s", action);
+		str_fmt(out, " %s", to_be(e));
+		if (int_in(e, "timed_out_ms"))
+			str_fmt(out, "; that timed out after %lld ms",
+			    (long long)int_in(e, "timed_out_ms"));
+	}
+	if (text_in(e, "source") && strncmp(text_in(e, "source"), "rpc ", 4) != 0)
+		str_fmt(out, " (%s)", text_in(e, "source"));
+}
+
+static void advise_edge(const json_t *p, const json_t *e, json_t *target, json_t *n)
+{
+	const char *name = text_in(p, "name");
+
+	mark_root(n);
+	if (text_in(e, "gate")) {
+		set_fmt(n, "next", "%s starts by itself as soon as it answers", name);
+		if (!json_is_true(json_object_get(e, "gate_only")))
+			set_fmt(n, "hint", "hero_proc logs %s", text_in(e, "target"));
+	} else if (!target || json_is_false(json_object_get(target, "known"))) {
+		if (!is(p, "state", "inactive"))
+			set_fmt(n, "next", "%s starts by itself when %s is registered", name,
+			    text_in(e, "target"));
+		set_fmt(n, "hint", "hero_proc service register FILE, or mend the name");
 	}
 }
 
-static json_t *causes(struct daemon *d, unit_id unit, json_t *seen, int depth)
+static void add_causes(struct why *w, const json_t *p, json_t *into, int depth);
+
+/* Beyond the depth: straight down to the end, without a tree. */
+static json_t *bottom(struct why *w, json_t *take_p, json_t *into)
 {
-	json_t *a = json_array();
-	struct unit_view u;
-	struct job_view j;
-	unit_id other = engine_conflict_of(d->engine, unit);
+	json_t *p = take_p;
+	size_t skipped = 0;
 
-	if (!engine_unit(d->engine, unit, &u) || json_object_get(seen, u.name))
-		return a;
-	json_object_set_new_nocheck(seen, u.name, json_true());
-	if (other != ID_NONE)
-		json_array_append_new(a, conflict_node(d, &u, other));
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		auto_str fact = {0};
+	for (; skipped < WALK_MAX; skipped++) {
+		const json_t *e = json_array_get(json_object_get(p, "open"), 0);
 
-		if (shows_edges(&u, &j))
-			add_edges(d, &u, &j, seen, depth, a);
-		else if (is_ill(d, &j)) {
-			describe_job(d, &u, &j, &fact);
-			json_array_append_new(
-			    a, node(u.name, str_text(&fact), j.since, json_array()));
+		if (!e || text_in(e, "gate") || json_object_get(w->seen, text_in(p, "name")))
+			break;
+		json_t *next = picture_of(w->d, text_in(e, "target"), &w->at);
+		if (!next || json_is_false(json_object_get(next, "known"))) {
+			json_decref(next);
+			break;
 		}
+		json_object_set_new_nocheck(w->seen, text_in(p, "name"), json_true());
+		json_decref(p);
+		p = next;
 	}
-	return a;
+	if (skipped) {
+		auto_str fact = {0};
+
+		str_fmt(&fact, "... %zu more, each waits for the next ...", skipped);
+		json_array_append_new(into, node(text_in(p, "name"), &fact, int_in(p, "since")));
+	}
+	return p;
+}
+
+/* Everything that target `p` has to say; itself when it has no more to say. */
+static void add_target(struct why *w, json_t *take_p, json_t *into, int depth)
+{
+	json_t *p = depth < DEPTH_MAX ? take_p : bottom(w, take_p, into);
+
+	if (!json_object_get(w->seen, text_in(p, "name"))) {
+		size_t before = json_array_size(into);
+
+		add_causes(w, p, into, depth);
+		if (json_array_size(into) == before)
+			json_array_append_new(into, state_node(w, p));
+	}
+	json_decref(p);
+}
+
+static bool holds_by_now(const json_t *e, const json_t *target, size_t n)
+{
+	return n > 1 && !text_in(e, "gate") && is(e, "status", "waits") && target &&
+	       is_well(target) && is(e, "condition", "ready");
+}
+
+static void add_edge(
+    struct why *w, const json_t *p, const json_t *e, size_t n_open, json_t *into, int depth)
+{
+	const char *name = text_in(p, "name"), *to = text_in(e, "target");
+	bool gate = text_in(e, "gate") || json_is_true(json_object_get(e, "gate_only"));
+	json_t *target = gate ? NULL : picture_of(w->d, to, &w->at);
+	bool leaf = gate || !target || json_is_false(json_object_get(target, "known"));
+	auto_str fact = {0};
+
+	if (holds_by_now(e, target, n_open) || (!leaf && is(p, "state", "inactive"))) {
+		json_decref(target);
+		return;
+	}
+	describe_edge(p, e, leaf, &fact);
+	json_t *n = node(name, &fact, int_in(e, "since"));
+	if (leaf)
+		advise_edge(p, e, target, n);
+	else if (strcmp(to, name) != 0) /* a sibling speaks for itself */
+		add_target(w, json_incref(target), json_object_get(n, "because"), depth + 1);
+	json_decref(target);
+	json_array_append_new(into, n);
+}
+
+static void add_causes(struct why *w, const json_t *p, json_t *into, int depth)
+{
+	json_t *jobs = json_object_get(p, "jobs"), *open = json_object_get(p, "open"), *v;
+	const char *name = text_in(p, "name");
+	size_t i;
+
+	if (json_object_get(w->seen, name))
+		return;
+	json_object_set_new_nocheck(w->seen, name, json_true());
+	if (text_in(p, "conflict"))
+		json_array_append_new(into, conflict_node(p));
+	json_array_foreach(jobs, i, v) if (is_trouble(p, v))
+	    json_array_append_new(into, job_node(w, p, v));
+	json_array_foreach(open, i, v) add_edge(w, p, v, json_array_size(open), into, depth);
+	if (is(p, "reason", "dependency_stopped") && text_in(p, "reason_subject")) {
+		json_t *by = picture_of(w->d, text_in(p, "reason_subject"), &w->at);
+
+		if (by)
+			add_target(w, by, into, depth + 1);
+	}
+}
+
+/* ---- why it runs -------------------------------------------------------------------- */
+
+static void add_demand(const json_t *p, json_t *into)
+{
+	const char *name = text_in(p, "name"), *who = text_in(p, "who");
+	json_t *names = json_object_get(p, "needed_by"), *v;
+	auto_str fact = {0};
+	size_t i;
+
+	if (is(p, "wanted", "start"))
+		str_add(&fact, "the operator wants it (wanted start)");
+	json_array_foreach(names, i, v) str_fmt(&fact, "%s%s",
+	    i	     ? ", "
+	    : fact.n ? "; needed by "
+		     : "needed by ",
+	    json_string_value(v));
+	if (who && strcmp(who, "supervisor") != 0)
+		str_fmt(&fact, "%sthis run was asked for by %s", fact.n ? "; " : "", who);
+	if (fact.n)
+		json_array_append_new(into, node(name, &fact, int_in(p, "since")));
 }
 
 /* What does not hold and need not, which explains a start without it (F26). */
-static void ignored_edges(struct daemon *d, unit_id unit, struct strv *out)
+static void add_ignored(struct daemon *d, const char *name, json_t *into)
 {
+	unit_id unit = engine_find(d->engine, name);
 	struct job_view j;
 	struct edge_view e;
 
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
+	for (size_t i = 0; unit != ID_NONE && engine_job_at(d->engine, unit, i, &j); i++)
 		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++) {
 			auto_str line = {0};
 
 			if (e.status != EDGE_IGNORED)
 				continue;
-			str_fmt(&line, "%s is optional and ignored: ", e.target);
-			describe_edge(d, &e, &line);
-			strv_take(out, str_take(&line));
+			str_fmt(&line, "%s is optional and ignored: %s", e.target, e.text);
+			if (e.source && strncmp(e.source, "rpc ", 4) != 0)
+				str_fmt(&line, " (%s)", e.source);
+			json_array_append_new(into, node(name, &line, clock_wall_of(e.since)));
 		}
 }
 
-static bool is_well(const struct unit_view *u)
+static bool is_stopped(const json_t *p)
 {
-	return u->state == SERVICE_RUNNING || u->state == SERVICE_EXITED;
+	return is(p, "state", "inactive");
 }
 
-json_t *why_chain(struct daemon *d, unit_id unit)
-{
-	struct unit_view u;
-	auto_str fact = {0};
-	json_t *seen = json_object(), *a = json_array();
+static usec_wall time_of_instant(struct daemon *d, const struct instant *at);
 
-	if (engine_unit(d->engine, unit, &u)) {
-		describe_unit(&u, &fact);
-		json_array_append_new(
-		    a, node(u.name, str_text(&fact), u.since,
-			   is_well(&u) ? json_array() : causes(d, unit, seen, 0)));
-		struct strv ignored = {0};
-		ignored_edges(d, unit, &ignored);
-		for (size_t i = 0; i < ignored.n; i++)
-			json_array_append_new(a, node(u.name, ignored.v[i], u.since, json_array()));
-		strv_release(&ignored);
+json_t *why_chain(struct daemon *d, const char *name, const struct instant *at)
+{
+	struct why w = {.d = d, .at = *at, .now = time_of_instant(d, at), .seen = json_object()};
+	json_t *p = picture_of(d, name, at), *a = json_array();
+	auto_str fact = {0};
+
+	if (!p) {
+		json_decref(w.seen);
+		json_decref(a);
+		return NULL;
 	}
-	json_decref(seen);
+	describe_unit(&w, p, &fact);
+	json_t *top = node(name, &fact, int_in(p, "since"));
+	json_t *because = json_object_get(top, "because");
+	json_array_append_new(a, top);
+	if (is_well(p))
+		add_demand(p, because);
+	else
+		add_causes(&w, p, because, 0);
+	if (!is_well(p) && !json_array_size(because)) {
+		mark_root(top);
+		if (is_stopped(p))
+			set_fmt(top, "hint", "hero_proc service start %s", name);
+	}
+	if (!at->time && !at->event)
+		add_ignored(d, name, a);
+	json_decref(w.seen);
+	json_decref(p);
 	return a;
 }
 
-/* ---- the straight way down to the root --------------------------------------------- */
+static bool take_time(const struct store_event *e, void *ctx)
+{
+	*(usec_wall *)ctx = e->time;
+	return true;
+}
 
-struct walk {
-	struct daemon *d;
-	struct strv lines;
-	unit_id culprit_unit;
-	job_id culprit_job;
+static usec_wall time_of_instant(struct daemon *d, const struct instant *at)
+{
+	usec_wall t = at->time;
+	struct error e = {0};
+
+	if (at->event)
+		store_find_event(d->store, at->event, take_time, &t, &e);
+	return t ? t : clock_wall();
+}
+
+/* ---- lines ---------------------------------------------------------------------------- */
+
+/* The tree as lines, in the order people read it. */
+struct line {
+	int depth;
+	const json_t *n;
+};
+struct lines {
+	struct line *v;
+	size_t n, cap;
 };
 
-/* The edge that explains most: blocked before waiting. */
-static bool worst_edge(struct daemon *d, const struct unit_view *u, struct edge_view *out)
+static void flatten(const json_t *nodes, int depth, struct lines *out)
 {
-	struct job_view j;
-	struct edge_view e;
-	bool found = false;
+	json_t *n;
+	size_t i;
 
-	for (size_t i = 0; engine_job_at(d->engine, u->id, i, &j); i++) {
-		if (!shows_edges(u, &j))
-			continue;
-		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++)
-			if (counts(&j, &e) &&
-			    (!found || (e.status == EDGE_BLOCKED && out->status != EDGE_BLOCKED))) {
-				*out = e;
-				found = true;
-			}
+	json_array_foreach(nodes, i, n)
+	{
+		*vec_push(out) = (struct line){depth, n};
+		flatten(json_object_get(n, "because"), depth + 1, out);
 	}
+}
+
+static bool is_root(const json_t *n)
+{
+	return json_is_true(json_object_get(n, "root"));
+}
+
+const json_t *why_root(const json_t *chain)
+{
+	struct lines l = {0};
+	const json_t *found = NULL;
+
+	flatten(chain, 0, &l);
+	for (size_t i = 0; i < l.n && !found; i++)
+		if (is_root(l.v[i].n) && l.v[i].depth > 0)
+			found = l.v[i].n;
+	free(l.v);
 	return found;
-}
-
-static bool worst_job(struct daemon *d, unit_id unit, struct job_view *out)
-{
-	struct job_view j;
-	bool found = false;
-
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
-		if (is_ill(d, &j) && (!found || j.core.state == JOB_FAILED)) {
-			*out = j;
-			found = true;
-		}
-	return found;
-}
-
-/* One line; the unit to go on with, or ID_NONE at the root. */
-static unit_id step(struct walk *w, unit_id unit)
-{
-	struct unit_view u;
-	struct edge_view e;
-	struct job_view j;
-	auto_str line = {0};
-	unit_id next = ID_NONE, other = engine_conflict_of(w->d->engine, unit);
-
-	if (!engine_unit(w->d->engine, unit, &u) || is_well(&u))
-		return ID_NONE;
-	if (other != ID_NONE) {
-		struct unit_view o;
-
-		engine_unit(w->d->engine, other, &o);
-		str_fmt(&line, "%s conflicts with %s, which is %s", u.name, o.name,
-		    service_state_str(o.state));
-	} else if (worst_edge(w->d, &u, &e)) {
-		str_fmt(&line, "%s %s: ", u.name,
-		    u.state == SERVICE_DEGRADED ? "goes on without what it needs" : "waits");
-		describe_edge(w->d, &e, &line);
-		if (!e.gate_waits && e.to_unit != ID_NONE && e.to_unit != unit)
-			next = e.to_unit;
-	} else if (worst_job(w->d, unit, &j)) {
-		describe_job(w->d, &u, &j, &line);
-		w->culprit_unit = unit;
-		w->culprit_job = j.id;
-	} else {
-		describe_unit(&u, &line);
-	}
-	strv_take(&w->lines, str_take(&line));
-	return next;
-}
-
-static void go_down(struct walk *w, unit_id unit)
-{
-	w->culprit_unit = ID_NONE;
-	for (int depth = 0; unit != ID_NONE && depth < DEPTH_MAX; depth++)
-		unit = step(w, unit);
 }
 
 json_t *why_lines(struct daemon *d, unit_id unit)
 {
-	struct walk w = {.d = d};
+	json_t *a = json_array(), *chain = NULL;
+	struct lines l = {0};
 	struct unit_view u;
-	json_t *a = json_array();
+	const struct instant now = {0};
 
-	if (engine_unit(d->engine, unit, &u) && u.state != SERVICE_INACTIVE)
-		go_down(&w, unit);
-	for (size_t i = 0; i < w.lines.n; i++)
-		json_array_append_new(a, json_string(w.lines.v[i]));
-	strv_release(&w.lines);
+	if (engine_unit(d->engine, unit, &u) && u.state != SERVICE_INACTIVE &&
+	    u.state != SERVICE_RUNNING && u.state != SERVICE_EXITED)
+		chain = why_chain(d, u.name, &now);
+	flatten(json_object_get(json_array_get(chain, 0), "because"), 0, &l);
+	for (size_t i = 0; i < l.n; i++) {
+		json_array_append(a, json_object_get(l.v[i].n, "fact"));
+		if (is_root(l.v[i].n))
+			break;
+	}
+	free(l.v);
+	json_decref(chain);
 	return a;
 }
 
-char *why_text(struct daemon *d, unit_id unit, const char **service, const char **action)
-{
-	struct walk w = {.d = d};
-	struct unit_view u;
-	struct job_view j;
-	auto_str out = {0};
+#define HEAD_LINES 2 /* below the first one; then what lies before the root causes is counted */
+#define ROOT_LINES 3
+#define WHOLE_LINES 4 /* a tree of so many lines is shown as it is */
 
-	if (!engine_unit(d->engine, unit, &u))
-		return text_dup("");
-	describe_unit(&u, &out);
-	if (u.wanted != WANTED_IGNORE)
-		str_fmt(&out, ", wanted %s", wanted_str(u.wanted));
-	if (u.state != SERVICE_INACTIVE)
-		go_down(&w, unit);
-	for (size_t i = 0; i < w.lines.n; i++) {
-		/* the top and the root are what people need; the middle is in the chain */
-		if (w.lines.n > LINES_MAX - 1 && i == LINES_MAX - 3) {
-			str_fmt(&out, "\n  ... %zu more ...", w.lines.n - (LINES_MAX - 2));
-			i = w.lines.n - 2;
+static void add_line(struct str *out, int depth, const json_t *n)
+{
+	str_fmt(out, "%*s%s%s\n", depth * 2, "", text_in(n, "fact"),
+	    is_root(n) && depth ? "   <- root cause" : "");
+}
+
+static void add_output(struct str *out, int depth, const char *output)
+{
+	while (output && *output) {
+		size_t n = strcspn(output, "\n");
+
+		str_fmt(out, "%*s| %.*s\n", depth * 2 + 2, "", (int)n, output);
+		output += n + (output[n] == '\n');
+	}
+}
+
+static void add_tree(struct str *out, const struct lines *l, const char *output, bool full)
+{
+	bool whole = full || l->n <= WHOLE_LINES + 1, first = true;
+	size_t roots = 0, hidden = 0, more = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct line *at = &l->v[i];
+		bool root = is_root(at->n) && at->depth > 0;
+
+		roots += root;
+		if (!whole && i > HEAD_LINES && (!root || roots > ROOT_LINES)) {
+			*(root ? &more : &hidden) += 1;
 			continue;
 		}
-		str_fmt(&out, "\n  %s", w.lines.v[i]);
+		if (hidden)
+			str_fmt(out, "%*s... %zu more ...\n", (HEAD_LINES + 1) * 2, "", hidden);
+		hidden = 0;
+		add_line(
+		    out, whole || at->depth <= HEAD_LINES + 1 ? at->depth : HEAD_LINES + 2, at->n);
+		if (root && first)
+			add_output(out,
+			    at->depth <= HEAD_LINES + 1 || whole ? at->depth : HEAD_LINES + 2,
+			    output);
+		first = first && !root;
 	}
-	strv_release(&w.lines);
-	ignored_edges(d, unit, &w.lines);
-	for (size_t i = 0; i < w.lines.n && i < LINES_MAX; i++)
-		str_fmt(&out, "\n  %s", w.lines.v[i]);
-	strv_release(&w.lines);
-	*service = *action = NULL;
-	if (w.culprit_unit != ID_NONE && engine_unit(d->engine, w.culprit_unit, &u) &&
-	    engine_job(d->engine, w.culprit_job, &j, NULL) && (j.core.state != JOB_STARTING)) {
-		*service = u.name;
-		*action = j.name;
-	}
+	if (more)
+		str_fmt(out, "  and %zu more root causes: --full\n", more);
+}
+
+char *why_text(const json_t *chain, const char *output, bool full)
+{
+	struct lines l = {0};
+	struct str out = {0};
+	const json_t *root = why_root(chain);
+
+	flatten(chain, 0, &l);
+	if (!root && l.n && is_root(l.v[0].n))
+		root = l.v[0].n;
+	add_tree(&out, &l, output, full);
+	if (root && text_in(root, "next"))
+		str_fmt(&out, "next: %s\n", text_in(root, "next"));
+	if (root && text_in(root, "hint"))
+		str_fmt(&out, "try:  %s\n", text_in(root, "hint"));
+	free(l.v);
 	return str_take(&out);
 }

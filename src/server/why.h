@@ -1,24 +1,29 @@
 /*
- * why.h - the answer to "why is it not running": causes, down to the root.
+ * why.h - the answer to "why is it where it is": a tree of causes, each told once.
  *
- * Depends on: server/daemon.h, jansson.
+ * The tree is made from pictures (picture.h), of now or of an instant of the
+ * past, by the same code.  A node: {subject, fact, since, because: [...]}; a root
+ * cause has `root: true`, and where it is known `next` (what happens by itself),
+ * `hint` (what to do) and `action`, `attempt` (whose output may tell more).
+ *
+ * Depends on: server/picture.h, jansson.
  */
 #ifndef HP_SERVER_WHY_H
 #define HP_SERVER_WHY_H
 
-#include "server/daemon.h"
+#include "server/picture.h"
 
-#include <jansson.h>
-
-/* [{subject, fact, since, because: [...]}]; shared causes are told once. */
-json_t *why_chain(struct daemon *d, unit_id unit);
+/* The tree, an array of one node and notes beside it; NULL: nothing is known of the name. */
+json_t *why_chain(struct daemon *d, const char *name, const struct instant *at);
 
 /* One line a cause, the root cause last; empty when all is well. */
 json_t *why_lines(struct daemon *d, unit_id unit);
 
-/* At most five lines for people.  `culprit_*` (may be NULL) name what failed at
- * the root, for its last words; NULL when it is no process. */
-char *why_text(
-    struct daemon *d, unit_id unit, const char **culprit_service, const char **culprit_action);
+/* The first root cause, borrowed from the tree; NULL: there is none. */
+const json_t *why_root(const json_t *chain);
+
+/* The tree for people.  `output`: last lines of the root's process, or NULL.  Not `full`:
+ * about twelve lines, the middle of long chains left out. */
+char *why_text(const json_t *chain, const char *output, bool full);
 
 #endif

@@ -7,6 +7,7 @@
 #include "server/launch.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/records.h"
 #include "server/reload.h"
 #include "server/status.h"
 #include "server/probes.h"
@@ -23,7 +24,9 @@ static const struct rpc_param list_params[] = {{"limit", RPC_INT, false, "at mos
     {"state", RPC_STRING, false, "only in that state"},
     {"wanted", RPC_STRING, false, "start, stop or ignore"},
     {"class", RPC_STRING, false, "user or system"}, {"tag", RPC_STRING, false, "with that tag"}};
-static const struct rpc_param why_params[] = {{"name", RPC_STRING, true, "a service or a run"}};
+static const struct rpc_param why_params[] = {{"name", RPC_STRING, true, "a service or a run"},
+    {"at", RPC_STRING_OR_INT, false, "then: ISO 8601, \"-5m\", or an event (\"#123\")"},
+    {"full", RPC_BOOL, false, "the text tells everything"}};
 static const struct rpc_param ready_params[] = {{"name", RPC_STRING, true, "a service"},
     {"action", RPC_STRING, false, "one of its actions"},
     {"dry_run", RPC_BOOL, false, "what it would be, nothing changes"}};
@@ -104,19 +107,24 @@ static void list(struct rpc_call *call, json_t *params)
 
 /* ---- why ------------------------------------------------------------------------- */
 
-/* The last line on stderr of what failed at the root; read beside the loop. */
+#define WORDS_MAX 2
+
+/* The last lines of what failed at the root; read beside the loop. */
 struct last_words {
 	struct rpc_call *call;
 	json_t *answer;
-	char *dir, *service, *action, *text, *line;
+	bool full;
+	usec_wall until;
+	uint32_t attempt;
+	char *dir, *service, *action;
+	struct strv lines;
 };
 
 static bool take_line(const struct log_line *line, void *ctx)
 {
 	struct last_words *w = ctx;
 
-	free(w->line);
-	w->line = text_dup_n(line->bytes, line->n < 200 ? line->n : 200);
+	strv_take(&w->lines, text_dup_n(line->bytes, line->n < 160 ? line->n : 160));
 	return true;
 }
 
@@ -127,54 +135,135 @@ static void read_last(void *ctx)
 	struct log_filter f = {.services = services,
 	    .n_services = 1,
 	    .action = w->action,
+	    .until = w->until,
+	    .attempt = w->attempt,
 	    .stream = LOG_STDERR,
-	    .tail = 1};
+	    .tail = WORDS_MAX};
 	struct error e = {0};
 
 	logs_query(w->dir, &f, take_line, w, NULL, &e);
+	f.stream = LOG_STDOUT;
+	if (w->lines.n == 0)
+		logs_query(w->dir, &f, take_line, w, NULL, &e);
 }
 
 static void answer_why(void *ctx)
 {
 	struct last_words *w = ctx;
-	auto_str text = {0};
+	auto_str output = {0}, quoted = {0};
 
-	str_add(&text, w->text);
-	if (w->line && *w->line)
-		str_fmt(&text, "\n  its last words: %s", w->line);
-	json_t *shown = json_stringn(str_text(&text), text.n);
-	json_object_set_new(w->answer, "text", shown ? shown : json_string(w->text));
+	for (size_t i = 0; i < w->lines.n; i++)
+		str_fmt(&output, "%s%s", i ? "\n" : "", w->lines.v[i]);
+	auto_free char *text = why_text(
+	    json_object_get(w->answer, "chain"), output.n ? str_text(&output) : NULL, w->full);
+	json_add_text(&quoted, text); /* what a process said may be no UTF-8 */
+	json_object_set_new(
+	    w->answer, "text", json_loads(str_text(&quoted), JSON_DECODE_ANY, NULL));
 	rpc_answer(w->call, w->answer);
 	free(w->dir);
 	free(w->service);
 	free(w->action);
-	free(w->text);
-	free(w->line);
+	strv_release(&w->lines);
 	free(w);
+}
+
+/* `take_chain` becomes the answer, with the last words of its root. */
+static void explain(struct rpc_call *call, const json_t *params, json_t *take_chain,
+    json_t *take_answer, const struct instant *at)
+{
+	struct daemon *d = ops_daemon(call);
+	const json_t *root = why_root(take_chain);
+	const char *action = root ? param_text(root, "action") : NULL;
+	struct last_words *w = mem_new(sizeof(*w));
+
+	json_object_set_new(take_answer, "chain", take_chain);
+	*w = (struct last_words){.call = call,
+	    .answer = take_answer,
+	    .full = param_bool(params, "full", false),
+	    .until = at->time,
+	    .attempt = (uint32_t)(root ? param_int(root, "attempt", 0) : 0),
+	    .dir = text_dup(d->paths.logs),
+	    .service = text_dup(root ? param_text(root, "subject") : NULL),
+	    .action = text_dup(action)};
+	if (action)
+		background_run(d->background, read_last, answer_why, w);
+	else
+		answer_why(w);
+}
+
+/* ---- why, then: events that are queued count, too ---------------------------------- */
+
+struct why_then {
+	struct rpc_call *call;
+	json_t *params;
+	struct instant at;
+};
+
+static void answer_then(bool durable, void *ctx)
+{
+	struct why_then *t = ctx;
+	struct daemon *d = ops_daemon(t->call);
+	const char *name = param_text(t->params, "name");
+	json_t *chain = why_chain(d, name, &t->at), *picture = picture_of(d, name, &t->at);
+	(void)durable;
+
+	if (chain)
+		explain(t->call, t->params, chain,
+		    json_pack("{s:s, s:O, s:O}", "name", name, "state",
+			json_object_get(picture, "state"), "at", json_object_get(t->params, "at")),
+		    &t->at);
+	else
+		ops_fail(t->call, ERR_NOT_FOUND, "nothing is recorded of `%s` at that time", name);
+	store_relax(d->store);
+	json_decref(picture);
+	json_decref(t->params);
+	free(t);
+}
+
+/* "#123" and small numbers are events, the rest is a time. */
+static bool parse_instant(const json_t *v, struct instant *out)
+{
+	const char *text = json_string_value(v);
+	char *end;
+
+	if (json_is_integer(v)) {
+		int64_t n = json_integer_value(v);
+
+		*(n < 1000000000000 ? &out->event : &out->time) = n;
+		return n > 0;
+	}
+	if (!text)
+		return false;
+	if (*text != '#')
+		return clock_parse(text, &out->time) && out->time > 0;
+	out->event = strtoll(text + 1, &end, 10);
+	return !*end && out->event > 0;
 }
 
 static void why(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
-	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
-	const char *service = NULL, *action = NULL;
+	const json_t *at = json_object_get(params, "at");
+	struct instant when = {0};
 	struct unit_view u;
 
+	if (at && !json_is_null(at)) {
+		if (!parse_instant(at, &when)) {
+			ops_fail(call, ERR_INVALID, "at: ISO 8601, \"-5m\", or an event (#123)");
+			return;
+		}
+		struct why_then *t = mem_new(sizeof(*t));
+		*t = (struct why_then){call, json_incref(params), when};
+		store_barrier(d->store, answer_then, t);
+		return;
+	}
+	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
 	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
 		return;
-	struct last_words *w = mem_new(sizeof(*w));
-	*w = (struct last_words){.call = call,
-	    .text = why_text(d, id, &service, &action),
-	    .answer = json_pack("{s:s, s:s, s:o, s:o}", "name", u.name, "state",
-		service_state_str(u.state), "waiting_on", status_waiting_on(d, id), "chain",
-		why_chain(d, id))};
-	w->dir = text_dup(d->paths.logs);
-	w->service = text_dup(service);
-	w->action = text_dup(action);
-	if (service)
-		background_run(d->background, read_last, answer_why, w);
-	else
-		answer_why(w);
+	explain(call, params, why_chain(d, u.name, &when),
+	    json_pack("{s:s, s:s, s:o}", "name", u.name, "state", service_state_str(u.state),
+		"waiting_on", status_waiting_on(d, id)),
+	    &when);
 }
 
 /* ---- words to a process ------------------------------------------------------------- */
@@ -399,7 +488,8 @@ static const struct rpc_method methods[] = {
     OPS_METHOD("service.status", "What it does and what it waits for", name_params, status, false),
     OPS_METHOD("service.why", "Why it is where it is, down to the root", why_params, why, false),
     OPS_METHOD("service.ready", "Declare it ready by hand", ready_params, ready, true),
-    OPS_METHOD("service.reload", "Have it read its configuration again", reload_params, reload, true),
+    OPS_METHOD(
+	"service.reload", "Have it read its configuration again", reload_params, reload, true),
     OPS_METHOD("service.kill", "Send a signal, change nothing else", kill_params, kill_it, true),
     OPS_METHOD("service.tree", "What it needs, or what needs it", tree_params, tree, false),
 };
