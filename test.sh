@@ -123,7 +123,7 @@ if [ -z "$pattern" ] && [ $quick -eq 0 ]; then
 	say "graphs of other projects"
 	run_graphs
 	say "a chain and a layer of a thousand processes"
-	run_big --sizes 1000
+	run_big --sizes 1000 --descriptors 4200
 fi
 echo
 finish

@@ -1,5 +1,6 @@
 #include "server/registration.h"
 
+#include "base/map.h"
 #include "manifest/definition_read.h"
 #include "server/events.h"
 #include "server/operations.h"
@@ -99,6 +100,7 @@ struct before {
 struct befores {
 	struct before *v;
 	size_t n, cap;
+	struct map by_name; /* place in v, from 1; the names are those of v */
 };
 
 static void remember(struct daemon *d, const char *name, struct befores *out)
@@ -107,6 +109,7 @@ static void remember(struct daemon *d, const char *name, struct befores *out)
 	struct before *b = vec_push(out);
 
 	b->name = text_dup(name);
+	map_put(&out->by_name, b->name, (void *)(uintptr_t)out->n);
 	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
 		strv_add(&b->sources, c.source);
 }
@@ -117,12 +120,11 @@ static void store_change(struct daemon *d, const struct befores *before, const c
 
 	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
 		store_one(d, name, &c);
-	for (size_t i = 0; i < before->n; i++)
-		for (size_t k = 0;
-		     strcmp(before->v[i].name, name) == 0 && k < before->v[i].sources.n; k++)
-			if (!contributes(d, name, before->v[i].sources.v[k]))
-				store_remove_contribution(
-				    d->store, before->v[i].sources.v[k], name);
+	size_t at = (size_t)(uintptr_t)map_get(&before->by_name, name);
+	for (size_t k = 0; at && k < before->v[at - 1].sources.n; k++)
+		if (!contributes(d, name, before->v[at - 1].sources.v[k]))
+			store_remove_contribution(
+			    d->store, before->v[at - 1].sources.v[k], name);
 }
 
 static void befores_release(struct befores *l)
@@ -131,6 +133,7 @@ static void befores_release(struct befores *l)
 		free(l->v[i].name);
 		strv_release(&l->v[i].sources);
 	}
+	map_release(&l->by_name);
 	free(l->v);
 }
 

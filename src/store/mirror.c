@@ -42,17 +42,37 @@ static char *to_json(const struct table *t, const struct value *v)
 	return text;
 }
 
+static bool holds_already(int dir_fd, const char *name, const char *text)
+{
+	auto_fd int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	size_t n = strlen(text);
+	auto_free char *there = mem_new(n + 1);
+
+	return fd >= 0 && read(fd, there, n + 1) == (ssize_t)n && memcmp(there, text, n) == 0;
+}
+
+/* Changes places with what had the name (rename(2)): the old file is written over the next
+ * time.  To replace it would free an inode each time, and ext4 walks over those that were
+ * freed in the last seconds whenever it needs one: ten thousand writes would be quadratic. */
+static enum err put_in_place(int dir_fd, const char *name, struct error *e)
+{
+	if (renameat2(dir_fd, ".new", dir_fd, name, RENAME_EXCHANGE) == 0 ||
+	    renameat(dir_fd, ".new", dir_fd, name) == 0)
+		return ERR_OK;
+	return error_sys(e, errno, "definitions/%s: rename", name);
+}
+
 static enum err write_file(int dir_fd, const char *name, const char *text, struct error *e)
 {
+	if (holds_already(dir_fd, name, text))
+		return ERR_OK;
 	auto_fd int fd = openat(dir_fd, ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t n = strlen(text);
 	ssize_t w = fd < 0 ? -1 : write(fd, text, n);
 
 	if (w != (ssize_t)n)
 		return error_sys(e, w < 0 ? errno : ENOSPC, "definitions/%s: write", name);
-	if (renameat(dir_fd, ".new", dir_fd, name) < 0)
-		return error_sys(e, errno, "definitions/%s: rename", name);
-	return ERR_OK;
+	return put_in_place(dir_fd, name, e);
 }
 
 enum err mirror_write(int dir_fd, const struct table *t, const struct value *v, struct error *e)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - chains and layers of thousands of real processes, and what each call costs.
 
-    run.py [--sizes 10,100,1000,10000] [--counts FILE]
+    run.py [--sizes 10,100,1000,10000] [--shapes chain,layer] [--descriptors N] [--counts FILE]
 
 chain: each service requires the one before it.  layer: one service requires all the
 others.  Registered by one call as one transaction; then planned, started, looked at,
@@ -156,8 +156,11 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--sizes", default="10,100,1000,10000")
     p.add_argument("--shapes", default="chain,layer")
+    p.add_argument("--descriptors", type=int, help="let the supervisor have no more than these")
     p.add_argument("--counts")
     a = p.parse_args()
+    if a.descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (a.descriptors, a.descriptors))
     told = []
     print(f"{'shape':6} {'services':>8} {'':8} " + " ".join(f"{c:>9}" for c in COLUMNS) + "   PSS KiB", flush=True)
     for shape in a.shapes.split(","):
