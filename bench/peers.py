@@ -146,7 +146,7 @@ class HeroProc(Peer):
                     "HERO_SOCKET_DIR": str(self.dir / "s")}
         self.daemon(self.dir / "bin/hero_proc_server", "--socket", self.socket, "--log-level", "warn", env=self.env)
         self.wait_for(self.answers)
-        if register:
+        if register and self.graph.n:
             self.rpc("service.register", manifests=self.manifests())
 
     def answers(self):
@@ -221,8 +221,8 @@ class Dinit(Peer):
 
 class S6(Peer):
     name = "s6"
-    config = "`s6-svscan`, `notification-fd` 3; no dependencies without s6-rc; the boot of the daemon is inside the clock"
-    programs = ("s6-svscan", "s6-svscanctl", "execlineb")
+    config = "`s6-svscan`, `notification-fd` 3, run scripts in sh; no dependencies without s6-rc; the boot of the daemon is inside the clock"
+    programs = ("s6-svscan", "s6-svscanctl")
     idles_first = orders = orders_stop = False
 
     @classmethod
@@ -235,7 +235,7 @@ class S6(Peer):
         for i in range(self.graph.n):
             self.write(f"scan/{self.graph.name(i)}/notification-fd", "3\n")
             self.write(f"scan/{self.graph.name(i)}/run",
-                       f"#!{shutil.which('execlineb')} -P\n{' '.join(self.payload(i))}\n", 0o755)
+                       f"#!/bin/sh\nexec {' '.join(self.payload(i))}\n", 0o755)
 
     def start(self):
         self.daemon("s6-svscan", "-C", 4096, self.scan)
