@@ -99,6 +99,8 @@ int verb_op_cancel(struct cli *c);
 int verb_tree(struct cli *c);
 int verb_logs(struct cli *c);
 int verb_events(struct cli *c);
+int verb_critical_chain(struct cli *c);
+int verb_blame(struct cli *c);
 int verb_health(struct cli *c);
 int verb_run_submit(struct cli *c);
 int verb_run_list(struct cli *c);

@@ -324,14 +324,16 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 }
 
 /* Caused by what settled last. */
-static void tell_end(struct daemon *d, const struct op_view *v, int64_t begin)
+static void tell_end(struct daemon *d, const struct op_view *v, const char *kind, int64_t begin)
 {
 	int64_t cause = v->names->n ? events_last_of(d, v->names) : 0;
 
 	auto_str fact = {0};
 
-	str_fmt(&fact, "{\"event\":\"done\",\"operation\":%llu,\"state\":\"%s\",\"changed\":%s",
-	    (unsigned long long)v->id, op_state_str(v->state), v->changed ? "true" : "false");
+	str_fmt(&fact,
+	    "{\"event\":\"done\",\"kind\":\"%s\",\"operation\":%llu,\"state\":\"%s\",\"changed\":%"
+	    "s",
+	    kind, (unsigned long long)v->id, op_state_str(v->state), v->changed ? "true" : "false");
 	if (v->code != ERR_OK) {
 		str_fmt(&fact, ",\"name\":\"%s\",\"message\":", err_str(v->code));
 		json_add_text(&fact, v->message);
@@ -361,7 +363,7 @@ op_id operations_note(struct daemon *d, const char *kind, const struct strv *nam
 					  .started = now,
 					  .ended = now,
 					  .detail = detail});
-	tell_end(d, &v, tell_begin(d, id, kind, names, who, method));
+	tell_end(d, &v, kind, tell_begin(d, id, kind, names, who, method));
 	json_decref(list);
 	return id;
 }
@@ -438,6 +440,6 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 		answer_steps(d, en);
 		return;
 	}
-	tell_end(d, &v, en->event);
+	tell_end(d, &v, op_kind_str(v.kind), en->event);
 	end(d, en, &v);
 }

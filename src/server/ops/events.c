@@ -37,6 +37,8 @@ static json_t *event_json(const struct store_event *e)
 		e->subject ? json_string(e->subject) : json_null());
 
 	json_object_update(o, fact);
+	if (json_object_get(fact, "kind"))
+		json_object_set(o, "operation_kind", json_object_get(fact, "kind"));
 	json_object_set(o, "kind", json_object_get(fact, "event"));
 	json_decref(fact);
 	return o;
