@@ -110,3 +110,11 @@ bool map_next(const struct map *m, size_t *i, const char **key, void **value)
 	}
 	return false;
 }
+
+void strv_add_once(struct strv *l, struct map *seen, const char *s)
+{
+	if (map_get(seen, s))
+		return;
+	strv_add(l, s);
+	map_put(seen, l->v[l->n - 1], l);
+}

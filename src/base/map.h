@@ -30,4 +30,9 @@ bool map_next(const struct map *m, size_t *i, const char **key, void **value);
 
 uint64_t text_hash(const char *s);
 
+/* Adds what is not there yet, in constant time.  `seen` knows the texts of `l` and of no
+ * other list; both empty at first, and it is released before `l`. */
+struct strv;
+void strv_add_once(struct strv *l, struct map *seen, const char *s);
+
 #endif

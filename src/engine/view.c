@@ -233,11 +233,16 @@ unit_id engine_conflict_of(const struct engine *en, unit_id u)
 
 void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struct strv *out)
 {
-	for_in (en, u, e) {
-		const char *name = unit_title(en, en->jobs.v[en->edges.v[e].from].unit);
+	struct engine *marks = (struct engine *)(uintptr_t)en; /* as in engine_demanded() */
+	uint32_t epoch = walk_begin(marks);
 
-		if ((!hard_only || (en->edges.v[e].is->kinds & DEP_REQUIRES)) && !strv_has(out, name))
-			strv_add(out, name);
+	for_in (en, u, e) {
+		struct unit *from = &marks->units.v[en->jobs.v[en->edges.v[e].from].unit];
+
+		if (from->mark == epoch || (hard_only && !(en->edges.v[e].is->kinds & DEP_REQUIRES)))
+			continue;
+		from->mark = epoch;
+		strv_add(out, from->name);
 	}
 }
 

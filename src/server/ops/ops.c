@@ -1,5 +1,6 @@
 #include "server/ops/ops.h"
 
+#include "base/map.h"
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/status.h"
@@ -48,14 +49,17 @@ int64_t param_int(const json_t *params, const char *key, int64_t otherwise)
 void param_names(const json_t *params, const char *key, struct strv *out)
 {
 	const json_t *v = json_object_get(params, key);
+	struct map seen = {0};
 	size_t i;
 	json_t *name;
 
-	if (json_is_string(v) && !strv_has(out, json_string_value(v)))
-		strv_add(out, json_string_value(v));
-	json_array_foreach(
-	    v, i, name) if (json_is_string(name) && !strv_has(out, json_string_value(name)))
-	    strv_add(out, json_string_value(name));
+	for (i = 0; i < out->n; i++)
+		map_put(&seen, out->v[i], out);
+	if (json_is_string(v))
+		strv_add_once(out, &seen, json_string_value(v));
+	json_array_foreach(v, i, name) if (json_is_string(name))
+	    strv_add_once(out, &seen, json_string_value(name));
+	map_release(&seen);
 }
 
 bool param_time(const json_t *params, const char *key, usec_wall *out)

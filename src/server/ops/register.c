@@ -1,6 +1,7 @@
 /* register.c - definitions in and out: register, define, set, delete. */
 #include "server/ops/ops.h"
 
+#include "base/map.h"
 #include "manifest/manifest.h"
 #include "server/operations.h"
 #include "server/perform.h"
@@ -160,19 +161,19 @@ static json_t *outcome_json(const struct intake *t)
 static void names_to_start(
     const struct intake *t, const struct registry *registry, struct strv *out)
 {
+	struct map seen = {0};
+
 	for (size_t i = 0; i < t->in.n; i++) {
 		const char *name = t->in.v[i].def->name;
 		const struct registry_change *c =
 		    name ? registry_outcome_find(&t->out, name) : NULL;
 
-		if (c && c->owners.n) {
-			for (size_t k = 0; k < c->owners.n; k++)
-				if (!strv_has(out, c->owners.v[k]))
-					strv_add(out, c->owners.v[k]);
-		} else if (name && registry_find(registry, name) && !strv_has(out, name)) {
-			strv_add(out, name);
-		}
+		for (size_t k = 0; c && k < c->owners.n; k++)
+			strv_add_once(out, &seen, c->owners.v[k]);
+		if (!(c && c->owners.n) && name && registry_find(registry, name))
+			strv_add_once(out, &seen, name);
 	}
+	map_release(&seen);
 }
 
 /* On definitions that nobody has accepted yet. */
@@ -360,16 +361,18 @@ static void refuse_delete(struct rpc_call *call, const char *name, const struct 
 /* What needs it, and what needs that: dependents first. */
 static void closure_of(struct daemon *d, const char *name, struct strv *out)
 {
-	strv_add(out, name);
+	struct map seen = {0};
+
+	strv_add_once(out, &seen, name);
 	for (size_t i = 0; i < out->n; i++) {
 		struct strv more = {0};
 
 		registry_dependents(d->registry, out->v[i], &more);
 		for (size_t k = 0; k < more.n; k++)
-			if (!strv_has(out, more.v[k]))
-				strv_add(out, more.v[k]);
+			strv_add_once(out, &seen, more.v[k]);
 		strv_release(&more);
 	}
+	map_release(&seen);
 }
 
 /* One stop of all of them, the one that was asked for last; then they are forgotten. */
