@@ -161,18 +161,20 @@ static json_t *outcome_json(const struct intake *t)
 static void names_to_start(
     const struct intake *t, const struct registry *registry, struct strv *out)
 {
-	struct map seen = {0};
+	struct map seen = {0}, changes = {0};
 
+	for (size_t i = 0; i < t->out.n; i++)
+		map_put(&changes, t->out.v[i].name, &t->out.v[i]);
 	for (size_t i = 0; i < t->in.n; i++) {
 		const char *name = t->in.v[i].def->name;
-		const struct registry_change *c =
-		    name ? registry_outcome_find(&t->out, name) : NULL;
+		const struct registry_change *c = name ? map_get(&changes, name) : NULL;
 
 		for (size_t k = 0; c && k < c->owners.n; k++)
 			strv_add_once(out, &seen, c->owners.v[k]);
 		if (!(c && c->owners.n) && name && registry_find(registry, name))
 			strv_add_once(out, &seen, name);
 	}
+	map_release(&changes);
 	map_release(&seen);
 }
 
