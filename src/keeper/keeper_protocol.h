@@ -10,8 +10,8 @@
  *   DIR is made (0700) if absent and locked (DIR/lock, flock); DIR/journal holds
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
- *   was at the start, and RLIMIT_NOFILE raised to the hard value.  When it dies it
- *   is started again: at once, then after 100 ms doubling to 5 s; after five
+ *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it where that is
+ *allowed.  When it dies it is started again: at once, then after 100 ms doubling to 5 s; after five
  *   deaths in a minute with the further argument --safe.
  *   A server that is started by hand (no KEEPER_FD_ENV) executes the keeper with
  *   itself as --server; it keeps its pid, which becomes the keeper's.

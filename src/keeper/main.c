@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define NOFILE_MANY 262144
+
 void say(const char *fmt, ...)
 {
 	char line[1024];
@@ -112,11 +114,14 @@ static void clean_up_inheritance(void)
 	unsetenv(KEEPER_FD_ENV);
 }
 
+/* Four descriptors a job: above the hard limit, where that is allowed. */
 static void raise_nofile(struct keeper *k)
 {
 	getrlimit(RLIMIT_NOFILE, &k->nofile);
-	struct rlimit all = {k->nofile.rlim_max, k->nofile.rlim_max};
-	setrlimit(RLIMIT_NOFILE, &all);
+	struct rlimit hard = {k->nofile.rlim_max, k->nofile.rlim_max};
+	struct rlimit many = {NOFILE_MANY, NOFILE_MANY};
+	if (hard.rlim_max >= NOFILE_MANY || setrlimit(RLIMIT_NOFILE, &many) < 0)
+		setrlimit(RLIMIT_NOFILE, &hard);
 }
 
 int main(int argc, char **argv)
