@@ -21,7 +21,7 @@ struct cli {
 	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
 	int64_t lines;
-	const char *grep, *stream, *since, *at, *from_binary, *socket, *signal, *action, *tag, *class, *state;
+	const char *grep, *stream, *since, *at, *format, *from_binary, *socket, *signal, *action, *tag, *class, *state;
 	char **args; /* words after the verb */
 	int n;
 };
@@ -98,6 +98,7 @@ int verb_op_watch(struct cli *c);
 int verb_op_cancel(struct cli *c);
 int verb_tree(struct cli *c);
 int verb_logs(struct cli *c);
+int verb_graph(struct cli *c);
 int verb_events(struct cli *c);
 int verb_critical_chain(struct cli *c);
 int verb_blame(struct cli *c);

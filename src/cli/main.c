@@ -30,6 +30,7 @@ const struct verb verbs[] = {
 	{ "op watch", "OPERATION", "follow it to its end, and end as it does", 1, 1, verb_op_watch },
 	{ "op cancel", "OPERATION", "call it off: what was not executed yet is not started", 1, 1, verb_op_cancel },
 	{ "tree", "[NAME]", "what needs what", 0, 1, verb_tree },
+	{ "graph", "[NAME...] [--dot|--mermaid|--svg]", "the graph as lines, or as a picture", 0, -1, verb_graph },
 	{ "logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs },
 	{ "events", "[NAME] [-f] [-n N] [--since TIME]", "what happened, and what caused it", 0, 1, verb_events },
 	{ "critical-chain", "[NAME|OPERATION]", "the longest path of the last start, and where its time went", 0, 1,
@@ -48,7 +49,7 @@ const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
 	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
+	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -76,6 +77,9 @@ static const struct option options[] = {
 	{ "start", no_argument, NULL, OPT_START },
 	{ "at", required_argument, NULL, OPT_AT },
 	{ "full", no_argument, NULL, OPT_FULL },
+	{ "dot", no_argument, NULL, OPT_DOT },
+	{ "mermaid", no_argument, NULL, OPT_MERMAID },
+	{ "svg", no_argument, NULL, OPT_SVG },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "tag", required_argument, NULL, OPT_TAG },
@@ -200,6 +204,9 @@ static int take_option(struct cli *c, int opt)
 	case OPT_START: c->start = true; break;
 	case OPT_AT: c->at = optarg; break;
 	case OPT_FULL: c->full = true; break;
+	case OPT_DOT: c->format = "dot"; break;
+	case OPT_MERMAID: c->format = "mermaid"; break;
+	case OPT_SVG: c->format = "svg"; break;
 	case OPT_DRY_RUN: c->dry_run = true; break;
 	case OPT_ALL: c->all = true; break;
 	case OPT_TAG: c->tag = optarg; break;

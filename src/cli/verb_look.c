@@ -109,6 +109,51 @@ int verb_tree(struct cli *c)
 	return 0;
 }
 
+/* ---- graph ------------------------------------------------------------------------- */
+
+static void print_edges(struct cli *c, const json_t *graph)
+{
+	struct table t = { 0 };
+	json_t *e;
+	size_t i;
+
+	table_row(&t, (const char *const[]){ "FROM", "STATUS", "KIND", "TO", "CONDITION", "GATE", NULL });
+	json_array_foreach (json_object_get(graph, "edges"), i, e) {
+		json_t *kind = json_object_get(e, "kind"), *k;
+		auto_str kinds = { 0 };
+		size_t n;
+
+		if (json_is_string(kind))
+			str_add(&kinds, json_string_value(kind));
+		json_array_foreach (kind, n, k)
+			str_fmt(&kinds, "%s%s", n ? "," : "", json_string_value(k));
+		table_row(&t, (const char *const[]){ text_of(e, "from"), text_of(e, "status"), str_text(&kinds),
+				  text_of(e, "to"), text_of(e, "condition"), text_of(e, "gate"), NULL });
+	}
+	table_print(&t, c);
+}
+
+int verb_graph(struct cli *c)
+{
+	json_t *names = json_array();
+	int status;
+
+	for (int i = 0; i < c->n; i++)
+		json_array_append_new(names, json_string(c->args[i]));
+	json_t *v = cli_call(c, "graph.get",
+	    json_pack("{s:o, s:s}", "names", names, "format", c->format ? c->format : "json"), &status);
+	if (!v)
+		return status;
+	if (c->json)
+		return cli_json(v);
+	if (c->format)
+		fputs(text_of(v, "text"), stdout);
+	else
+		print_edges(c, v);
+	json_decref(v);
+	return 0;
+}
+
 /* ---- logs ----------------------------------------------------------------------------- */
 
 static void print_lines(struct cli *c, const json_t *answer)
