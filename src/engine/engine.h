@@ -366,6 +366,9 @@ bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id
 const char *engine_gate_text(const struct engine *en, gate_id gate);
 /* The unit that this one's conflict waits for, or ID_NONE. */
 unit_id engine_conflict_of(const struct engine *en, unit_id u);
+/* Some that are demanded and pull this one in, at most `max`; their number.  A hub has
+ * thousands: few of its edges are looked at. */
+size_t engine_needed_by(const struct engine *en, unit_id u, unit_id *out, size_t max);
 /* One that this one conflicts with and that is active now, whoever waits; or ID_NONE. */
 unit_id engine_conflict_active(const struct engine *en, unit_id u);
 /* Names of units with an edge to this one. */

@@ -216,6 +216,26 @@ bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id
 	return e != ID_NONE;
 }
 
+#define NEEDED_BY_LOOKS 16
+
+size_t engine_needed_by(const struct engine *en, unit_id u, unit_id *out, size_t max)
+{
+	size_t n = 0, looked = 0;
+
+	for_in (en, u, e) {
+		unit_id by = en->jobs.v[en->edges.v[e].from].unit;
+		bool known = by == u || !(en->edges.v[e].is->kinds & DEP_PULLS);
+
+		if (n == max || ++looked > NEEDED_BY_LOOKS)
+			break;
+		for (size_t i = 0; i < n; i++)
+			known = known || out[i] == by;
+		if (!known && engine_demanded(en, by))
+			out[n++] = by;
+	}
+	return n;
+}
+
 unit_id engine_conflict_active(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];

@@ -293,21 +293,16 @@ void events_job(struct daemon *d, const struct effect *fx)
 
 void events_add_demand(struct daemon *d, struct str *out, unit_id unit)
 {
-	struct strv names = {0};
-	size_t n = 0;
+	unit_id by[NAMES_MAX];
+	size_t n = engine_needed_by(d->engine, unit, by, countof(by));
+	struct unit_view u;
 
-	engine_dependents(d->engine, unit, false, &names);
 	str_add_char(out, '[');
-	for (size_t i = 0; i < names.n && n < NAMES_MAX; i++) {
-		unit_id by = engine_find(d->engine, names.v[i]);
-
-		if (by == ID_NONE || by == unit || !engine_demanded(d->engine, by))
-			continue;
-		str_add(out, n++ ? "," : "");
-		json_add_text(out, names.v[i]);
+	for (size_t i = 0; i < n; i++) {
+		str_add(out, i ? "," : "");
+		json_add_text(out, engine_unit(d->engine, by[i], &u) ? u.name : NULL);
 	}
 	str_add_char(out, ']');
-	strv_release(&names);
 }
 
 void events_unit(struct daemon *d, const struct effect *fx)
@@ -333,7 +328,7 @@ void events_unit(struct daemon *d, const struct effect *fx)
 		add_open(d, &fact, fx->unit, fx->to == SERVICE_DEGRADED ? OPEN_ANY : OPEN_WAITING);
 	if ((fx->to == SERVICE_RUNNING || fx->to == SERVICE_EXITED) && fx->unit < d->units.n)
 		add_field(&fact, "who", d->units.v[fx->unit].who);
-	if (fx->to == SERVICE_RUNNING && u.wanted == WANTED_IGNORE) {
+	if (fx->to == SERVICE_RUNNING) {
 		str_add(&fact, ",\"needed_by\":");
 		events_add_demand(d, &fact, fx->unit);
 	}

@@ -227,6 +227,8 @@ static bool take_event(const struct store_event *e, void *ctx)
 		json_object_set(r->o, "wanted", json_object_get(fact, "to"));
 	} else if (text_eq(kind, "definition") && !r->defined_seen) {
 		r->defined_seen = true;
+		if (!r->unit_seen)
+			set_int(r->o, "since", e->time);
 		json_object_set_new(r->o, "known",
 		    json_boolean(
 			!text_eq(json_string_value(json_object_get(fact, "to")), "removed")));
