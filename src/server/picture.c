@@ -112,8 +112,10 @@ static json_t *now(struct daemon *d, const char *name)
 	json_object_set_new(o, "jobs", jobs);
 	events_add_open(d, &open, id, open_edges_of(u.state), OPEN_MAX);
 	set_list(o, "open", &open);
-	events_add_demand(d, &needed, id);
-	set_list(o, "needed_by", &needed);
+	if (u.state == SERVICE_RUNNING) {
+		events_add_demand(d, &needed, id);
+		set_list(o, "needed_by", &needed);
+	}
 	return o;
 }
 

@@ -5,12 +5,14 @@
 
 #define DEPTH_MAX 24 /* levels of the tree; what lies between is counted */
 #define WALK_MAX 20000
+#define EDGES_MAX 2000 /* looked at for one answer: a dense graph has a hundred thousand */
 
 struct why {
 	struct daemon *d;
 	struct instant at;
 	usec_wall now;
 	json_t *seen; /* names whose causes were told */
+	size_t edges;
 };
 
 static const char *text_in(const json_t *o, const char *key)
@@ -355,8 +357,9 @@ static void add_edge(
 {
 	const char *name = text_in(p, "name"), *to = text_in(e, "target");
 	bool gate = text_in(e, "gate") || json_is_true(json_object_get(e, "gate_only"));
-	json_t *target = gate ? NULL : picture_of(w->d, to, &w->at);
-	bool leaf = gate || !target || json_is_false(json_object_get(target, "known"));
+	bool told = !gate && json_object_get(w->seen, to);
+	json_t *target = gate || told ? NULL : picture_of(w->d, to, &w->at);
+	bool leaf = !told && (gate || !target || json_is_false(json_object_get(target, "known")));
 	auto_str fact = {0};
 
 	if (holds_by_now(e, target, n_open) || (!leaf && is(p, "state", "inactive"))) {
@@ -367,7 +370,7 @@ static void add_edge(
 	json_t *n = node(name, &fact, int_in(e, "since"));
 	if (leaf)
 		advise_edge(p, e, target, n);
-	else if (strcmp(to, name) != 0) /* a sibling speaks for itself */
+	else if (target && strcmp(to, name) != 0) /* a sibling speaks for itself */
 		add_target(w, json_incref(target), json_object_get(n, "because"), depth + 1);
 	json_decref(target);
 	json_array_append_new(into, n);
@@ -386,7 +389,8 @@ static void add_causes(struct why *w, const json_t *p, json_t *into, int depth)
 		json_array_append_new(into, conflict_node(p));
 	json_array_foreach(jobs, i, v) if (is_trouble(p, v))
 	    json_array_append_new(into, job_node(w, p, v));
-	json_array_foreach(open, i, v) add_edge(w, p, v, json_array_size(open), into, depth);
+	json_array_foreach(open, i, v) if (w->edges++ < EDGES_MAX)
+	    add_edge(w, p, v, json_array_size(open), into, depth);
 	if (is(p, "reason", "dependency_stopped") && text_in(p, "reason_subject")) {
 		json_t *by = picture_of(w->d, text_in(p, "reason_subject"), &w->at);
 
