@@ -47,6 +47,7 @@ void engine_free(struct engine *en)
 	free(en->tokens.v);
 	free(en->dirty.v);
 	free(en->recount.v);
+	free(en->failures.v);
 	free(en->pulls.v);
 	free(en->stops.v);
 	free(en->release.v);
@@ -127,6 +128,8 @@ void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, co
 	if (j == ID_NONE || !job_state_has_process(en->jobs.v[j].core.state))
 		return;
 	remember_why(en, token, healthy ? NULL : why);
+	if (!healthy && en->jobs.v[j].health != HEALTH_BAD && en->jobs.v[j].core.state == JOB_READY)
+		en->jobs.v[j].failed_at = ++en->moment;
 	en->jobs.v[j].health = healthy ? HEALTH_GOOD : HEALTH_BAD;
 	unit_touch(en, en->jobs.v[j].unit);
 	run_passes(en, now);

@@ -65,6 +65,7 @@ struct engine_unit_spec {
 	const char *name;
 	uint64_t revision; /* of what was written; when it changes, results of one-shots are forgotten */
 	bool is_run;      /* ad hoc: begins at once, is gone when it ended */
+	bool abort_on_failure; /* of a run: the first failure stops the rest */
 	bool class_system;
 	bool critical;
 	enum wanted wanted; /* taken at first registration only */

@@ -96,7 +96,8 @@ struct facts facts_of(const struct engine *en, unit_id u)
 		f.process = f.process || (job_state_has_process(c->state) && !virtual);
 		f.was_executed = f.was_executed || c->was_executed;
 		f.blocked = f.blocked || (c->state == JOB_WAITING_DEPS && jb->n_blocked);
-		f.failed = f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED;
+		f.failed = f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED ||
+		    (c->state == JOB_CANCELLED && !un->stopping); /* an action alone was stopped */
 		f.gone = f.gone || (c->state == JOB_SUCCEEDED && !jb->is->policy.one_shot);
 		f.first_over = f.first_over || (c->failures && !job_is_ready(jb));
 		f.ended = f.ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
@@ -130,7 +131,7 @@ static enum service_state state_of_parts(const struct engine *en, unit_id u)
 	}
 	unsigned moving = n[JOB_STARTING] + n[JOB_RUNNING] + n[JOB_RETRYING] + n[JOB_PENDING] +
 	    n[JOB_STOPPING];
-	unsigned failed = n[JOB_FAILED] + n[JOB_SKIPPED];
+	unsigned failed = n[JOB_FAILED] + n[JOB_SKIPPED] + n[JOB_CANCELLED];
 
 	if (failed)
 		return moving || n[JOB_READY] ? SERVICE_DEGRADED : SERVICE_FAILED;
@@ -298,28 +299,66 @@ bool edge_is_ticking(const struct engine *en, edge_id e)
 	return f->was_executed && !f->waiting;
 }
 
+static bool job_is_up(const struct job *j)
+{
+	return !j->is->policy.virtual && (j->core.state == JOB_RUNNING || j->core.state == JOB_READY);
+}
+
 static bool job_failed_meanwhile(const struct job *jb)
 {
-	return !job_is_ready(jb) && (jb->core.failures || jb->core.state == JOB_FAILED);
+	const struct job_core *c = &jb->core;
+
+	return !job_is_ready(jb) && (c->failures || c->reason == REASON_DEPENDENCY_FAILED ||
+	    c->state == JOB_FAILED || c->state == JOB_SKIPPED || c->state == JOB_CANCELLED);
+}
+
+/* Is its target one whose failures matter: there, and not told to stop? */
+static bool target_may_fail(const struct engine *en, const struct edge *ed)
+{
+	return (ed->is->kinds & DEP_REQUIRES) && !ed->is->gate_only && target_is_known(en, ed) &&
+	    ed->is->condition != COND_COMPLETED && en->units.v[ed->to_unit].live &&
+	    !en->units.v[ed->to_unit].stopping;
 }
 
 bool edge_is_broken(const struct engine *en, edge_id e)
 {
 	const struct edge *ed = &en->edges.v[e];
-	const struct job *from = &en->jobs.v[ed->from];
 
-	if (!(ed->is->kinds & DEP_REQUIRES) || ed->is->gate_only || !target_is_known(en, ed) ||
-	    ed->is->condition == COND_COMPLETED || ed->is->condition == COND_SUCCEEDED ||
-	    from->is->policy.virtual ||
-	    (from->core.state != JOB_RUNNING && from->core.state != JOB_READY) ||
-	    !en->units.v[ed->to_unit].live || edge_target_holds(en, e))
+	if (!target_may_fail(en, ed) || ed->is->condition == COND_SUCCEEDED ||
+	    !job_is_up(&en->jobs.v[ed->from]))
 		return false;
-	if (ed->to_job != ID_NONE)
-		return job_failed_meanwhile(&en->jobs.v[ed->to_job]);
+	bool holds = edge_target_holds(en, e);
+	for_jobs (en, ed->to_unit, j) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (ed->to_job != ID_NONE && ed->to_job != j)
+			continue;
+		if (job_is_unhealthy(jb) || (!holds && job_failed_meanwhile(jb)))
+			return true;
+	}
+	return false;
+}
+
+bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since)
+{
+	const struct edge *ed = &en->edges.v[e];
+
+	if (!target_may_fail(en, ed))
+		return false;
 	for_jobs (en, ed->to_unit, j)
-		if (job_failed_meanwhile(&en->jobs.v[j]))
+		if ((ed->to_job == ID_NONE || ed->to_job == j) && en->jobs.v[j].failed_at > since)
 			return true;
 	return false;
+}
+
+/* Its `on_failure` is due: the target failed after the dependent was spawned. */
+bool edge_is_failing(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+	const struct job *from = &en->jobs.v[ed->from];
+
+	return ed->is->on_failure != ON_FAILURE_KEEP && job_is_up(from) && !from->stop_mark &&
+	    edge_target_failed(en, e, from->spawned_at);
 }
 
 /* ---- in words ------------------------------------------------------------ */

@@ -146,7 +146,15 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 
 	if (c->stop) {
 		c->completed = true;
-		end(st, JOB_CANCELLED, REASON_CANCELLED);
+		end(st, JOB_CANCELLED,
+		    c->reason == REASON_DEPENDENCY_FAILED ? c->reason : REASON_CANCELLED);
+		return;
+	}
+	if (c->reason == REASON_DEPENDENCY_FAILED) { /* no failure of its own: it does not count */
+		c->attempts -= c->attempts > 0;
+		c->executed = c->exited = false;
+		act(st, JOB_VERB_DISARM, 0);
+		wait_for_edges(st);
 		return;
 	}
 	if (wants_another(p, c, success) && w->demanded) {
@@ -285,6 +293,7 @@ static void on_alive(struct job_step *st, const struct job_policy *p, const stru
 			terminate(st, p, p->one_shot ? REASON_TIMEOUT : REASON_START_TIMEOUT);
 		break;
 	case JOB_EV_PROBE: terminate(st, p, REASON_PROBE_FAILED); break;
+	case JOB_EV_DEP_FAILED: terminate(st, p, REASON_DEPENDENCY_FAILED); break;
 	case JOB_EV_STOP: terminate(st, p, REASON_CANCELLED); break;
 	case JOB_EV_KILL:
 		terminate(st, p, REASON_CANCELLED);
@@ -348,6 +357,7 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 	case JOB_EV_BLOCK:
 	case JOB_EV_READY:
 	case JOB_EV_PROBE:
+	case JOB_EV_DEP_FAILED:
 	case JOB_EVENT_COUNT: break;
 	}
 }

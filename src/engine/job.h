@@ -37,6 +37,7 @@
 	X(JOB_EV_EMPTY,     "empty",     "nothing of its process set is left")              \
 	X(JOB_EV_TIMER,     "timer",     "the job's one timer ran out")                     \
 	X(JOB_EV_PROBE,     "probe",     "a probe that restarts crossed its threshold")     \
+	X(JOB_EV_DEP_FAILED,"dep_failed","what it requires failed, and the edge says restart or stop")\
 	X(JOB_EV_STOP,      "stop",      "a stop was asked for, and it is this job's turn") \
 	X(JOB_EV_KILL,      "kill",      "the deadline of the whole stop is over")
 ENUM_DECLARE(job_event, JOB_EVENT_LIST, JOB_EVENT_COUNT);

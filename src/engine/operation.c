@@ -126,7 +126,7 @@ static char *step_reason(const struct engine *en, const struct unit *un, bool st
 	const struct edge *ed = un->pulled_by == ID_NONE ? NULL : &en->edges.v[un->pulled_by];
 
 	if (!start)
-		return un->cascaded && un->reason_unit != ID_NONE ?
+		return un->stop_reason == REASON_DEPENDENCY_STOPPED && un->reason_unit != ID_NONE ?
 			   text_fmt("it requires %s", unit_title(en, un->reason_unit)) :
 			   text_dup("asked for");
 	if (!ed || !ed->used)
@@ -245,6 +245,8 @@ static void op_fail_on(struct engine *en, struct op *op, unit_id u)
 	auto_str text = { 0 };
 	enum err code = ERR_START_FAILED;
 
+	if (!en->units.v[u].live && en->units.v[u].reason == REASON_DEPENDENCY_FAILED)
+		code = ERR_DEPENDENCY_FAILED;
 	if (en->units.v[u].facts.blocked && !en->units.v[u].facts.failed)
 		code = blocked_code(en, u, &text);
 	else

@@ -271,6 +271,7 @@ static void spawn(struct engine *en, job_id j)
 	jb->token = en->next_token++;
 	token_put(en, jb->token, j);
 	jb->health = HEALTH_UNKNOWN;
+	jb->spawned_at = ++en->moment;
 	jb->restarts += jb->attempt > 0;
 	jb->attempt++;
 	free(jb->why);
@@ -337,6 +338,22 @@ static void record_step(struct engine *en, job_id j, enum job_state from, enum j
 		op_step_record(en, un->stop_cause, "stop", j);
 }
 
+/* An end that nobody asked for; what a failed dependency did to it is told by failure.c. */
+static bool is_unplanned(const struct engine *en, job_id j, enum job_event ev, const struct job_exit *x)
+{
+	const struct job *jb = &en->jobs.v[j];
+
+	if (ev == JOB_EV_UNHOLD) {
+		for_out (en, j, e)
+			if (edge_target_failed(en, e, jb->spawned_at))
+				return true;
+		return false;
+	}
+	return (ev == JOB_EV_EXITED || ev == JOB_EV_NO_EXEC) && !jb->core.stop &&
+	    !(jb->core.state == JOB_STOPPING && jb->core.reason == REASON_DEPENDENCY_FAILED) &&
+	    !(x && jb->is->policy.one_shot && x->success);
+}
+
 void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
 {
@@ -345,6 +362,10 @@ void job_event_now(
 	enum job_state from = jb->core.state;
 	bool tracked = job_tracks_edges(jb);
 
+	if (is_unplanned(en, j, ev, x))
+		jb->failed_at = ++en->moment;
+	if (jb->is->policy.virtual && ev == JOB_EV_RELEASE)
+		jb->spawned_at = ++en->moment;
 	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
 		w.demanded = engine_demanded(en, jb->unit) && !en->shutdown;
 		w.chance = chance(en);
@@ -356,6 +377,8 @@ void job_event_now(
 		edges_idle(en, now, j);
 	for (size_t i = 0; i < st.n; i++)
 		perform(en, now, j, st.act[i].verb, st.act[i].after);
+	if (en->jobs.v[j].dep_failed && !job_state_has_process(st.core.state))
+		job_leaves_stop(en, j); /* it waits for its edges: its turn is over */
 	if (st.core.state != from) {
 		jb = &en->jobs.v[j];
 		jb->since = now;
@@ -400,7 +423,7 @@ void job_leaves_stop(struct engine *en, job_id j)
 
 	if (jb->stop_mark)
 		en->n_stop_marked--;
-	jb->stop_mark = false;
+	jb->stop_mark = jb->dep_failed = false;
 	jb->stop_waits = 0;
 	job_uncount_stops(en, j);
 }
@@ -412,7 +435,7 @@ static void take_turn(struct engine *en, msec now, job_id j)
 	jb->queued_stop = false;
 	if (!jb->used || !jb->stop_mark || jb->stop_waits)
 		return;
-	job_event_now(en, now, j, JOB_EV_STOP, NULL);
+	job_event_now(en, now, j, jb->dep_failed ? JOB_EV_DEP_FAILED : JOB_EV_STOP, NULL);
 	if (!job_state_has_process(en->jobs.v[j].core.state))
 		job_leaves_stop(en, j);
 }
@@ -522,6 +545,8 @@ static void tell_edge(struct engine *en, msec now, edge_id e)
 		edge_derive(en, now, e);
 		job_counted(en, now, ed->from);
 	}
+	if (edge_is_failing(en, e))
+		ids_push(&en->failures, e);
 	bool broken = edge_is_broken(en, e);
 	if (broken == ed->broken)
 		return;
@@ -546,6 +571,14 @@ static void skip_blocked(struct engine *en, msec now, unit_id u)
 	}
 }
 
+static bool aborts(const struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	return un->spec && un->spec->is.abort_on_failure && un->live && !un->stopping &&
+	    un->facts.failed && !un->facts.ended;
+}
+
 static void refresh(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
@@ -564,12 +597,14 @@ static void refresh(struct engine *en, msec now, unit_id u)
 	publish(en, now, u);
 	for_jobs (en, u, j)
 		for_out (en, j, e) /* a job that began or ceased to run */
-			if (en->edges.v[e].broken != edge_is_broken(en, e))
+			if (en->edges.v[e].broken != edge_is_broken(en, e) || edge_is_failing(en, e))
 				tell_edge(en, now, e);
 	for_in (en, u, e)
 		tell_edge(en, now, e);
 	if (en->units.v[u].is_run && en->units.v[u].live)
 		skip_blocked(en, now, u);
+	if (aborts(en, u))
+		run_abort(en, now, u);
 	if (en->units.v[u].conflicts.n && !en->units.v[u].facts.active)
 		conflict_over(en, u);
 	ops_unit_changed(en, now, u);
@@ -586,6 +621,8 @@ void run_passes(struct engine *en, msec now)
 			refresh(en, now, id);
 		else if (en->restoring)
 			return;
+		else if (ids_pop(&en->failures, &id))
+			edge_failed(en, id);
 		else if (ids_pop(&en->pulls, &id))
 			unit_pull(en, now, id);
 		else if (ids_pop(&en->stops, &id))

@@ -19,7 +19,8 @@ struct engine *engine_copy(const struct engine *from)
 	*to = *from;
 	to->original = from;
 	to->by_name = to->gate_by_key = (struct map){0};
-	to->dirty = to->recount = to->pulls = to->stops = to->release = (struct ids){0};
+	to->dirty = to->recount = to->failures = (struct ids){ 0 };
+	to->pulls = to->stops = to->release = (struct ids){ 0 };
 	memset(&to->ops, 0, sizeof(to->ops));
 	memset(&to->watches, 0, sizeof(to->watches));
 	memset(&to->effects, 0, sizeof(to->effects));

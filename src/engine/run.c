@@ -20,9 +20,11 @@ static void call_back(struct engine *en, unit_id u)
 		unit_id from = en->jobs.v[en->edges.v[e].from].unit;
 		const struct unit *d = &en->units.v[from];
 
-		if (!d->live && !d->stopping && d->reason == REASON_DEPENDENCY_STOPPED &&
-		    (en->edges.v[e].is->kinds & DEP_REQUIRES) && d->reason_unit != ID_NONE &&
-		    en->units.v[d->reason_unit].live)
+		if (d->live || d->stopping || !(en->edges.v[e].is->kinds & DEP_REQUIRES) ||
+		    d->reason_unit == ID_NONE)
+			continue;
+		if (d->reason == REASON_DEPENDENCY_STOPPED ? en->units.v[d->reason_unit].live :
+		    d->reason == REASON_DEPENDENCY_FAILED && d->reason_unit == u)
 			unit_pull_later(en, from, ID_NONE);
 	}
 }
@@ -57,7 +59,7 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 {
 	struct unit *un = &en->units.v[u];
 	struct op *op = op_by_id(en, cause);
-	bool fresh = !un->live, changed = false;
+	bool fresh = !un->live, new_run = fresh, changed = false;
 
 	if (un->stopping) {
 		if (cause || !un->start_after_stop) { /* automation takes nothing over */
@@ -71,7 +73,7 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 		return;
 	}
 	if (fresh || ((un->facts.failed || un->facts.gone) && !un->facts.process)) {
-		un->live = true;
+		un->live = new_run = true;
 		run_number(en, u, cause, pulled_by);
 	}
 	for_jobs (en, u, j) {
@@ -89,7 +91,7 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 	un = &en->units.v[u];
 	un->facts = facts_of(en, u);
 	unit_touch(en, u);
-	if (fresh)
+	if (new_run)
 		call_back(en, u);
 }
 
@@ -101,8 +103,8 @@ void unit_stopped(struct engine *en, msec now, unit_id u)
 	un->live = false;
 	watches_stopped(en, u);
 	un->conflict_with = ID_NONE;
-	un->reason = un->cascaded ? REASON_DEPENDENCY_STOPPED : REASON_CANCELLED;
-	if (!un->cascaded)
+	un->reason = un->stop_reason;
+	if (un->reason == REASON_CANCELLED)
 		un->reason_unit = ID_NONE;
 	effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u, .reason = un->reason });
 	if (un->definition_changed && !en->original)
@@ -110,12 +112,12 @@ void unit_stopped(struct engine *en, msec now, unit_id u)
 	un = &en->units.v[u];
 	bool again = un->start_after_stop;
 	un->start_after_stop = false;
-	un->cascaded = false;
+	un->stop_reason = REASON_NONE;
 	un->facts = facts_of(en, u);
 	if (again && !en->shutdown)
 		unit_begin(en, now, u, un->cause, un->pulled_by);
-	else if (un->reason_unit != ID_NONE && en->units.v[un->reason_unit].live &&
-		 !en->units.v[un->reason_unit].stopping)
+	else if (un->reason == REASON_DEPENDENCY_STOPPED && un->reason_unit != ID_NONE &&
+		 en->units.v[un->reason_unit].live && !en->units.v[un->reason_unit].stopping)
 		unit_pull_later(en, u, ID_NONE);
 }
 

@@ -3,22 +3,34 @@
  */
 #include "engine/world.h"
 
+void job_mark_turn(struct engine *en, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	en->n_stop_marked += !jb->stop_mark;
+	jb->stop_mark = true;
+	if (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY) {
+		jb->timer_gen++; /* a start timeout does not end it out of its turn */
+		jb->deadline = MSEC_NEVER;
+	}
+}
+
+void job_mark_stop(struct engine *en, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+
+	if (job_state_is_end(jb->core.state) || jb->core.state == JOB_CREATED)
+		return;
+	if (!jb->stop_mark || jb->dep_failed)
+		job_mark_turn(en, j);
+	jb->dep_failed = false;
+	jb->core.stop = true; /* no further attempt, whatever comes first */
+}
+
 static void mark_jobs(struct engine *en, unit_id u)
 {
-	for_jobs (en, u, j) {
-		struct job *jb = &en->jobs.v[j];
-
-		if (jb->stop_mark || job_state_is_end(jb->core.state) ||
-		    jb->core.state == JOB_CREATED)
-			continue;
-		jb->stop_mark = true;
-		jb->core.stop = true; /* no further attempt, whatever comes first */
-		if (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY) {
-			jb->timer_gen++; /* nor does a start timeout end it out of its turn */
-			jb->deadline = MSEC_NEVER;
-		}
-		en->n_stop_marked++;
-	}
+	for_jobs (en, u, j)
+		job_mark_stop(en, j);
 }
 
 static bool orders(const struct engine *en, edge_id e, unit_id u, job_id j)
@@ -88,7 +100,7 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		unit_id u = c->v[i].unit;
 		struct unit *un = &en->units.v[u];
 
-		if (!again) /* else a start goes on waiting: it comes back */
+		if (!again && cause) /* else a start goes on waiting: it comes back, or hears why not */
 			supersede(en, u, true, cause);
 		un = &en->units.v[u];
 		if (!again && un->start_after_stop) {
@@ -100,12 +112,15 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		un->stopping = true;
 		un->stop_cause = cause;
 		edge_id by = c->v[i].by; /* of an unneeded target: the edge to itself */
-		un->cascaded = by != ID_NONE && !again && en->edges.v[by].to_unit != u;
-		if (un->cascaded) { /* the one that was asked for, not the link in between */
-			unit_id near = en->edges.v[by].to_unit;
+		bool cascaded = by != ID_NONE && !again && en->edges.v[by].to_unit != u;
+		un->stop_reason = cascaded ? REASON_DEPENDENCY_STOPPED : REASON_CANCELLED;
+		if (cascaded) { /* the one that was asked for, not the link in between */
+			const struct unit *near = &en->units.v[en->edges.v[by].to_unit];
 
-			un->reason_unit = en->units.v[near].cascaded && en->units.v[near].reason_unit != ID_NONE ?
-				en->units.v[near].reason_unit : near;
+			un->reason_unit = near->stop_reason == REASON_DEPENDENCY_STOPPED &&
+					near->reason_unit != ID_NONE ?
+				    near->reason_unit :
+				    en->edges.v[by].to_unit;
 		}
 		mark_jobs(en, u);
 		un->facts = facts_of(en, u);
@@ -115,4 +130,12 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 	for (size_t i = 0; i < c->n; i++)
 		for_jobs (en, c->v[i].unit, j)
 			queue_turn(en, j);
+}
+
+void jobs_take_turns(struct engine *en, const struct ids *jobs)
+{
+	for (size_t i = 0; i < jobs->n; i++)
+		count_turns(en, en->jobs.v[jobs->v[i]].unit);
+	for (size_t i = 0; i < jobs->n; i++)
+		queue_turn(en, jobs->v[i]);
 }

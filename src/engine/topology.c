@@ -535,7 +535,8 @@ bool engine_remove(struct engine *en, msec now, const char *name)
 			return false;
 	struct unit *un = &en->units.v[u];
 	un->live = un->is_run = un->definition_changed = un->stopping = false;
-	un->start_after_stop = un->cascaded = false;
+	un->start_after_stop = false;
+	un->stop_reason = REASON_NONE;
 	un->placeholder = text_dup(un->name);
 	map_remove(&en->by_name, un->name);
 	un->name = un->placeholder;

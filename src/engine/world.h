@@ -53,14 +53,14 @@ struct unit {
 	bool used, registered, is_run, definition_changed;
 	bool live;
 	bool stopping;        /* in a stop set */
-	bool cascaded;        /* stopped because of stop_subject */
 	bool dirty, start_after_stop;
 	bool pull_queued;     /* automation looks at it in this pass */
 	bool run_over;        /* EFFECT_RUN_ENDED was given for this run */
 	enum wanted wanted;
 	enum service_state state; /* as last published */
 	enum reason reason;
-	unit_id reason_unit;  /* of dependency_stopped, conflict */
+	enum reason stop_reason; /* while stopping: cancelled, or what reason_unit did */
+	unit_id reason_unit;  /* of dependency_stopped, dependency_failed, conflict */
 	unit_id conflict_with; /* may not execute while that one is active */
 	msec since;
 	uint64_t run;
@@ -82,7 +82,8 @@ struct job {
 	unit_id unit;
 	job_id next;          /* in the unit, or of the free list */
 	bool used, queued_release, queued_recount, queued_stop;
-	bool stop_mark;       /* in a stop set and not ended */
+	bool stop_mark;       /* has a turn to stop, and its process is not gone */
+	bool dep_failed;      /* that turn comes from a failed dependency */
 	struct spec *spec;
 	const struct engine_job_spec *is;
 	struct job_core core;
@@ -94,6 +95,7 @@ struct job {
 	uint32_t timer_gen;
 	msec deadline, since;
 	enum job_health health; /* in this attempt */
+	uint64_t spawned_at, failed_at; /* moments: which came first (failure.c) */
 	char *why;            /* last error text; owned, NULL in a copy */
 };
 
@@ -181,10 +183,11 @@ struct engine {
 	struct map by_name;  /* unit name -> index + 1 */
 	struct map gate_by_key;
 	const struct engine *original; /* of a copy: whose maps are asked */
-	struct ids dirty, recount, pulls, stops, release;
+	struct ids dirty, recount, failures, pulls, stops, release;
 	VEC(struct token_slot) tokens; /* open addressing, token -> job */
 	size_t n_tokens;
 	uint64_t next_token, next_op, next_run, rng;
+	uint64_t moment; /* counts spawns and failures */
 	uint32_t epoch;
 	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
 	uint32_t n_mentions; /* entries in conflict lists, over all units */
@@ -224,6 +227,8 @@ enum run_state facts_run_state(const struct engine *en, unit_id u);
 enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wanted);
 bool edge_is_ticking(const struct engine *en, edge_id e);
 bool edge_is_broken(const struct engine *en, edge_id e);
+bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since);
+bool edge_is_failing(const struct engine *en, edge_id e);
 bool edge_target_holds(const struct engine *en, edge_id e); /* the condition alone */
 void edge_describe(const struct engine *en, edge_id e, struct str *out);
 bool job_tracks_edges(const struct job *j);
@@ -296,8 +301,15 @@ void unit_stopped(struct engine *en, msec now, unit_id u);
 void unit_pull(struct engine *en, msec now, unit_id u); /* automation; from the pulls queue */
 void begin_members(struct engine *en, msec now, const struct closure *c, op_id cause);
 
+/* failure.c */
+void edge_failed(struct engine *en, edge_id e);
+void run_abort(struct engine *en, msec now, unit_id u);
+
 /* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
+void job_mark_stop(struct engine *en, job_id j); /* no further attempt */
+void job_mark_turn(struct engine *en, job_id j);
+void jobs_take_turns(struct engine *en, const struct ids *jobs); /* those that are marked */
 
 /* plan.c */
 struct engine *engine_copy(const struct engine *from); /* engine_free() */
