@@ -261,6 +261,7 @@ msec engine_deadline(const struct engine *en); /* MSEC_NEVER: no timer is armed 
 	X(EFFECT_GATE_WATCH,"gate_watch","tell engine_gate_open once this gate answers")   \
 	X(EFFECT_GATE_DROP, "gate_drop", "nobody waits for this gate any more")            \
 	X(EFFECT_JOB,       "job",       "a job changed its state; record it")             \
+	X(EFFECT_JOB_TURN,  "job_turn",  "a job will be told to end; record it")            \
 	X(EFFECT_UNIT,      "unit",      "a unit changed its state; record it")            \
 	X(EFFECT_EDGE,      "edge",      "an edge of a waiting job changed; record it")    \
 	X(EFFECT_WANTED,    "wanted",    "the operator's word changed; store it")          \

@@ -14,7 +14,8 @@
 static void mark(struct engine *en, struct ids *jobs, job_id j)
 {
 	job_mark_turn(en, j);
-	en->jobs.v[j].dep_failed = true;
+	en->jobs.v[j].core.dep_failed = true;
+	effect_push(en, (struct effect){ .kind = EFFECT_JOB_TURN, .unit = en->jobs.v[j].unit, .job = j });
 	ids_push(jobs, j);
 }
 
@@ -52,8 +53,8 @@ static void stop_job(struct engine *en, job_id j)
 {
 	struct ids jobs = { 0 };
 
-	mark(en, &jobs, j);
 	en->jobs.v[j].core.stop = true;
+	mark(en, &jobs, j);
 	jobs_take_turns(en, &jobs);
 	free(jobs.v);
 }
@@ -70,6 +71,22 @@ static void stop_service(struct engine *en, unit_id u, unit_id failed)
 	en->units.v[u].reason_unit = failed;
 	free(members.v);
 	free(asked.v);
+}
+
+/* Those whose turn had not come when the server was killed. */
+void failures_resume(struct engine *en)
+{
+	struct ids jobs = { 0 };
+
+	for (job_id j = 0; j < en->jobs.n; j++) {
+		const struct job *jb = &en->jobs.v[j];
+
+		if (jb->used && jb->core.dep_failed && !jb->stop_mark &&
+		    (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY))
+			mark(en, &jobs, j);
+	}
+	jobs_take_turns(en, &jobs);
+	free(jobs.v);
 }
 
 void edge_failed(struct engine *en, edge_id e)

@@ -77,7 +77,7 @@ static void spawn(struct job_step *st)
 
 	c->state = JOB_STARTING;
 	c->attempts++;
-	c->executed = c->exited = c->killed = c->ready = false;
+	c->executed = c->exited = c->killed = c->ready = c->dep_failed = false;
 	c->reason = REASON_NONE;
 	act(st, JOB_VERB_SPAWN, 0);
 }

@@ -88,6 +88,7 @@ struct job_exit {
 struct job_core {
 	enum job_state state;
 	bool stop;       /* a stop was asked for; no further attempt */
+	bool dep_failed; /* its turn to end comes from a failed dependency */
 	bool exited;     /* the leader of this attempt is gone, its set may not be */
 	bool executed;   /* in this attempt */
 	bool ready;      /* was, in this attempt */

@@ -377,7 +377,7 @@ void job_event_now(
 		edges_idle(en, now, j);
 	for (size_t i = 0; i < st.n; i++)
 		perform(en, now, j, st.act[i].verb, st.act[i].after);
-	if (en->jobs.v[j].dep_failed && !job_state_has_process(st.core.state))
+	if (en->jobs.v[j].core.dep_failed && !job_state_has_process(st.core.state))
 		job_leaves_stop(en, j); /* it waits for its edges: its turn is over */
 	if (st.core.state != from) {
 		jb = &en->jobs.v[j];
@@ -423,7 +423,7 @@ void job_leaves_stop(struct engine *en, job_id j)
 
 	if (jb->stop_mark)
 		en->n_stop_marked--;
-	jb->stop_mark = jb->dep_failed = false;
+	jb->stop_mark = jb->core.dep_failed = false;
 	jb->stop_waits = 0;
 	job_uncount_stops(en, j);
 }
@@ -435,7 +435,7 @@ static void take_turn(struct engine *en, msec now, job_id j)
 	jb->queued_stop = false;
 	if (!jb->used || !jb->stop_mark || jb->stop_waits)
 		return;
-	job_event_now(en, now, j, jb->dep_failed ? JOB_EV_DEP_FAILED : JOB_EV_STOP, NULL);
+	job_event_now(en, now, j, jb->core.dep_failed ? JOB_EV_DEP_FAILED : JOB_EV_STOP, NULL);
 	if (!job_state_has_process(en->jobs.v[j].core.state))
 		job_leaves_stop(en, j);
 }

@@ -104,7 +104,7 @@ static void restore_stops(struct engine *en)
 		bool stop = false;
 
 		for_jobs (en, u, j)
-			stop = stop || (en->jobs.v[j].core.stop &&
+			stop = stop || (en->jobs.v[j].core.stop && !en->jobs.v[j].core.dep_failed &&
 					   !job_state_is_end(en->jobs.v[j].core.state) &&
 					   en->jobs.v[j].core.state != JOB_CREATED);
 		if (stop)
@@ -134,6 +134,7 @@ void engine_restored(struct engine *en, msec now)
 		unit_touch(en, u);
 	}
 	en->restoring = false;
+	failures_resume(en);
 	ops_resume(en, now);
 	run_passes(en, now);
 }

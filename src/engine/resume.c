@@ -157,14 +157,9 @@ static void resume_cascade(struct engine *en, const struct member *m, op_id id)
 
 	if (un->stopping && !un->stop_cause)
 		un->stop_cause = id;
-	if (m->by == ID_NONE || !un->stopping || un->cascaded ||
-	    en->edges.v[m->by].to_unit == m->unit)
-		return;
-	unit_id near = en->edges.v[m->by].to_unit;
-	un->cascaded = true;
-	un->reason_unit = en->units.v[near].cascaded && en->units.v[near].reason_unit != ID_NONE
-			      ? en->units.v[near].reason_unit
-			      : near;
+	if (m->by != ID_NONE && un->stopping && un->stop_reason == REASON_CANCELLED &&
+	    en->edges.v[m->by].to_unit != m->unit)
+		unit_stops_along(en, m->unit, m->by);
 }
 
 static void resume_stop(struct engine *en, msec now, uint32_t slot, const struct ids *asked)

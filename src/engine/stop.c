@@ -21,9 +21,9 @@ void job_mark_stop(struct engine *en, job_id j)
 
 	if (job_state_is_end(jb->core.state) || jb->core.state == JOB_CREATED)
 		return;
-	if (!jb->stop_mark || jb->dep_failed)
+	if (!jb->stop_mark || jb->core.dep_failed)
 		job_mark_turn(en, j);
-	jb->dep_failed = false;
+	jb->core.dep_failed = false;
 	jb->core.stop = true; /* no further attempt, whatever comes first */
 }
 
@@ -93,6 +93,17 @@ static void count_all_turns(struct engine *en, const struct closure *c)
 			}
 }
 
+/* The reason names the one that was asked for, not the link in between. */
+void unit_stops_along(struct engine *en, unit_id u, edge_id by)
+{
+	unit_id near = en->edges.v[by].to_unit;
+	const struct unit *n = &en->units.v[near];
+	bool link = n->stop_reason == REASON_DEPENDENCY_STOPPED && n->reason_unit != ID_NONE;
+
+	en->units.v[u].stop_reason = REASON_DEPENDENCY_STOPPED;
+	en->units.v[u].reason_unit = link ? n->reason_unit : near;
+}
+
 /* The set stops, dependents first; who is in it already keeps its turn. */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again)
 {
@@ -112,16 +123,9 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		un->stopping = true;
 		un->stop_cause = cause;
 		edge_id by = c->v[i].by; /* of an unneeded target: the edge to itself */
-		bool cascaded = by != ID_NONE && !again && en->edges.v[by].to_unit != u;
-		un->stop_reason = cascaded ? REASON_DEPENDENCY_STOPPED : REASON_CANCELLED;
-		if (cascaded) { /* the one that was asked for, not the link in between */
-			const struct unit *near = &en->units.v[en->edges.v[by].to_unit];
-
-			un->reason_unit = near->stop_reason == REASON_DEPENDENCY_STOPPED &&
-					near->reason_unit != ID_NONE ?
-				    near->reason_unit :
-				    en->edges.v[by].to_unit;
-		}
+		un->stop_reason = REASON_CANCELLED;
+		if (by != ID_NONE && !again && en->edges.v[by].to_unit != u)
+			unit_stops_along(en, u, by);
 		mark_jobs(en, u);
 		un->facts = facts_of(en, u);
 		unit_touch(en, u);

@@ -83,7 +83,6 @@ struct job {
 	job_id next;          /* in the unit, or of the free list */
 	bool used, queued_release, queued_recount, queued_stop;
 	bool stop_mark;       /* has a turn to stop, and its process is not gone */
-	bool dep_failed;      /* that turn comes from a failed dependency */
 	struct spec *spec;
 	const struct engine_job_spec *is;
 	struct job_core core;
@@ -303,10 +302,12 @@ void begin_members(struct engine *en, msec now, const struct closure *c, op_id c
 
 /* failure.c */
 void edge_failed(struct engine *en, edge_id e);
+void failures_resume(struct engine *en);
 void run_abort(struct engine *en, msec now, unit_id u);
 
 /* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
 void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
+void unit_stops_along(struct engine *en, unit_id u, edge_id by);
 void job_mark_stop(struct engine *en, job_id j); /* no further attempt */
 void job_mark_turn(struct engine *en, job_id j);
 void jobs_take_turns(struct engine *en, const struct ids *jobs); /* those that are marked */

@@ -43,6 +43,7 @@ static const struct field service_fields[] = {
 	{ "source_path", { 0 }, F_STR, SERVICE(source.path), .internal = true },
 	{ "sources", { 0 }, F_STRV, SERVICE(sources), .internal = true },
 	{ "is_run", { 0 }, F_BOOL, SERVICE(is_run), .internal = true },
+	{ "abort_on_failure", { 0 }, F_BOOL, SERVICE(abort_on_failure), .internal = true },
 };
 const struct schema service_schema = { "a service", service_fields, countof(service_fields) };
 
@@ -218,6 +219,7 @@ bool run_def_read_json(
 		reader_error(&r, actions, NULL, "a run needs `actions`, a list");
 	else
 		read_run_actions(&r, actions, out);
+	out->abort_on_failure = json_is_true(json_object_get(params, "abort_on_failure"));
 	if (needs && needs->kind != NODE_NULL)
 		dependencies_read(&r, needs, DEP_REQUIRES, &out->dependencies);
 	mark_of_service(out);

@@ -212,9 +212,6 @@ static void check_names(struct reader *r, const struct node *n, const struct dep
 			    "`%s` is not a name", names[i]);
 	if (!dep_key(d) && !d->any.n && d->gate.kind == GATE_NONE)
 		reader_error(r, n, "name its `bin`, `crate` or `repo`", "a dependency names no target");
-	if (d->on_failure != ON_FAILURE_KEEP)
-		reader_warn(r, n, NULL, "on_failure = \"%s\" is kept but not acted on yet",
-		    on_failure_str(d->on_failure));
 	if (d->repo) {
 		const char *key = strrchr(d->repo, '/');
 

@@ -214,6 +214,7 @@ struct service_def {
 	struct strv sources; /* every source that contributes, e.g. paths */
 	struct place source;
 	bool is_run; /* an ad-hoc submission; never stored in the registry */
+	bool abort_on_failure; /* of a run: its first failure ends the other branches */
 };
 
 void place_release(struct place *p);

@@ -27,6 +27,7 @@ static bool acts(const struct effect *fx)
 	case EFFECT_GATE_WATCH:
 	case EFFECT_GATE_DROP: return true;
 	case EFFECT_JOB:
+	case EFFECT_JOB_TURN:
 	case EFFECT_UNIT:
 	case EFFECT_EDGE:
 	case EFFECT_WANTED:
@@ -88,6 +89,7 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 		records_job_changed(d, fx);
 		events_job(d, fx);
 		break;
+	case EFFECT_JOB_TURN: records_put_job(d, fx->job); break;
 	case EFFECT_UNIT:
 		records_put_run(d, fx->unit);
 		events_unit(d, fx);

@@ -223,6 +223,11 @@ struct job_slot *records_slot(struct daemon *d, job_id job)
 	return slot_in_run(d, &j, &u);
 }
 
+static const char *stop_cause_of(const struct job_core *c)
+{
+	return c->dep_failed ? (c->stop ? "dependency_stop" : "dependency") : c->stop ? "stop" : NULL;
+}
+
 void records_put_job(struct daemon *d, job_id job)
 {
 	struct job_view j;
@@ -257,7 +262,7 @@ void records_put_job(struct daemon *d, job_id job)
 			  .ready_at = s->ready_at,
 			  .ended = s->ended,
 			  .ready = j.core.was_ready,
-			  .stop_cause = j.core.stop ? "stop" : NULL});
+			  .stop_cause = stop_cause_of(&j.core)});
 }
 
 /* ---- texts ----------------------------------------------------------------- */

@@ -38,7 +38,7 @@ struct job_row {
 	enum job_state state;
 	enum reason reason;
 	usec_wall created, started, ready_at, ended;
-	bool ready, stop;
+	bool ready, stop, dep_failed;
 };
 
 /* A pipe that was held for an attempt that is over: what it wrote last is in it. */
@@ -159,7 +159,8 @@ static bool take_job(const struct store_job *row, void *ctx)
 	    .ready_at = row->ready_at,
 	    .ended = row->ended,
 	    .ready = row->ready,
-	    .stop = row->stop_cause != NULL};
+	    .stop = row->stop_cause && strcmp(row->stop_cause, "dependency") != 0,
+	    .dep_failed = row->stop_cause && strncmp(row->stop_cause, "dep", 3) == 0};
 	return true;
 }
 
@@ -248,6 +249,7 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	bool lives = s && !s->empty;
 	struct job_core c = {.state = row->state,
 	    .stop = row->stop,
+	    .dep_failed = row->dep_failed,
 	    .ready = row->ready_at != 0,
 	    .was_ready = row->ready,
 	    .attempts = (uint32_t)row->attempt,

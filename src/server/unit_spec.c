@@ -136,6 +136,7 @@ void unit_spec_init(struct unit_spec *u, const struct service_def *def, uint64_t
 	u->is = (struct engine_unit_spec){.name = def->name,
 	    .revision = revision,
 	    .is_run = def->is_run,
+	    .abort_on_failure = def->abort_on_failure,
 	    .class_system = def->class == CLASS_SYSTEM,
 	    .critical = def->critical,
 	    .wanted = def->status,

@@ -230,6 +230,7 @@ static void perform(struct stage *s)
 		case EFFECT_GATE_WATCH: *vec_push(&s->watched) = fx.gate; break;
 		case EFFECT_GATE_DROP: unwatch(s, fx.gate); break;
 		case EFFECT_JOB:
+		case EFFECT_JOB_TURN:
 		case EFFECT_UNIT:
 		case EFFECT_EDGE:
 		case EFFECT_WANTED:

@@ -22,6 +22,7 @@ static struct job_policy policy_of(struct world *w, bool one_shot)
 	return (struct job_policy){
 		.one_shot = one_shot,
 		.readiness = !one_shot && roll(w, 2),
+		.probed = !one_shot && roll(w, 4) == 0,
 		.restart = one_shot ? (roll(w, 4) ? RESTART_NEVER : RESTART_ON_FAILURE) :
 				      (roll(w, 4) ? RESTART_ALWAYS : RESTART_ON_FAILURE),
 		.max_attempts = roll(w, 3) ? 0 : 1 + roll(w, 4),
@@ -54,6 +55,9 @@ static void set_edge(struct world *w, struct sim_edge *e, size_t to, size_t from
 	e->is.optional = roll(w, 8) == 0;
 	e->is.on_stop = roll(w, 6) ? ON_STOP_STOP : ON_STOP_KEEP;
 	e->is.on_restart = roll(w, 4) ? ON_RESTART_KEEP : ON_RESTART_RESTART;
+	e->is.on_failure = roll(w, 3) ? ON_FAILURE_KEEP : roll(w, 2) ? ON_FAILURE_RESTART : ON_FAILURE_STOP;
+	if (t->n_jobs == 1 && t->jobs[0].policy.probed && roll(w, 2))
+		e->is.condition = COND_HEALTHY;
 }
 
 static void gate_edge(struct world *w, struct sim_edge *e)
@@ -104,6 +108,7 @@ static void make_unit(struct world *w, size_t i)
 			struct sim_edge *e = &j->edges[j->n_edges++];
 
 			*e = (struct sim_edge){ .is = { .kinds = DEP_REQUIRES, .timeout = 60000 } };
+			e->is.on_failure = roll(w, 2) ? ON_FAILURE_KEEP : roll(w, 2) ? ON_FAILURE_RESTART : ON_FAILURE_STOP;
 			memcpy(e->service, u->name, sizeof(e->service));
 			snprintf(e->action, sizeof(e->action), "a%u", (unsigned)(k - 1) % 10);
 		}
@@ -351,6 +356,9 @@ static void kill_server(struct world *w)
 	engine_set_counters(w->en, 1000000 + w->spawns * 2u, 1 + (w->ops.n ? w->ops.v[w->ops.n - 1].id : 0), 1000000);
 	engine_restored(w->en, w->now);
 	engine_free(old);
+	for (size_t i = 0; i < w->procs.n; i++) /* probes begin anew */
+		if (w->procs.v[i].spec.policy.probed)
+			w->procs.v[i].probe_at = w->now + roll(w, 50);
 	world_perform(w);
 	world_judge(w);
 }
@@ -476,10 +484,14 @@ static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 		run_for(&w, roll(&w, 3) ? roll(&w, 400) : roll(&w, 6000));
 	}
 	w.kind = true;
+	for (size_t i = 0; i < w.procs.n; i++)
+		if (w.procs.v[i].spec.policy.probed)
+			w.procs.v[i].probe_at = w.now + 10;
 	run_for(&w, 600000);
 	if (!w.broken) {
 		judge_rest(&w);
 		judge_wanted(&w);
+		world_judge_failures(&w);
 	}
 	if (!w.broken && !stormy) /* after a storm back-offs are minutes long, and plans know no clock */
 		plans_judge(&w, run_for);

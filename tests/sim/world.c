@@ -119,6 +119,8 @@ static bool job_holds(const struct world *w, const struct sim_unit *t, const str
 	case COND_STARTED: return p && p->executed && !p->leader_gone;
 	case COND_READY:
 	case COND_HEALTHY:
+		if (c == COND_HEALTHY && j->policy.probed && p && !p->healthy)
+			return false;
 		return p && p->executed && !p->leader_gone && (!j->policy.readiness || p->ready);
 	case COND_COMPLETED: return known && v.core.completed;
 	case COND_SUCCEEDED: return known && v.core.state == JOB_SUCCEEDED && !p;
@@ -165,7 +167,7 @@ static bool degraded_counts(const struct world *w, const struct sim_unit *t)
 	for (size_t i = 0; u != ID_NONE && engine_job_at(w->en, u, i, &v); i++) {
 		if (!v.core.was_ready)
 			return false;
-		failed = failed || v.core.state == JOB_FAILED;
+		failed = failed || v.core.state == JOB_FAILED || v.core.state == JOB_CANCELLED;
 		alive = alive || v.core.state == JOB_READY;
 	}
 	return failed && alive;
@@ -277,6 +279,7 @@ static void fate_of(struct world *w, struct proc *p)
 	bool ok = w->kind || !bad;
 	p->exit = (struct job_exit){ .code = ok ? 0 : (int)(1 + roll(w, 3)), .success = ok };
 	p->stubborn = !w->kind && roll(w, 6) == 0;
+	p->probe_at = p->spec.policy.probed ? p->exec_at + roll(w, 300) : MSEC_NEVER;
 }
 
 static void do_spawn(struct world *w, const struct effect *fx)
@@ -299,6 +302,7 @@ static void do_spawn(struct world *w, const struct effect *fx)
 	judge_conflict(w, u.name);
 	struct proc *p = vec_push(&w->procs);
 	*p = (struct proc){ .token = fx->token, .alive = true, .spec = *spec, .empty_at = MSEC_NEVER };
+	p->born = ++w->moment;
 	snprintf(p->unit, sizeof(p->unit), "%s", u.name);
 	snprintf(p->job, sizeof(p->job), "%s", v.name);
 	fate_of(w, p);
@@ -402,6 +406,7 @@ void world_perform(struct world *w)
 					    job_state_str((enum job_state)fx.to), reason_str(fx.reason));
 			}
 			break;
+		case EFFECT_JOB_TURN:
 		case EFFECT_UNIT:
 		case EFFECT_EDGE:
 		case EFFECT_WANTED:
@@ -448,7 +453,7 @@ static msec proc_next(const struct proc *p)
 		return p->exec_at;
 	if (p->leader_gone)
 		return p->empty_at;
-	return least(p->exit_at, p->ready ? MSEC_NEVER : p->ready_at);
+	return least(least(p->exit_at, p->probe_at), p->ready ? MSEC_NEVER : p->ready_at);
 }
 
 msec world_next(const struct world *w)
@@ -460,6 +465,33 @@ msec world_next(const struct world *w)
 	if (w->watched.n)
 		t = least(t, w->now + 50);
 	return t < w->now ? w->now : t;
+}
+
+/* Its job is to be told to end, or was: then its end is no failure. */
+static bool is_let_go(const struct world *w, const struct proc *p)
+{
+	struct job_view v;
+
+	return !job_view_of(w, p->unit, p->job, &v) || v.core.stop || v.core.dep_failed;
+}
+
+static uint64_t *failed_at(struct world *w, const char *unit, const char *job)
+{
+	struct sim_unit *u = world_unit(w, unit);
+
+	return &w->failed[u - w->units][job[1] - '0'];
+}
+
+/* The probe passes and fails by turns; in a kind world it passes for good. */
+static void deliver_probe(struct world *w, struct proc *p)
+{
+	bool good = w->kind || roll(w, 3);
+
+	p->probe_at = w->kind && p->ready ? MSEC_NEVER : w->now + 200 + roll(w, 1500);
+	if (!good && p->healthy && (p->ready || !p->spec.policy.readiness) && !is_let_go(w, p))
+		*failed_at(w, p->unit, p->job) = ++w->moment;
+	p->healthy = good;
+	engine_health(w->en, w->now, p->token, good, "GET /health: 500");
 }
 
 static void deliver_exec(struct world *w, size_t i)
@@ -490,6 +522,8 @@ static void deliver_exit(struct world *w, size_t i)
 	w->crashes++;
 	p->leader_gone = true;
 	p->exit.empty = !left;
+	if (!(p->spec.policy.one_shot && p->exit.success) && !is_let_go(w, p))
+		*failed_at(w, p->unit, p->job) = ++w->moment;
 	p->alive = left;
 	p->empty_at = left && p->target_of_stop && !p->stubborn ? w->now + roll(w, 30) : p->empty_at;
 	engine_exited(w->en, w->now, p->token, &p->exit);
@@ -507,6 +541,8 @@ static void deliver(struct world *w, size_t i)
 		engine_set_empty(w->en, w->now, token);
 	} else if (p->exit_at <= w->now) {
 		deliver_exit(w, i);
+	} else if (p->probe_at <= w->now && (p->ready || p->ready_at > w->now)) {
+		deliver_probe(w, p);
 	} else {
 		p->ready = true;
 		if (p->spec.policy.readiness)
@@ -557,6 +593,30 @@ void world_advance(struct world *w, msec to)
 	open_gates(w);
 	forget_dead(w);
 	world_judge(w);
+}
+
+/* ---- rules at rest --------------------------------------------------------------- */
+
+static void judge_edge_kept(struct world *w, const struct proc *p, const struct sim_edge *e)
+{
+	const struct sim_unit *t = world_unit(w, e->service);
+
+	if (!(e->is.kinds & DEP_REQUIRES) || e->is.gate_only || !t || !t->registered ||
+	    e->is.on_failure == ON_FAILURE_KEEP || e->is.condition == COND_COMPLETED)
+		return;
+	for (size_t k = 0; k < t->n_jobs; k++)
+		if ((!*e->action || strcmp(e->action, t->jobs[k].name) == 0) &&
+		    w->failed[t - w->units][k] > p->born)
+			world_break(w, "on_failure acts on every dependent", "%s/%s outlived a failure of %s/%s",
+			    p->unit, p->job, t->name, t->jobs[k].name);
+}
+
+void world_judge_failures(struct world *w)
+{
+	for (size_t i = 0; i < w->procs.n; i++)
+		for (size_t k = 0; k < w->procs.v[i].spec.n_edges; k++)
+			if (w->procs.v[i].alive)
+				judge_edge_kept(w, &w->procs.v[i], &w->procs.v[i].spec.edges[k]);
 }
 
 /* ---- rules between events --------------------------------------------------------- */

@@ -45,7 +45,9 @@ struct proc {
 	bool target_of_stop; /* TERM came */
 	bool alive, leader_gone, executed, ready;
 	bool stubborn;       /* ignores TERM */
-	msec exec_at, ready_at, exit_at, opens_at, empty_at;
+	bool healthy;        /* what its probe said last */
+	uint64_t born;       /* moment */
+	msec exec_at, ready_at, exit_at, opens_at, empty_at, probe_at;
 	struct job_exit exit;
 };
 
@@ -68,6 +70,8 @@ struct world {
 	struct engine *en;
 	struct sim_unit units[MAX_UNITS];
 	size_t n_units;
+	uint64_t moment;    /* counts spawns and failures */
+	uint64_t failed[MAX_UNITS][MAX_JOBS]; /* moment of the last end that nobody asked for */
 	struct {
 		struct proc *v;
 		size_t n, cap;
@@ -97,6 +101,7 @@ void world_advance(struct world *w, msec to); /* deliver all that is due at `to`
 void world_judge(struct world *w);            /* rules that hold between events */
 void world_break(struct world *w, const char *rule, const char *fmt, ...) attr_fmt(3, 4);
 struct sim_unit *world_unit(struct world *w, const char *name);
+void world_judge_failures(struct world *w); /* at rest: on_failure of every edge was kept */
 bool world_alive(const struct world *w, const char *unit, const char *job);
 bool world_ready(struct world *w, const char *unit);
 uint64_t world_oldest(const struct world *w, const char *unit); /* token; 0: no process */
