@@ -70,6 +70,12 @@ static bool is_being_started(const struct engine *en, const struct unit *un)
 	return op && op->state == OP_ACTIVE;
 }
 
+/* One that goes already is only waited for. */
+static bool conflict_blocks(const struct engine *en, const struct unit *un)
+{
+	return un->conflict_with != ID_NONE && !en->units.v[un->conflict_with].stopping;
+}
+
 struct facts facts_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
@@ -104,7 +110,7 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	}
 	if (un->first_job == ID_NONE)
 		all_ready = all_executed = false;
-	f.blocked = (f.blocked || un->conflict_with != ID_NONE) && f.live;
+	f.blocked = (f.blocked || conflict_blocks(en, un)) && f.live;
 	f.failed = f.failed && f.live;
 	f.first_over = f.first_over || f.failed;
 	f.ready = all_ready || (up && f.failed && all_were && some_ready);
@@ -236,7 +242,7 @@ static bool target_is_stuck(const struct engine *en, const struct edge *ed)
 	if (ed->to_job != ID_NONE) {
 		const struct job *j = &en->jobs.v[ed->to_job];
 
-		return job_state_is_end(j->core.state) || t->conflict_with != ID_NONE ||
+		return job_state_is_end(j->core.state) || conflict_blocks(en, t) ||
 		    job_is_not_coming(j) ||
 		    (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
 	}

@@ -571,6 +571,16 @@ static void skip_blocked(struct engine *en, msec now, unit_id u)
 	}
 }
 
+/* Who waits for this one to go is blocked by it, or not, by whether it goes. */
+void conflicts_touch(struct engine *en, unit_id u)
+{
+	const struct unit *un = &en->units.v[u];
+
+	for (size_t i = 0; i < un->conflicts.n; i++)
+		if (en->units.v[un->conflicts.v[i]].conflict_with == u)
+			unit_touch(en, un->conflicts.v[i]);
+}
+
 static bool aborts(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];

@@ -56,6 +56,8 @@ void plan_play(struct engine *en, msec now, struct effect fx)
 
 	if (fx.kind == EFFECT_SPAWN) {
 		engine_executed(en, now, fx.token);
+		if (p->probed)
+			engine_health(en, now, fx.token, true, NULL);
 		if (p->one_shot)
 			engine_exited(en, now, fx.token, &ok);
 		else if (p->readiness)
@@ -80,7 +82,9 @@ static void play_present(struct engine *en, msec now)
 
 		if (!jb->used || jb->is->policy.virtual)
 			continue;
-		if (s == JOB_STARTING || (s == JOB_RUNNING && !jb->is->policy.one_shot)) {
+		if (s == JOB_READY && jb->is->policy.probed)
+			engine_health(en, now, jb->token, true, NULL);
+		else if (s == JOB_STARTING || (s == JOB_RUNNING && !jb->is->policy.one_shot)) {
 			plan_play(en, now,
 			    (struct effect){.kind = EFFECT_SPAWN, .job = j, .token = jb->token});
 		} else if (s == JOB_STOPPING || s == JOB_RUNNING) {

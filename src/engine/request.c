@@ -147,6 +147,11 @@ static bool conflict_allows(struct search *s, const struct member *m, struct ids
 {
 	const struct unit *un = &s->en->units.v[m->unit];
 
+	for (size_t i = 0; i < replaced->n && !m->hard; i++)
+		if (replaced->v[i] == m->unit) {
+			strv_take(s->notes, text_fmt("%s is left out: it is replaced", un->name));
+			return false;
+		}
 	for (size_t i = 0; i < un->conflicts.n && !is_settled_well(un); i++) {
 		unit_id c = un->conflicts.v[i];
 		const struct member *other = member_of(s->out, c);

@@ -100,6 +100,7 @@ void unit_stopped(struct engine *en, msec now, unit_id u)
 	struct unit *un = &en->units.v[u];
 
 	un->stopping = false;
+	conflicts_touch(en, u);
 	un->live = false;
 	watches_stopped(en, u);
 	un->conflict_with = ID_NONE;

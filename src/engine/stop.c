@@ -121,6 +121,7 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		if (!un->live || un->stopping)
 			continue;
 		un->stopping = true;
+		conflicts_touch(en, u);
 		un->stop_cause = cause;
 		edge_id by = c->v[i].by; /* of an unneeded target: the edge to itself */
 		un->stop_reason = REASON_CANCELLED;

@@ -39,6 +39,8 @@ static void describe_job(const struct job *jb, struct str *out)
 
 	if (jb->why && c->reason == REASON_SPAWN_ERROR)
 		str_fmt(out, "%s", jb->why);
+	else if (c->reason == REASON_DEPENDENCY_FAILED)
+		str_add(out, "it ends because what it requires failed (on_failure)");
 	else if (c->reason == REASON_START_TIMEOUT || c->reason == REASON_TIMEOUT)
 		str_fmt(out, "%s after attempt %u", reason_str(c->reason), jb->attempt);
 	else if (c->last.signal)

@@ -237,6 +237,7 @@ const char *unit_title(const struct engine *en, unit_id u);
 void job_event_now(struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
 void job_extend(struct engine *en, msec now, job_id j, msec by);
 void unit_touch(struct engine *en, unit_id u);
+void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
 void job_recount_later(struct engine *en, job_id j);
 void edge_leave_gate(struct engine *en, edge_id e);
 void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by);

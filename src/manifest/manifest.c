@@ -735,7 +735,8 @@ static void write_table(struct str *out, const json_t *o, const char *const *lea
 
 	json_object_foreach ((json_t *)(uintptr_t)o, k, v) {
 		bool left = strncmp(k, "source", 6) == 0 || strcmp(k, "depends_on_given") == 0 ||
-		    strcmp(k, "of_service") == 0 || strcmp(k, "is_run") == 0;
+		    strcmp(k, "of_service") == 0 || strcmp(k, "is_run") == 0 ||
+		    strcmp(k, "abort_on_failure") == 0;
 
 		for (size_t i = 0; i < n_leave; i++)
 			left = left || strcmp(k, leave[i]) == 0;

@@ -119,7 +119,7 @@ static bool job_holds(const struct world *w, const struct sim_unit *t, const str
 	case COND_STARTED: return p && p->executed && !p->leader_gone;
 	case COND_READY:
 	case COND_HEALTHY:
-		if (c == COND_HEALTHY && j->policy.probed && p && !p->healthy)
+		if (p && (p->target_of_stop || (c == COND_HEALTHY && j->policy.probed && !p->healthy)))
 			return false;
 		return p && p->executed && !p->leader_gone && (!j->policy.readiness || p->ready);
 	case COND_COMPLETED: return known && v.core.completed;
