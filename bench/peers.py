@@ -224,6 +224,7 @@ class S6(Peer):
     config = "`s6-svscan`, `notification-fd` 3, run scripts in sh; no dependencies without s6-rc; the boot of the daemon is inside the clock"
     programs = ("s6-svscan", "s6-svscanctl")
     idles_first = orders = orders_stop = False
+    most = 1000
 
     @classmethod
     def version(cls):
@@ -238,7 +239,7 @@ class S6(Peer):
                        f"#!/bin/sh\nexec {' '.join(self.payload(i))}\n", 0o755)
 
     def start(self):
-        self.daemon("s6-svscan", "-C", 4096, self.scan)
+        self.daemon("s6-svscan", "-c", 1000, self.scan)
 
     def ask_to_end(self):
         self.command("s6-svscanctl", "-t", self.scan)

@@ -15,7 +15,7 @@ of the ratios within a round.
 
 
 def number(v):
-    if isinstance(v, int) or abs(v) >= 1000:
+    if v == int(v) or abs(v) >= 1000:
         return f"{v:,.0f}"
     return f"{v:.0f}" if abs(v) >= 100 else f"{v:.1f}"
 
