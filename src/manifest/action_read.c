@@ -208,6 +208,17 @@ static json_t *write_readiness(const void *obj)
 	return json_pack("{s:b}", word, 1);
 }
 
+static bool same_retry(const void *a, const void *b)
+{
+	return !schema_difference(&retry_schema, &((const struct action_def *)a)->retry,
+	    &((const struct action_def *)b)->retry, NULL);
+}
+
+static bool same_exec(const void *a, const void *b)
+{
+	return strv_eq(&((const struct action_def *)a)->argv, &((const struct action_def *)b)->argv);
+}
+
 #define SOCKET(member) .at = offsetof(struct socket_def, member)
 
 static const struct field socket_fields[] = {
@@ -338,7 +349,7 @@ static const struct field action_fields[] = {
 	    .doc = "server, admin, web; job: a one-shot; cli, cmdline: never started" },
 	{ "supervised", { 0 }, F_BOOL, ACTION(supervised), .doc = "a sibling starts it" },
 	{ "is_process", { 0 }, F_BOOL, ACTION(is_process), .doc = "long-running; false: a one-shot" },
-	{ "exec", { 0 }, F_CUSTOM, .read = read_exec, .write = write_exec,
+	{ "exec", { 0 }, F_CUSTOM, .read = read_exec, .write = write_exec, .same = same_exec,
 	    .doc = "a list is executed as it is; a string is run by the interpreter" },
 	{ "script", { 0 }, F_STR, ACTION(script), .doc = "run by the interpreter" },
 	{ "interpreter", { 0 }, F_STR, ACTION(interpreter), .doc = "sh (default), bash, python3, node, nu, exec" },
@@ -348,7 +359,7 @@ static const struct field action_fields[] = {
 	{ "env_file", { 0 }, F_STR, ACTION(env_file), .doc = "KEY=VALUE lines, read at each start" },
 	{ "start_timeout_ms", { "start_timeout" }, F_MSEC, ACTION(start_timeout), .doc = "not ready by then ends the attempt; 0: none" },
 	{ "timeout_ms", { "timeout" }, F_MSEC, ACTION(timeout), .doc = "bounds a one-shot's run; 0: none" },
-	{ "retry_policy", { "retry" }, F_CUSTOM, .read = read_retry, .write = write_retry, .doc = "when another attempt follows" },
+	{ "retry_policy", { "retry" }, F_CUSTOM, .read = read_retry, .write = write_retry, .same = same_retry, .doc = "when another attempt follows" },
 	{ "success_exit_codes", { 0 }, F_STRV, ACTION(success_exit_codes), .judge = judge_exit_codes, .doc = "numbers or signal names; default 0" },
 	{ "tty", { 0 }, F_BOOL, ACTION(tty), .later = true, .doc = "run under a terminal" },
 	{ "depends_on", { 0 }, F_CUSTOM, .read = read_depends_on, .write = write_depends_on, .doc = "names or full edges" },

@@ -499,6 +499,11 @@ static json_t *field_json(const struct field *f, const void *obj, bool stored)
 	return NULL;
 }
 
+json_t *schema_field_json(const struct field *f, const void *obj)
+{
+	return field_json(f, obj, false);
+}
+
 void schema_json(const struct schema *s, const void *obj, bool stored, json_t *into)
 {
 	for (size_t i = 0; i < s->n; i++) {

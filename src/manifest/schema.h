@@ -46,6 +46,7 @@ struct field {
 	const char *const *words;
 	void (*read)(struct reader *r, void *obj, const struct node *n);
 	json_t *(*write)(const void *obj); /* NULL result: leave it out */
+	bool (*same)(const void *a, const void *b); /* F_CUSTOM; NULL: what write() gives is equal */
 	/* Does the value that was read make sense? (judge.h)  Not asked of stored ones. */
 	bool (*judge)(struct reader *r, const void *value, const struct node *n);
 	bool later;    /* kept, and not acted on yet: a warning says so */
@@ -66,6 +67,16 @@ struct part {
 
 void schema_read(struct reader *r, const struct part *parts, size_t n, const struct node *table);
 void schema_json(const struct schema *s, const void *obj, bool stored, json_t *into);
+json_t *schema_field_json(const struct field *f, const void *obj); /* as shown; may be NULL */
+
+/* The first key that differs, or NULL; internal ones and those in `except` (NULL-ended, may be
+ * NULL) do not count.  A key that neither wrote is equal. */
+const char *schema_difference(
+    const struct schema *s, const void *a, const void *b, const char *const *except);
+/* A sentence for each: "cwd: /a -> /b", "environment PORT: 8080 -> 8081", "script changed".
+ * Secrets are not shown. */
+void schema_differences(const struct schema *s, const void *a, const void *b,
+    const char *const *except, struct strv *out);
 json_t *schema_describe(const struct schema *s); /* JSON Schema */
 
 void reader_error(struct reader *r, const struct node *at, const char *hint, const char *fmt, ...)

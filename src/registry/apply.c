@@ -9,6 +9,8 @@ void registry_outcome_release(struct registry_outcome *out)
 	for (size_t i = 0; i < out->n; i++) {
 		free(out->v[i].name);
 		strv_release(&out->v[i].owners);
+		strv_release(&out->v[i].differences);
+		strv_release(&out->v[i].dropped);
 	}
 	free(out->v);
 	strv_release(&out->chain);

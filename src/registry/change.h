@@ -38,10 +38,10 @@ void change_withdraw(
     struct change *c, const char *source); /* what a manifest said before and does not say now */
 
 /* Take parts away from one entry: keep answers false for a part that goes, and may change it. */
-typedef bool (*keep_fn)(struct part *p, const void *what);
-bool keep_other_sources(struct part *p, const void *source);
-bool keep_no_part(struct part *p, const void *what);
-bool keep_other_actions(struct part *p, const void *action);
+typedef bool (*keep_fn)(struct share *p, const void *what);
+bool keep_other_sources(struct share *p, const void *source);
+bool keep_no_part(struct share *p, const void *what);
+bool keep_other_actions(struct share *p, const void *action);
 bool change_stage_without(struct change *c, const char *name, keep_fn keep, const void *what);
 void names_from_source(const struct registry *reg, const char *source, struct strv *out);
 

@@ -1,123 +1,17 @@
 /* compare.c - do two definitions mean the same?  Places and sources are not meaning. */
+#include "manifest/definition_read.h"
+#include "manifest/dependency.h"
 #include "registry/state.h"
 
-static bool env_same(const struct env_list *a, const struct env_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		const struct env_var *x = &a->v[i], *y = &b->v[i];
-
-		if (!text_eq(x->name, y->name) || !text_eq(x->value, y->value) ||
-		    x->required != y->required || x->secret != y->secret)
-			return false;
-	}
-	return true;
-}
-
-static bool retry_same(const struct retry_policy *a, const struct retry_policy *b)
-{
-	if (a->restart != b->restart || a->max_attempts != b->max_attempts ||
-	    a->delay != b->delay || a->delay_given != b->delay_given || a->factor != b->factor ||
-	    a->delay_max != b->delay_max || a->jitter != b->jitter ||
-	    a->stability_period != b->stability_period || a->rules.n != b->rules.n)
-		return false;
-	for (size_t i = 0; i < a->rules.n; i++)
-		if (a->rules.v[i].code != b->rules.v[i].code ||
-		    a->rules.v[i].verdict != b->rules.v[i].verdict ||
-		    !text_eq(a->rules.v[i].signal, b->rules.v[i].signal))
-			return false;
-	return true;
-}
-
-static bool probe_same(const struct probe_def *a, const struct probe_def *b)
-{
-	if (a->given != b->given)
-		return false;
-	return !a->given ||
-	       (a->kind == b->kind && text_eq(a->target, b->target) &&
-		   text_eq(a->socket, b->socket) && text_eq(a->path, b->path) &&
-		   a->interval == b->interval && a->timeout == b->timeout &&
-		   a->failure_threshold == b->failure_threshold &&
-		   a->success_threshold == b->success_threshold &&
-		   a->threshold_given == b->threshold_given && a->interval_given == b->interval_given && a->action == b->action);
-}
-
-static bool readiness_same(const struct readiness_def *a, const struct readiness_def *b)
-{
-	if (a->given != b->given)
-		return false;
-	return !a->given || (a->kind == b->kind && a->fd == b->fd && a->after == b->after &&
-				text_eq(a->log, b->log));
-}
-
-static bool sockets_same(const struct socket_list *a, const struct socket_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (!text_eq(a->v[i].name, b->v[i].name) || !text_eq(a->v[i].path, b->v[i].path) ||
-		    !text_eq(a->v[i].protocol, b->v[i].protocol) || a->v[i].probe != b->v[i].probe)
-			return false;
-	return true;
-}
-
-static bool tcp_same(const struct tcp_list *a, const struct tcp_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].port != b->v[i].port || !text_eq(a->v[i].host, b->v[i].host))
-			return false;
-	return true;
-}
-
-/* clang-format off */
-/* Every key of an action but its name, context, description, depends_on and place. */
-#define ACTION_KEYS(X)                                                                       \
-	X("kind", a->kind == b->kind) X("supervised", a->supervised == b->supervised)        \
-	X("is_process", a->is_process == b->is_process)                                      \
-	X("exec", strv_eq(&a->argv, &b->argv)) X("script", text_eq(a->script, b->script))    \
-	X("interpreter", text_eq(a->interpreter, b->interpreter))                            \
-	X("args", strv_eq(&a->args, &b->args)) X("cwd", text_eq(a->cwd, b->cwd))             \
-	X("env", env_same(&a->env, &b->env)) X("env_file", text_eq(a->env_file, b->env_file))\
-	X("start_timeout_ms", a->start_timeout == b->start_timeout)                          \
-	X("timeout_ms", a->timeout == b->timeout)                                            \
-	X("retry_policy", retry_same(&a->retry, &b->retry))                                  \
-	X("watchdog_ms", a->watchdog == b->watchdog)                                         \
-	X("success_exit_codes", strv_eq(&a->success_exit_codes, &b->success_exit_codes))     \
-	X("tty", a->tty == b->tty) X("readiness", readiness_same(&a->readiness, &b->readiness))\
-	X("probes.startup", probe_same(&a->startup, &b->startup))                            \
-	X("probes.readiness", probe_same(&a->readiness_probe, &b->readiness_probe))          \
-	X("probes.liveness", probe_same(&a->liveness, &b->liveness))                         \
-	X("sockets", sockets_same(&a->sockets, &b->sockets)) X("tcp", tcp_same(&a->tcp, &b->tcp))\
-	X("singleton", a->singleton == b->singleton)                                         \
-	X("kill_other", a->kill_other_sockets == b->kill_other_sockets &&                    \
-	    a->kill_other_tcp == b->kill_other_tcp &&                                        \
-	    a->kill_other_process == b->kill_other_process)                                  \
-	X("stop_exec", text_eq(a->stop_exec, b->stop_exec))                                  \
-	X("stop_signal", text_eq(a->stop_signal, b->stop_signal))                            \
-	X("stop_timeout_ms", a->stop_timeout == b->stop_timeout)                             \
-	X("reload", text_eq(a->reload, b->reload)) X("user", text_eq(a->user, b->user))      \
-	X("group", text_eq(a->group, b->group)) X("umask", text_eq(a->umask, b->umask))      \
-	X("limits", env_same(&a->limits, &b->limits))                                        \
-	X("nice", a->nice == b->nice && a->nice_given == b->nice_given)                      \
-	X("oom_score_adj", a->oom_score_adj == b->oom_score_adj && a->oom_given == b->oom_given)\
-	X("cgroup", env_same(&a->cgroup, &b->cgroup)) X("log", env_same(&a->log, &b->log))   \
-	X("schedule_policy", text_eq(a->schedule_policy, b->schedule_policy))                \
-	X("input_schema", text_eq(a->input_schema, b->input_schema))                         \
-	X("inputs", text_eq(a->inputs, b->inputs))                                           \
-	X("only_if", env_same(&a->only_if, &b->only_if)) X("tags", strv_eq(&a->tags, &b->tags))
-/* clang-format on */
+/* Identity, texts for people, and edges, which have a comparison of their own. */
+static const char *const action_apart[] = {"name", "context", "description", "depends_on", NULL};
+static const char *const service_apart[] = {"name", "socket_folder", NULL};
+static const char *const edge_apart[] = {
+    "name", "service", "action", "repo", "crate", "bin", "when", "for", "any", NULL};
 
 const char *action_difference(const struct action_def *a, const struct action_def *b)
 {
-#define DIFFERS(key, same)                                                                         \
-	if (!(same))                                                                               \
-		return key;
-	ACTION_KEYS(DIFFERS)
-#undef DIFFERS
-	return NULL;
+	return schema_difference(&action_schema, a, b, action_apart);
 }
 
 /* What an edge asks for, as one text: the identity of its target before resolution. */
@@ -201,30 +95,134 @@ static const char *actions_difference(const struct service_def *a, const struct 
 	return NULL;
 }
 
+/* What acts without a restart, or only tells people. */
+static const char *const service_idle[] = {"name", "socket_folder", "context", "description",
+    "category", "tags", "class", "status", "critical", "conflicts", NULL};
+static const char *const action_idle[] = {
+    "name", "context", "description", "depends_on", "tags", NULL};
+
+static bool folder_same(const struct service_def *a, const struct service_def *b)
+{
+	return text_eq(a->socket_folder ? a->socket_folder : a->name,
+	    b->socket_folder ? b->socket_folder : b->name);
+}
+
 const char *service_difference(const struct service_def *a, const struct service_def *b)
 {
 	const char *key = actions_difference(a, b);
 
-	if (key)
-		return key;
-	if (!text_eq(a->description, b->description))
-		return "description";
-	if (!text_eq(a->category, b->category))
-		return "category";
-	if (!text_eq(a->context, b->context))
-		return "context";
-	if (a->class != b->class)
-		return "class";
-	if (a->status != b->status)
-		return "status";
-	if (a->critical != b->critical)
-		return "critical";
-	if (!strv_eq(&a->tags, &b->tags))
-		return "tags";
-	if (!strv_eq(&a->conflicts, &b->conflicts))
-		return "conflicts";
-	if (!text_eq(a->socket_folder ? a->socket_folder : a->name,
-		b->socket_folder ? b->socket_folder : b->name))
-		return "socket_folder";
-	return dep_list_same(&a->dependencies, &b->dependencies) ? NULL : "dependencies";
+	if (!key)
+		key = schema_difference(&service_schema, a, b, service_apart);
+	if (!key && !folder_same(a, b))
+		key = "socket_folder";
+	if (!key && !dep_list_same(&a->dependencies, &b->dependencies))
+		key = "dependencies";
+	return key;
+}
+
+bool service_executes_same(const struct service_def *a, const struct service_def *b)
+{
+	if (a->actions.n != b->actions.n || !folder_same(a, b) ||
+	    schema_difference(&service_schema, a, b, service_idle) ||
+	    !dep_list_same(&a->dependencies, &b->dependencies))
+		return false;
+	for (size_t i = 0; i < a->actions.n; i++) {
+		const struct action_def *x = &a->actions.v[i];
+		const struct action_def *y = service_find_action(b, x->name);
+
+		if (!y || schema_difference(&action_schema, x, y, action_idle) ||
+		    !dep_list_same(&x->depends_on, &y->depends_on))
+			return false;
+	}
+	return true;
+}
+
+/* ---- in words -------------------------------------------------------------------------- */
+
+static void say(struct strv *out, const char *owner, const char *sentence)
+{
+	auto_free char *text = text_fmt("%s%s%s", owner, *owner ? ": " : "", sentence);
+
+	if (!strv_has(out, text))
+		strv_add(out, text);
+}
+
+static void say_edge(struct strv *out, const char *owner, const struct dep *d, const char *what)
+{
+	auto_str target = {0}, text = {0};
+
+	str_fmt(&text, "edge to %s %s", dep_target(d, &target), what);
+	if (d->source_text)
+		str_fmt(&text, " (%s)", d->source_text);
+	say(out, d->of_service ? "" : owner, str_text(&text));
+}
+
+static void say_policies(
+    struct strv *out, const char *owner, const struct dep *from, const struct dep *to)
+{
+	struct strv keys = {0};
+	auto_str what = {0};
+
+	schema_differences(&dependency_schema, from, to, edge_apart, &keys);
+	str_add(&what, "changed");
+	for (size_t i = 0; i < keys.n; i++)
+		str_fmt(&what, "%s%s", i ? ", " : ": ", keys.v[i]);
+	say_edge(out, owner, to, str_text(&what));
+	strv_release(&keys);
+}
+
+/* Both are sorted (registry.h). */
+static void say_edges(
+    struct strv *out, const char *owner, const struct dep_list *a, const struct dep_list *b)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->n || k < b->n) {
+		int by = i == a->n ? 1 : k == b->n ? -1 : dep_order(&a->v[i], &b->v[k]);
+
+		if (by < 0) {
+			say_edge(out, owner, &a->v[i++], "removed");
+		} else if (by > 0) {
+			say_edge(out, owner, &b->v[k++], "added");
+		} else {
+			if (!dep_same(&a->v[i], &b->v[k]))
+				say_policies(out, owner, &a->v[i], &b->v[k]);
+			i++, k++;
+		}
+	}
+}
+
+static void say_action(struct strv *out, const struct service_def *s, const struct action_def *from,
+    const struct action_def *to)
+{
+	const char *owner = s->actions.n == 1 || text_eq(s->name, to->name) ? "" : to->name;
+	struct strv sentences = {0};
+
+	schema_differences(&action_schema, from, to, action_apart, &sentences);
+	if (!text_eq(from->description, to->description))
+		strv_add(&sentences, "description changed");
+	for (size_t i = 0; i < sentences.n; i++)
+		say(out, owner, sentences.v[i]);
+	say_edges(out, owner, &from->depends_on, &to->depends_on);
+	strv_release(&sentences);
+}
+
+void service_differences(const struct service_def *a, const struct service_def *b, struct strv *out)
+{
+	for (size_t i = 0; i < a->actions.n; i++)
+		if (!service_find_action(b, a->actions.v[i].name))
+			strv_take(out, text_fmt("action %s removed", a->actions.v[i].name));
+	for (size_t i = 0; i < b->actions.n; i++) {
+		const struct action_def *to = &b->actions.v[i];
+		const struct action_def *from = service_find_action(a, to->name);
+
+		if (from)
+			say_action(out, b, from, to);
+		else
+			strv_take(out, text_fmt("action %s added", to->name));
+	}
+	say_edges(out, "", &a->dependencies, &b->dependencies);
+	schema_differences(&service_schema, a, b, service_apart, out);
+	if (!folder_same(a, b))
+		strv_add(out, "socket_folder changed");
 }

@@ -9,7 +9,7 @@ struct entry *entry_new(const char *name)
 	return e;
 }
 
-static void part_release(struct part *p)
+static void part_release(struct share *p)
 {
 	free(p->source);
 	service_def_release(&p->def);
@@ -32,7 +32,7 @@ bool entry_is_loose(const struct entry *e)
 	return e->name[0] == '/';
 }
 
-struct part *entry_find_part(const struct entry *e, const char *source, enum contribution_mode mode)
+struct share *entry_find_part(const struct entry *e, const char *source, enum contribution_mode mode)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (strcmp(e->v[i].source, source) == 0 &&
@@ -41,7 +41,7 @@ struct part *entry_find_part(const struct entry *e, const char *source, enum con
 	return NULL;
 }
 
-void entry_drop_part(struct entry *e, const struct part *p)
+void entry_drop_part(struct entry *e, const struct share *p)
 {
 	size_t i = (size_t)(p - e->v);
 
@@ -62,7 +62,7 @@ void definition_drop_action(struct service_def *s, const char *name)
 
 void entry_put_part(struct entry *e, const struct contribution *c, const struct service_def *def)
 {
-	struct part *old = entry_find_part(e, c->source, c->mode);
+	struct share *old = entry_find_part(e, c->source, c->mode);
 	size_t i = 0;
 
 	if (old)
@@ -71,14 +71,14 @@ void entry_put_part(struct entry *e, const struct contribution *c, const struct 
 		i++;
 	vec_push(e);
 	memmove(&e->v[i + 1], &e->v[i], (e->n - 1 - i) * sizeof(*e->v));
-	e->v[i] = (struct part){.source = text_dup(c->source), .mode = c->mode};
+	e->v[i] = (struct share){.source = text_dup(c->source), .mode = c->mode};
 	service_def_copy(&e->v[i].def, def);
 }
 
 void entry_copy_parts(struct entry *to, const struct entry *from)
 {
 	for (size_t i = 0; i < from->n; i++) {
-		const struct part *p = &from->v[i];
+		const struct share *p = &from->v[i];
 
 		entry_put_part(to, &(struct contribution){&p->def, p->source, p->mode}, &p->def);
 	}

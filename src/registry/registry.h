@@ -102,6 +102,9 @@ struct registry_change {
 	char *name; /* of the service; of an action without service: "/context/action" */
 	enum change_kind kind;
 	struct strv owners; /* CHANGE_UNCHANGED: the services that run these binaries already */
+	struct strv differences; /* CHANGE_UPDATED: sentences, service_differences() */
+	struct strv dropped;	 /* sources that spoke of it before and do not now */
+	bool restarts; /* CHANGE_UPDATED: it takes a restart to make it true of what runs */
 };
 struct registry_outcome {
 	struct registry_change *v; /* in the order of the input, then by name */
@@ -112,6 +115,14 @@ struct registry_outcome {
 void registry_outcome_release(struct registry_outcome *out);
 const struct registry_change *registry_outcome_find(
     const struct registry_outcome *out, const char *name);
+
+/* What differs between two definitions of one service, a sentence each: "script changed",
+ * "environment PORT: 8080 -> 8081", "edge to db added (web/service.toml:12)"; of several actions
+ * with the action in front. */
+void service_differences(
+    const struct service_def *a, const struct service_def *b, struct strv *out);
+/* Does it execute the same, in the same order? */
+bool service_executes_same(const struct service_def *a, const struct service_def *b);
 
 /* One transaction, all or nothing.  ERR_INVALID, ERR_CYCLE, ERR_CONFLICT: every
  * reason is in diags as an error, *e has the first.  Warnings go to diags in

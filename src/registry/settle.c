@@ -180,17 +180,34 @@ static int change_order(const void *a, const void *b)
 	    ((const struct registry_change *)a)->name, ((const struct registry_change *)b)->name);
 }
 
+static bool has_source(const struct entry *e, const char *source)
+{
+	for (size_t i = 0; e && i < e->n; i++)
+		if (strcmp(e->v[i].source, source) == 0)
+			return true;
+	return false;
+}
+
+static void tell_swap(const struct swap *s, struct registry_change *r)
+{
+	r->name = text_dup(s->name);
+	r->kind = s->kind;
+	strv_copy(&r->owners, &s->owners);
+	for (size_t i = 0; s->staged && s->old && i < s->old->n; i++)
+		if (!has_source(s->new, s->old->v[i].source))
+			strv_add(&r->dropped, s->old->v[i].source);
+	if (s->kind != CHANGE_UPDATED)
+		return;
+	service_differences(&s->old->def, &s->new->def, &r->differences);
+	r->restarts = !service_executes_same(&s->old->def, &s->new->def);
+}
+
 void change_tell(const struct change *c, struct registry_outcome *out)
 {
 	size_t told;
 
-	for (size_t i = 0; i < c->n; i++) {
-		struct registry_change *r = vec_push(out);
-
-		r->name = text_dup(c->v[i].name);
-		r->kind = c->v[i].kind;
-		strv_copy(&r->owners, &c->v[i].owners);
-	}
+	for (size_t i = 0; i < c->n; i++)
+		tell_swap(&c->v[i], vec_push(out));
 	told = out->n;
 	for (size_t i = 0; i < c->redirected.n; i++) {
 		struct registry_change *r = vec_push(out);

@@ -69,7 +69,7 @@ static bool is_repeated(
 static void put_override(
     struct entry *e, const struct contribution *in, const struct service_def *def)
 {
-	struct part *mine;
+	struct share *mine;
 
 	for (size_t i = 0; i < e->n; i++)
 		for (size_t k = 0; e->v[i].mode == CONTRIBUTE_ACTION && k < def->actions.n; k++)
@@ -179,19 +179,19 @@ bool change_stage_without(struct change *c, const char *name, keep_fn keep, cons
 	return true;
 }
 
-bool keep_other_sources(struct part *p, const void *source)
+bool keep_other_sources(struct share *p, const void *source)
 {
 	return strcmp(p->source, source) != 0;
 }
 
-bool keep_no_part(struct part *p, const void *what)
+bool keep_no_part(struct share *p, const void *what)
 {
 	(void)p;
 	(void)what;
 	return false;
 }
 
-bool keep_other_actions(struct part *p, const void *action)
+bool keep_other_actions(struct share *p, const void *action)
 {
 	definition_drop_action(&p->def, action);
 	return p->def.actions.n || p->mode != CONTRIBUTE_ACTION;

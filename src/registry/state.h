@@ -13,7 +13,7 @@
 #include "base/map.h"
 #include "registry/registry.h"
 
-struct part {
+struct share {
 	char *source;
 	enum contribution_mode mode;
 	struct service_def def;
@@ -21,7 +21,7 @@ struct part {
 
 struct entry {
 	char *name; /* "/context/action" for an action of no service */
-	struct part
+	struct share
 	    *v; /* by source; one source has at most one part of mode action, one of others */
 	size_t n, cap;
 	struct service_def def; /* effective */
@@ -71,11 +71,11 @@ struct registry {
 /* entry.c: entries and the indexes */
 struct entry *entry_new(const char *name);
 void entry_free(struct entry *e);
-struct part *entry_find_part(
+struct share *entry_find_part(
     const struct entry *e, const char *source, enum contribution_mode mode);
 void entry_put_part(struct entry *e, const struct contribution *c, const struct service_def *def);
 void entry_copy_parts(struct entry *to, const struct entry *from);
-void entry_drop_part(struct entry *e, const struct part *p);
+void entry_drop_part(struct entry *e, const struct share *p);
 void definition_drop_action(struct service_def *s, const char *name);
 bool entry_is_loose(const struct entry *e); /* an action of no service */
 void entry_link(struct registry *reg, struct entry *e);

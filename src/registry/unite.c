@@ -190,8 +190,8 @@ void definition_normalise(struct service_def *s, const char *source)
 	strv_sort_unique(&s->conflicts);
 }
 
-static void refuse_unequal(struct judge *j, const struct entry *e, const struct part *first,
-    const struct action_def *a, const struct part *second, const struct action_def *b,
+static void refuse_unequal(struct judge *j, const struct entry *e, const struct share *first,
+    const struct action_def *a, const struct share *second, const struct action_def *b,
     const char *key)
 {
 	auto_str here = {0}, there = {0};
@@ -209,7 +209,7 @@ static void set_first(char **slot, const char *s)
 		*slot = text_dup(s);
 }
 
-static void unite_service_keys(struct judge *j, struct entry *e, const struct part *p)
+static void unite_service_keys(struct judge *j, struct entry *e, const struct share *p)
 {
 	struct service_def *to = &e->def;
 	const struct service_def *from = &p->def;
@@ -251,7 +251,7 @@ static void override_action(struct action_def *known, const struct action_def *s
 }
 
 /* The part that spoke first of the action: where an unequal key points back to. */
-static const struct part *first_speaker(const struct entry *e, const char *action)
+static const struct share *first_speaker(const struct entry *e, const char *action)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (e->v[i].mode != CONTRIBUTE_ACTION && service_find_action(&e->v[i].def, action))
@@ -260,7 +260,7 @@ static const struct part *first_speaker(const struct entry *e, const char *actio
 }
 
 static void unite_action(
-    struct judge *j, struct entry *e, const struct part *p, const struct action_def *said)
+    struct judge *j, struct entry *e, const struct share *p, const struct action_def *said)
 {
 	struct action_def *known = service_find_action(&e->def, said->name);
 	const char *key;
@@ -282,7 +282,7 @@ static void unite_action(
 		fill_source(&known->depends_on.v[i], p->source);
 }
 
-static void unite_part(struct judge *j, struct entry *e, const struct part *p, bool with_keys)
+static void unite_part(struct judge *j, struct entry *e, const struct share *p, bool with_keys)
 {
 	size_t had = e->def.dependencies.n;
 

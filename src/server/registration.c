@@ -1,6 +1,5 @@
 #include "server/registration.h"
 
-#include "base/map.h"
 #include "manifest/definition_read.h"
 #include "server/events.h"
 #include "server/operations.h"
@@ -82,71 +81,25 @@ static void store_one(struct daemon *d, const char *name, const struct contribut
 	    &(struct store_contribution){.source = c->source, .service = name, .json = text});
 }
 
-static bool contributes(struct daemon *d, const char *name, const char *source)
+static void store_change(struct daemon *d, const struct registry_change *change)
 {
 	struct contribution c;
 
-	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
-		if (strcmp(c.source, source) == 0)
-			return true;
-	return false;
-}
-
-/* Sources that spoke of a service before a transaction. */
-struct before {
-	char *name;
-	struct strv sources;
-};
-struct befores {
-	struct before *v;
-	size_t n, cap;
-	struct map by_name; /* place in v, from 1; the names are those of v */
-};
-
-static void remember(struct daemon *d, const char *name, struct befores *out)
-{
-	struct contribution c;
-	struct before *b = vec_push(out);
-
-	b->name = text_dup(name);
-	map_put(&out->by_name, b->name, (void *)(uintptr_t)out->n);
-	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
-		strv_add(&b->sources, c.source);
-}
-
-static void store_change(struct daemon *d, const struct befores *before, const char *name)
-{
-	struct contribution c;
-
-	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
-		store_one(d, name, &c);
-	size_t at = (size_t)(uintptr_t)map_get(&before->by_name, name);
-	for (size_t k = 0; at && k < before->v[at - 1].sources.n; k++)
-		if (!contributes(d, name, before->v[at - 1].sources.v[k]))
-			store_remove_contribution(
-			    d->store, before->v[at - 1].sources.v[k], name);
-}
-
-static void befores_release(struct befores *l)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->v[i].name);
-		strv_release(&l->v[i].sources);
-	}
-	map_release(&l->by_name);
-	free(l->v);
+	for (size_t i = 0; registry_contribution(d->registry, change->name, i, &c); i++)
+		store_one(d, change->name, &c);
+	for (size_t i = 0; i < change->dropped.n; i++)
+		store_remove_contribution(d->store, change->dropped.v[i], change->name);
 }
 
 /* ---- both ---------------------------------------------------------------------- */
 
-static void settle(
-    struct daemon *d, const struct befores *before, const struct registry_outcome *out)
+static void settle(struct daemon *d, const struct registry_outcome *out)
 {
 	for (size_t i = 0; i < out->n; i++) {
 		const struct registry_change *c = &out->v[i];
 
 		if (c->kind != CHANGE_RESOLVED)
-			store_change(d, before, c->name);
+			store_change(d, c);
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
 			continue; /* an action of no service is no unit */
 		if (c->kind == CHANGE_REMOVED) {
@@ -169,51 +122,25 @@ static void settle(
 	}
 }
 
-/* What the transaction would touch, to know afterwards whose rows are to go. */
-static enum err rehearse(struct daemon *d, const struct contribution *in, size_t n, unsigned flags,
-    struct registry_outcome *out, struct befores *before, struct diags *diags, struct error *e)
-{
-	if (registry_apply(d->registry, in, n, flags | REGISTRY_DRY_RUN, out, diags, e))
-		return e->code;
-	for (size_t i = 0; i < out->n; i++)
-		if (out->v[i].kind != CHANGE_RESOLVED)
-			remember(d, out->v[i].name, before);
-	return ERR_OK;
-}
-
 enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e)
 {
-	struct befores before = {0};
-	enum err code = rehearse(d, in, n, flags, out, &before, diags, e);
+	enum err code = registry_apply(d->registry, in, n, flags, out, diags, e);
 
-	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN)) {
-		struct diags again = {0}; /* the same warnings */
-
-		registry_outcome_release(out);
-		code = registry_apply(d->registry, in, n, flags, out, &again, e);
-		diags_release(&again);
-		if (code == ERR_OK)
-			settle(d, &before, out);
-	}
-	befores_release(&before);
+	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN))
+		settle(d, out);
 	return code;
 }
 
 enum err registration_delete(struct daemon *d, const char *name, struct error *e)
 {
 	struct registry_outcome out = {0};
-	struct befores before = {0};
-
-	remember(d, name, &before);
 	enum err code = registry_delete(d->registry, name, &out, e);
+
 	if (code == ERR_OK) {
-		store_change(d, &before, name);
-		store_remove_wanted(d->store, name);
 		forget(d, name);
-		settle(d, &before, &out);
+		settle(d, &out);
 	}
-	befores_release(&before);
 	registry_outcome_release(&out);
 	return code;
 }
@@ -221,14 +148,10 @@ enum err registration_delete(struct daemon *d, const char *name, struct error *e
 enum err registration_delete_action(struct daemon *d, const char *service, const char *context,
     const char *action, struct registry_outcome *out, struct error *e)
 {
-	struct befores before = {0};
-	auto_free char *free_name = text_fmt("/%s/%s", context ? context : "default", action);
-
-	remember(d, service ? service : free_name, &before);
 	enum err code = registry_delete_action(d->registry, service, context, action, out, e);
+
 	if (code == ERR_OK)
-		settle(d, &before, out);
-	befores_release(&before);
+		settle(d, out);
 	return code;
 }
 
