@@ -31,6 +31,13 @@ static void print_list(const json_t *list, const char *before)
 			fprintf(stderr, "%s%s\n", before, json_string_value(v));
 }
 
+/* The message repeats the path: its first words and one line for each edge are easier to read. */
+static void print_cycle(const char *message, const json_t *chain)
+{
+	fprintf(stderr, "hero_proc: %.*s, nothing was changed:\n", (int)strcspn(message, ":"), message);
+	print_list(chain, "    ");
+}
+
 static void print_diagnostics(const json_t *list, const char *before)
 {
 	json_t *v;
@@ -64,9 +71,13 @@ int cli_fail(struct cli *c, struct hp_error *e)
 
 	if (c->json)
 		cli_json(json_pack("{s:{s:i, s:s, s:O?}}", "error", "code", e->code, "message", e->message, "data", data));
-	fprintf(stderr, "hero_proc: %s\n", e->message);
-	print_list(json_object_get(data, "chain"), "    ");
-	print_diagnostics(json_object_get(data, "errors"), "    ");
+	if (strcmp(text_of(data, "name"), "cycle") == 0) {
+		print_cycle(e->message, json_object_get(data, "chain"));
+	} else {
+		fprintf(stderr, "hero_proc: %s\n", e->message);
+		print_list(json_object_get(data, "chain"), "    ");
+		print_diagnostics(json_object_get(data, "errors"), "    ");
+	}
 	if (*text_of(data, "hint"))
 		fprintf(stderr, "    hint: %s\n", text_of(data, "hint"));
 	if (json_array_size(json_object_get(data, "candidates"))) {

@@ -41,69 +41,48 @@ int verb_plan(struct cli *c)
 
 /* ---- tree -------------------------------------------------------------------------- */
 
+static void add_kinds(const json_t *o, struct str *out)
+{
+	json_t *kind = json_object_get(o, "kind"), *k;
+	size_t i;
+
+	if (json_is_string(kind))
+		str_add(out, json_string_value(kind));
+	json_array_foreach (kind, i, k)
+		str_fmt(out, "%s%s", i ? "," : "", json_string_value(k));
+}
+
 static void print_tree(struct cli *c, const json_t *node, const char *before, bool last, bool top)
 {
 	json_t *children = json_object_get(node, "needs"), *child;
-	const char *state = text_of(node, "state"), *kind = text_of(node, "kind");
+	const char *state = text_of(node, "state"), *name = text_of(node, "name");
+	bool repeated = json_is_true(json_object_get(node, "repeated"));
 	auto_free char *below = top ? text_dup("") : text_fmt("%s%s", before, last ? "   " : "│  ");
+	auto_str kinds = { 0 };
 	size_t i;
 
-	printf("%s%s%s%s%s %s%s%s\n", top ? "" : before, top ? "" : last ? "└─ " : "├─ ",
-	    text_of(node, "name"), *kind ? "  " : "", kind, paint_state(c, state), state, plain(c));
+	add_kinds(node, &kinds);
+	printf("%s%s%s%s%s %s%s%s%s\n", top ? "" : before, top ? "" : last ? "└─ " : "├─ ", name, kinds.n ? "  " : "",
+	    str_text(&kinds), paint_state(c, state), state, plain(c), repeated ? "  (its branch: see above)" : "");
+	if (json_is_true(json_object_get(node, "more")))
+		printf("%s└─ ... hero_proc tree %s\n", below, name);
 	json_array_foreach (children, i, child)
 		print_tree(c, child, below, i + 1 == json_array_size(children), false);
 }
 
-static void mark_below(const json_t *node, json_t *below)
-{
-	json_t *child;
-	size_t i;
-
-	json_array_foreach (json_object_get(node, "needs"), i, child) {
-		json_object_set_new(below, text_of(child, "name"), json_true());
-		mark_below(child, below);
-	}
-}
-
-/* Every service that nothing else needs, with what it needs. */
-static json_t *all_trees(struct cli *c, int *status)
-{
-	json_t *list = cli_call(c, "service.list", NULL, status), *below = json_object(), *s;
-	json_t *trees = json_array(), *roots = json_array();
-	size_t i;
-
-	json_array_foreach (json_object_get(list, "services"), i, s) {
-		json_t *tree = cli_call(c, "service.tree", json_pack("{s:s}", "name", text_of(s, "name")), status);
-
-		mark_below(tree, below);
-		json_array_append_new(trees, tree ? tree : json_object());
-	}
-	json_array_foreach (trees, i, s)
-		if (!json_object_get(below, text_of(s, "name")))
-			json_array_append(roots, s);
-	json_decref(list);
-	json_decref(trees);
-	json_decref(below);
-	return roots;
-}
-
 int verb_tree(struct cli *c)
 {
-	int status = 0;
-	json_t *v = c->n ? cli_call(c, "service.tree", json_pack("{s:s}", "name", c->args[0]), &status) :
-			   all_trees(c, &status), *root;
+	int status;
 	size_t i;
+	json_t *v = cli_call(c, "service.tree", json_pack("{s:s?}", "name", c->n ? c->args[0] : NULL), &status), *root;
 
-	if (!v || status) {
-		json_decref(v);
+	if (!v)
 		return status;
-	}
 	if (c->json)
 		return cli_json(v);
-	if (json_is_array(v))
-		json_array_foreach (v, i, root)
-			print_tree(c, root, "", true, true);
-	else
+	json_array_foreach (json_object_get(v, "trees"), i, root)
+		print_tree(c, root, "", true, true);
+	if (c->n)
 		print_tree(c, v, "", true, true);
 	json_decref(v);
 	return 0;
@@ -119,14 +98,9 @@ static void print_edges(struct cli *c, const json_t *graph)
 
 	table_row(&t, (const char *const[]){ "FROM", "STATUS", "KIND", "TO", "CONDITION", "GATE", NULL });
 	json_array_foreach (json_object_get(graph, "edges"), i, e) {
-		json_t *kind = json_object_get(e, "kind"), *k;
 		auto_str kinds = { 0 };
-		size_t n;
 
-		if (json_is_string(kind))
-			str_add(&kinds, json_string_value(kind));
-		json_array_foreach (kind, n, k)
-			str_fmt(&kinds, "%s%s", n ? "," : "", json_string_value(k));
+		add_kinds(e, &kinds);
 		table_row(&t, (const char *const[]){ text_of(e, "from"), text_of(e, "status"), str_text(&kinds),
 				  text_of(e, "to"), text_of(e, "condition"), text_of(e, "gate"), NULL });
 	}

@@ -39,7 +39,8 @@ static const struct rpc_param kill_params[] = {{"name", RPC_STRING, true, "a ser
     {"action", RPC_STRING, false, "one of its actions"},
     {"signal", RPC_STRING_OR_INT, false, "a name or a number (TERM)"},
     {"dry_run", RPC_BOOL, false, "whom it would reach, nothing is sent"}};
-static const struct rpc_param tree_params[] = {{"name", RPC_STRING, true, "a service"},
+static const struct rpc_param tree_params[] = {
+    {"name", RPC_STRING, false, "a service; absent: all"},
     {"reverse", RPC_BOOL, false, "what needs it instead of what it needs"}};
 
 static void get(struct rpc_call *call, json_t *params)
@@ -460,7 +461,9 @@ static json_t *tree_of(struct daemon *d, unit_id id, bool reverse, json_t *seen,
 
 	if (json_object_get(seen, u.name)) {
 		json_object_set_new(o, "repeated", json_true()); /* its branch is shown elsewhere */
-	} else if (depth < TREE_DEPTH) {
+	} else if (depth == TREE_DEPTH) {
+		json_object_set_new(o, "more", json_true()); /* ask for this one */
+	} else {
 		json_object_set_new_nocheck(seen, u.name, json_true());
 		if (reverse)
 			add_needed_by(d, id, seen, depth, below);
@@ -471,14 +474,49 @@ static json_t *tree_of(struct daemon *d, unit_id id, bool reverse, json_t *seen,
 	return o;
 }
 
+/* Marks what somebody else needs. */
+static bool *needed_units(struct daemon *d)
+{
+	bool *needed = mem_new(engine_unit_count(d->engine) + 1);
+	struct job_view j;
+	struct edge_view e;
+
+	for (unit_id u = 0; u < engine_unit_count(d->engine); u++)
+		for (size_t i = 0; engine_job_at(d->engine, u, i, &j); i++)
+			for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++)
+				if (e.to_unit != ID_NONE && e.to_unit != u)
+					needed[e.to_unit] = true;
+	return needed;
+}
+
+/* First what nothing needs; then what is only in circles of `wants`. */
+static json_t *all_trees(struct daemon *d, bool reverse, json_t *seen)
+{
+	bool *needed = needed_units(d);
+	json_t *trees = json_array();
+	struct unit_view u;
+
+	for (int round = 0; round < 2; round++)
+		for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
+			if (engine_unit(d->engine, i, &u) && (u.registered || u.is_run) &&
+			    (round || !needed[i]) && !json_object_get(seen, u.name))
+				json_array_append_new(trees, tree_of(d, i, reverse, seen, 0));
+	free(needed);
+	return trees;
+}
+
 static void tree(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
-	unit_id id = ops_find_unit(call, param_text(params, "name"), false);
+	const char *name = param_text(params, "name");
+	bool reverse = param_bool(params, "reverse", false);
+	unit_id id = name ? ops_find_unit(call, name, false) : ID_NONE;
 	json_t *seen = json_object();
 
-	if (id != ID_NONE)
-		rpc_answer(call, tree_of(d, id, param_bool(params, "reverse", false), seen, 0));
+	if (!name)
+		rpc_answer(call, json_pack("{s:o}", "trees", all_trees(d, reverse, seen)));
+	else if (id != ID_NONE)
+		rpc_answer(call, tree_of(d, id, reverse, seen, 0));
 	json_decref(seen);
 }
 
