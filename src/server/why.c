@@ -1,10 +1,12 @@
 #include "server/why.h"
 
+#include "server/gates.h"
 #include "server/launch.h"
 #include "server/status.h"
 
 #define DEPTH_MAX 24 /* levels of the tree; what lies between is counted */
 #define WALK_MAX 20000
+#define LINES_DEPTH 32 /* of the straight way that stands in a status */
 #define EDGES_MAX 2000 /* looked at for one answer: a dense graph has a hundred thousand */
 
 struct why {
@@ -162,11 +164,11 @@ static void advise(const struct why *w, const json_t *p, const json_t *j, json_t
 		    next ? str_text(&in) : "a moment");
 		set_fmt(n, "hint", "hero_proc service start %s    (an attempt at once)", name);
 	} else if (is(j, "state", "failed") && text_eq(reason, "spawn_error")) {
-		set_fmt(n, "next", "nothing: no attempt follows by itself");
+		set_fmt(n, "next", "no attempt follows by itself");
 		set_fmt(n, "hint", "mend what can not be executed, then hero_proc service start %s",
 		    name);
 	} else if (is(j, "state", "failed")) {
-		set_fmt(n, "next", "nothing: no attempt follows by itself");
+		set_fmt(n, "next", "no attempt follows by itself");
 		set_fmt(n, "hint",
 		    "hero_proc logs %s; once it is mended: hero_proc service start %s", name, name);
 	} else if (is(j, "state", "running")) {
@@ -537,24 +539,67 @@ const json_t *why_root(const json_t *chain)
 	return found;
 }
 
+/* The edge that explains most: blocked before waiting. */
+static bool worst_edge(struct daemon *d, unit_id unit, struct edge_view *out)
+{
+	struct job_view j;
+	struct edge_view e;
+	bool found = false;
+
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
+		for (size_t k = 0;
+		     j.core.state == JOB_WAITING_DEPS && engine_edge_at(d->engine, j.id, k, &e);
+		     k++) {
+			bool blocked = e.status == EDGE_BLOCKED;
+
+			if ((!blocked && e.status != EDGE_WAITS) ||
+			    (found && (!blocked || out->status == EDGE_BLOCKED)))
+				continue;
+			*out = e;
+			found = true;
+		}
+	return found;
+}
+
+/* The end of the way: all that there is to say, by the code of the tree. */
+static void add_end_lines(struct daemon *d, const struct unit_view *u, json_t *into)
+{
+	const struct instant now = {0};
+	json_t *chain = why_chain(d, u->name, &now), *n;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_array_get(chain, 0), "because"), i, n)
+	    json_array_append(into, json_object_get(n, "fact"));
+	json_decref(chain);
+}
+
 json_t *why_lines(struct daemon *d, unit_id unit)
 {
-	json_t *a = json_array(), *chain = NULL;
-	struct lines l = {0};
+	json_t *a = json_array();
 	struct unit_view u;
-	const struct instant now = {0};
+	struct edge_view e;
 
-	if (engine_unit(d->engine, unit, &u) && u.state != SERVICE_INACTIVE &&
-	    u.state != SERVICE_RUNNING && u.state != SERVICE_EXITED)
-		chain = why_chain(d, u.name, &now);
-	flatten(json_object_get(json_array_get(chain, 0), "because"), 0, &l);
-	for (size_t i = 0; i < l.n; i++) {
-		json_array_append(a, json_object_get(l.v[i].n, "fact"));
-		if (is_root(l.v[i].n))
+	for (int depth = 0; depth < LINES_DEPTH && engine_unit(d->engine, unit, &u); depth++) {
+		const char *last;
+		auto_str line = {0};
+
+		if (u.state == SERVICE_INACTIVE || u.state == SERVICE_RUNNING ||
+		    u.state == SERVICE_EXITED)
 			break;
+		if (engine_conflict_of(d->engine, unit) != ID_NONE || !worst_edge(d, unit, &e)) {
+			add_end_lines(d, &u, a);
+			break;
+		}
+		last = e.gate_waits && e.gate != ID_NONE ? gates_last(d, e.gate) : NULL;
+		str_fmt(
+		    &line, "%s waits: %s%s%s", u.name, e.text, last ? ": " : "", last ? last : "");
+		if (e.source)
+			str_fmt(&line, " (%s)", e.source);
+		json_array_append_new(a, json_string(str_text(&line)));
+		if (e.gate_waits || e.to_unit == ID_NONE || e.to_unit == unit)
+			break;
+		unit = e.to_unit;
 	}
-	free(l.v);
-	json_decref(chain);
 	return a;
 }
 
@@ -592,7 +637,7 @@ static void add_tree(struct str *out, const struct lines *l, const char *output,
 			*(root ? &more : &hidden) += 1;
 			continue;
 		}
-		if (hidden)
+		if (hidden && first)
 			str_fmt(out, "%*s... %zu more ...\n", (HEAD_LINES + 1) * 2, "", hidden);
 		hidden = 0;
 		add_line(

@@ -16,7 +16,8 @@
 /* The tree, an array of one node and notes beside it; NULL: nothing is known of the name. */
 json_t *why_chain(struct daemon *d, const char *name, const struct instant *at);
 
-/* One line a cause, the root cause last; empty when all is well. */
+/* The straight way down, cheap enough for a list of all: one line a cause, the root cause
+ * last unless it is far; empty when all is well. */
 json_t *why_lines(struct daemon *d, unit_id unit);
 
 /* The first root cause, borrowed from the tree; NULL: there is none. */

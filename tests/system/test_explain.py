@@ -228,6 +228,20 @@ def test_a_cause_that_several_share_is_told_once(hp):
     assert len([r for r in roots(why(hp, "top")["chain"]) if r.startswith("db failed")]) == 1
 
 
+def test_a_list_of_a_thousand_blocked_services_does_not_hold_the_server_up(hp):
+    """Each has a way of its own down to the root; telling all of it for all of them took seconds."""
+    text = '[[binaries]]\nname = "n0"\nexec = ["/nowhere/x"]\n' + "".join(
+        f'[[binaries]]\nname = "n{i}"\nexec = ["/bin/true"]\n[[dependencies]]\nbin = "n{i - 1}"\nfor = "n{i}"\n'
+        for i in range(1, 1000))
+    hp.register_text(text, shape="per_binary")
+    start(hp, "n999")
+    began = time.monotonic()
+    rows = hp.rpc("service.list")["services"]
+    assert time.monotonic() - began < 1.5
+    assert sum(r["state"] == "blocked" for r in rows) == 999
+    assert "/nowhere/x" in "".join(roots(why(hp, "n999")["chain"]))
+
+
 def test_why_of_what_runs_says_who_wants_it(hp):
     hp.define("db")
     hp.define("web", dependencies={"requires": ["db"]})
