@@ -4,6 +4,27 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Root causes in red, what a process said dimmed, what to do in bold. */
+static const char *color_of_line(const char *line)
+{
+	if (strstr(line, "<- root cause"))
+		return "\033[31m";
+	if (line[strspn(line, " ")] == '|')
+		return "\033[2m";
+	return strncmp(line, "next:", 5) == 0 || strncmp(line, "try:", 4) == 0 ? "\033[1m" : "\033[39m";
+}
+
+static void print_causes(const struct cli *c, const char *text)
+{
+	while (*text) {
+		auto_free char *line = text_dup_n(text, strcspn(text, "\n"));
+
+		printf("%s%s%s\n", paint(c, color_of_line(line)), line, plain(c));
+		text += strlen(line);
+		text += *text == '\n';
+	}
+}
+
 int verb_why(struct cli *c)
 {
 	int status;
@@ -14,8 +35,7 @@ int verb_why(struct cli *c)
 		return status;
 	if (c->json)
 		return cli_json(v);
-	const char *text = text_of(v, "text");
-	printf("%s%s", text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+	print_causes(c, text_of(v, "text"));
 	json_decref(v);
 	return 0;
 }
