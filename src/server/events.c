@@ -4,6 +4,7 @@
 #include "server/hub.h"
 #include "server/operations.h"
 #include "server/records.h"
+#include "server/unit_spec.h"
 
 #include <stdio.h>
 
@@ -239,6 +240,23 @@ static int64_t cause_of_job(
 	return other > own ? other : own;
 }
 
+char *events_expected(const struct action_def *a)
+{
+	switch (a ? readiness_of(a) : READY_EXECUTED) {
+	case READY_NOTIFY: return text_dup("it has not sent READY=1 to $NOTIFY_SOCKET");
+	case READY_FD:
+		return text_fmt("no newline on descriptor %lld yet", (long long)a->readiness.fd);
+	case READY_LOG: return text_fmt("no line of output matches `%s` yet", a->readiness.log);
+	case READY_AFTER: return text_fmt("ready after %lld ms", (long long)a->readiness.after);
+	case READY_MANUAL: return text_dup("nobody has said `hero_proc service ready` yet");
+	case READY_EXECUTED:
+	case READY_SOCKETS: /* they say it themselves */
+	case READY_PROBE:
+	case READINESS_KIND_COUNT: break;
+	}
+	return NULL;
+}
+
 static bool says_how_it_ended(int to)
 {
 	return to == JOB_FAILED || to == JOB_RETRYING || to == JOB_SUCCEEDED || to == JOB_CANCELLED;
@@ -282,6 +300,12 @@ void events_job(struct daemon *d, const struct effect *fx)
 		add_end(d, &fact, fx, &j);
 	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING)
 		add_field(&fact, "why", j.why);
+	if (fx->to == JOB_RUNNING) {
+		auto_free char *expected =
+		    events_expected(daemon_action(d, fx->unit, j.name, NULL));
+
+		add_field(&fact, "note", expected);
+	}
 	if (fx->to == JOB_WAITING_DEPS)
 		add_open(d, &fact, fx->unit, OPEN_WAITING);
 	str_add_char(&fact, '}');

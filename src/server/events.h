@@ -51,6 +51,10 @@ void events_add_open(
     struct daemon *d, struct str *out, unit_id unit, enum open_edges which, size_t max);
 void events_add_demand(struct daemon *d, struct str *out, unit_id unit);
 
+/* What has not happened yet while it is not ready, "no line of output matches `up` yet"; the
+ * caller frees; NULL: its gates or probes tell. */
+char *events_expected(const struct action_def *a);
+
 /* The newest event about any of these units; 0: none. */
 int64_t events_last_of(struct daemon *d, const struct strv *names);
 /* The begin of an operation that a former server told of; 0: not found. */

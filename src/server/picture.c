@@ -27,14 +27,16 @@ static void set_list(json_t *o, const char *key, const struct str *text)
 /* ---- now -------------------------------------------------------------------------- */
 
 /* What its readiness and its probes look at said last, and what it says itself. */
-static void add_note(struct daemon *d, const struct job_view *j, json_t *o)
+static void add_note(
+    struct daemon *d, const struct job_view *j, const struct action_def *a, json_t *o)
 {
 	const struct attempt *at = daemon_slot(d, j->id)->live;
 	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
+	auto_free char *expected = events_expected(a);
 	auto_str note = {0};
 
-	if (!probes_trouble(at, &note) && text && j->core.state == JOB_RUNNING)
-		str_add(&note, text);
+	if (!probes_trouble(at, &note) && j->core.state == JOB_RUNNING && (text || expected))
+		str_add(&note, text ? text : expected);
 	if (said && j->core.state == JOB_RUNNING)
 		str_fmt(&note, "%sit says: %s", note.n ? ", " : "", said);
 	if (note.n)
@@ -61,7 +63,7 @@ static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 	set_int(o, "since", clock_wall_of(j->since));
 	if (j->core.state == JOB_RETRYING && j->deadline != MSEC_NEVER)
 		set_int(o, "next", clock_wall_of(j->deadline));
-	add_note(d, j, o);
+	add_note(d, j, a, o);
 	return o;
 }
 
@@ -174,6 +176,8 @@ static void take_job(struct replay *r, const json_t *fact, usec_wall time)
 	if (!j)
 		json_array_insert_new(r->jobs, 0, j = json_object());
 	copy_keys(j, fact, keys, countof(keys));
+	if (!json_object_get(j, "note") && json_object_get(fact, "note"))
+		json_object_set(j, "note", json_object_get(fact, "note"));
 	json_object_set(j, "state", json_object_get(fact, "to"));
 	set_int(j, "since", time);
 	if (next)

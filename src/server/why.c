@@ -167,6 +167,8 @@ static void advise(const struct why *w, const json_t *p, const json_t *j, json_t
 		set_fmt(n, "next", "no attempt follows by itself");
 		set_fmt(n, "hint", "mend what can not be executed, then hero_proc service start %s",
 		    name);
+	} else if (is(j, "state", "failed") && strchr(name, '#')) {
+		set_fmt(n, "hint", "hero_proc run get %s", name); /* an ad-hoc run */
 	} else if (is(j, "state", "failed")) {
 		set_fmt(n, "next", "no attempt follows by itself");
 		set_fmt(n, "hint",
@@ -182,7 +184,8 @@ static json_t *job_node(const struct why *w, const json_t *p, const json_t *j)
 
 	describe_job(w, p, j, &fact);
 	json_t *n = node(text_in(p, "name"), &fact, int_in(j, "since"));
-	mark_root(n);
+	if (!is(j, "state", "skipped")) /* what it needed is the cause */
+		mark_root(n);
 	advise(w, p, j, n);
 	if (ended_badly(j) && !is(j, "reason", "spawn_error")) {
 		json_object_set(n, "action", json_object_get(j, "action"));
@@ -198,6 +201,13 @@ static bool is_well(const json_t *p)
 	return is(p, "state", "running") || is(p, "state", "exited");
 }
 
+/* On the way, the reason of its last attempt is not the reason of its state. */
+static bool rests(const json_t *p)
+{
+	return is(p, "state", "blocked") || is(p, "state", "failed") ||
+	       is(p, "state", "degraded") || is(p, "state", "inactive");
+}
+
 static void describe_unit(const struct why *w, const json_t *p, struct str *out)
 {
 	const char *subject = text_in(p, "reason_subject");
@@ -206,7 +216,7 @@ static void describe_unit(const struct why *w, const json_t *p, struct str *out)
 	    json_is_true(json_object_get(p, "known")) ? text_in(p, "state") : "not registered");
 	if (is(p, "wanted", "stop"))
 		str_add(out, ", stopped by the operator");
-	else if (text_in(p, "reason") && !is(p, "reason", "cancelled"))
+	else if (text_in(p, "reason") && !is(p, "reason", "cancelled") && rests(p))
 		str_fmt(out, subject ? ", %s(%s)" : ", %s", text_in(p, "reason"), subject);
 	if (int_in(p, "since") > 0) {
 		str_add(out, ", for ");

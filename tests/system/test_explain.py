@@ -318,6 +318,23 @@ def test_an_instant_is_a_time_a_span_or_an_event(hp):
     assert hp.cli("why", "db", "--at", "-1h").returncode == NOT_FOUND
 
 
+def test_why_of_a_run_that_is_over_is_told_from_what_was_recorded(hp):
+    run = hp.rpc("run.submit", actions=[{"name": "a", "script": "echo oh no >&2; exit 5"},
+                                        {"name": "b", "script": "true", "depends_on": ["a"]}])["run"]
+    text = wait_until(lambda: (t := why(hp, run)["text"]) and "oh no" in t and t, what="the last words are told")
+    assert "exit code 5" in text and "skipped" in text
+    assert hp.refusal("service.why", name="never_heard_of").code == E_NOT_FOUND
+
+
+def test_what_is_awaited_of_a_service_that_is_not_ready_is_told_now_and_then(hp):
+    for name, readiness, awaited in (("l", {"log": "up"}, "matches `up`"), ("n", {"notify": True}, "READY=1"),
+                                     ("f", {"fd": 3}, "descriptor 3"), ("m", {"manual": True}, "service ready")):
+        hp.define(name, readiness=readiness)
+        start(hp, name, wait=False)
+        wait_until(lambda: awaited in why(hp, name)["text"], what=lambda: f"{awaited}: {why(hp, name)['text']}")
+        assert facts(why(hp, name, at=f"#{last_event(hp)}")["chain"]) == facts(why(hp, name)["chain"])
+
+
 # ---- where the time went -------------------------------------------------------------
 
 

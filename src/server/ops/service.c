@@ -133,8 +133,10 @@ static void read_last(void *ctx)
 {
 	struct last_words *w = ctx;
 	const char *services[] = {w->service};
-	struct log_filter f = {.services = services,
-	    .n_services = 1,
+	bool is_run = strchr(w->service, '#') != NULL; /* no service has such a name */
+	struct log_filter f = {.services = is_run ? NULL : services,
+	    .n_services = is_run ? 0 : 1,
+	    .run = is_run ? w->service : NULL,
 	    .action = w->action,
 	    .until = w->until,
 	    .attempt = w->attempt,
@@ -211,10 +213,14 @@ static void answer_then(bool durable, void *ctx)
 	if (chain)
 		explain(t->call, t->params, chain,
 		    json_pack("{s:s, s:O, s:O}", "name", name, "state",
-			json_object_get(picture, "state"), "at", json_object_get(t->params, "at")),
+			json_object_get(picture, "state"), "at",
+			json_object_get(t->params, "at") ? json_object_get(t->params, "at")
+							 : json_null()),
 		    &t->at);
-	else
+	else if (param_text(t->params, "at") || param_int(t->params, "at", 0))
 		ops_fail(t->call, ERR_NOT_FOUND, "nothing is recorded of `%s` at that time", name);
+	else
+		ops_fail_unknown(t->call, name);
 	store_relax(d->store);
 	json_decref(picture);
 	json_decref(t->params);
@@ -248,19 +254,19 @@ static void why(struct rpc_call *call, json_t *params)
 	struct instant when = {0};
 	struct unit_view u;
 
-	if (at && !json_is_null(at)) {
-		if (!parse_instant(at, &when)) {
-			ops_fail(call, ERR_INVALID, "at: ISO 8601, \"-5m\", or an event (#123)");
-			return;
-		}
+	if (at && !json_is_null(at) && !parse_instant(at, &when)) {
+		ops_fail(call, ERR_INVALID, "at: ISO 8601, \"-5m\", or an event (#123)");
+		return;
+	}
+	unit_id id = engine_find(d->engine, param_text(params, "name"));
+	if (!when.time && !when.event && !engine_unit(d->engine, id, &u))
+		when.time = clock_wall(); /* a run that is over, a service that was removed */
+	if (when.time || when.event) {
 		struct why_then *t = mem_new(sizeof(*t));
 		*t = (struct why_then){call, json_incref(params), when};
 		store_barrier(d->store, answer_then, t);
 		return;
 	}
-	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
-	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
-		return;
 	explain(call, params, why_chain(d, u.name, &when),
 	    json_pack("{s:s, s:s, s:o}", "name", u.name, "state", service_state_str(u.state),
 		"waiting_on", status_waiting_on(d, id)),
