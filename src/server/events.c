@@ -329,13 +329,21 @@ void events_add_demand(struct daemon *d, struct str *out, unit_id unit)
 	str_add_char(out, ']');
 }
 
+/* A new server's engine finds it as it was: nothing has happened. */
+static bool was_so_before(const struct daemon *d, const struct effect *fx)
+{
+	return d->recovering && fx->from == SERVICE_INACTIVE &&
+	       (fx->to == SERVICE_RUNNING || fx->to == SERVICE_EXITED || fx->to == SERVICE_FAILED ||
+		   fx->to == SERVICE_DEGRADED);
+}
+
 void events_unit(struct daemon *d, const struct effect *fx)
 {
 	struct unit_view u, other;
 	auto_str fact = {0};
 	unit_id conflict = engine_conflict_of(d->engine, fx->unit);
 
-	if (!engine_unit(d->engine, fx->unit, &u))
+	if (!engine_unit(d->engine, fx->unit, &u) || was_so_before(d, fx))
 		return;
 	begin_fact(&fact, "unit", &u);
 	str_fmt(&fact, ",\"from\":\"%s\",\"to\":\"%s\",\"wanted\":\"%s\"",

@@ -375,9 +375,11 @@ def test_blame_puts_what_took_longest_first(hp):
 
 def test_past_starts_are_told_after_the_server_was_killed(hp):
     operation = stack(hp)
-    before = hp.rpc("service.critical_chain", operation=operation)
+    before = [hp.rpc("service.critical_chain", **of) for of in ({"operation": operation}, {"name": "top"})]
+    events = len(hp.rpc("events.query", kind="unit")["events"])
     hp.kill_server()
-    assert hp.rpc("service.critical_chain", operation=operation) == before
+    assert [hp.rpc("service.critical_chain", **of) for of in ({"operation": operation}, {"name": "top"})] == before
+    assert len(hp.rpc("events.query", kind="unit")["events"]) == events, "a restart of the server is no change"
     assert hp.rpc("service.critical_chain")["operation"] == operation
     text = hp.cli("critical-chain").stdout
     assert "slow" in text and max(map(len, text.splitlines())) <= 100
