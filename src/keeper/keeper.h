@@ -37,7 +37,8 @@ struct job {
 	struct watch set;    /* cgroup.events, once the leader has ended */
 	struct keeper_exit_info info;
 	bool exited, acked, empty, lost, journaled;
-	bool told; /* the present server knows the token */
+	bool told;  /* the present server knows the token */
+	bool asked; /* to end, by a signal: KEEPER_SIGNAL_STOP */
 	bool has_cgroup;
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */

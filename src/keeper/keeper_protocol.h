@@ -81,7 +81,7 @@ enum keeper_exit {
 #define KEEPER_KIND_LIST(X)                                                                        \
 	/* requests */                                                                             \
 	X(KEEPER_SPAWN,          "spawn",          "token flags text=the spec; fds: those of keeper_spec.fds_at, then of held_at") \
-	X(KEEPER_SIGNAL,         "signal",         "token value=signo what=enum keeper_scope")     \
+	X(KEEPER_SIGNAL,         "signal",         "token value=signo what=enum keeper_scope flags=KEEPER_SIGNAL_STOP") \
 	X(KEEPER_HOLD,           "hold",           "text=name; fds: one")                          \
 	X(KEEPER_RELEASE,        "release",        "text=name")                                    \
 	X(KEEPER_ACK,            "ack",            "token")                                        \
@@ -135,10 +135,15 @@ enum keeper_scope {
 #define KEEPER_SPAWN_WATCHDOG 2u /* SPAWN: set WATCHDOG_PID to the pid of the child */
 #define KEEPER_SPAWN_MEMFD 4u	 /* SPAWN: the spec is in a sealed memfd, the first descriptor */
 
+/* SIGNAL: it asks the job to end.  Remembered with the token, so that a new server knows
+ * whether the request of a killed one came as far as this. */
+#define KEEPER_SIGNAL_STOP 1u
+
 #define KEEPER_IS_EXITED 1u /* TOKEN: the leader ended, `exit` is filled in */
 #define KEEPER_IS_ACKED 2u  /* ... and was acknowledged */
 #define KEEPER_IS_EMPTY 4u  /* nothing of the set is left */
 #define KEEPER_IS_LOST 8u   /* of a former keeper: `exit` is not known */
+#define KEEPER_IS_ASKED 16u /* a signal with KEEPER_SIGNAL_STOP was sent to it */
 
 struct keeper_exit_info {
 	int32_t code;		    /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; see waitid(2) */

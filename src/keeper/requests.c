@@ -18,7 +18,8 @@ void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, in
 	    .start_ticks = j->start_ticks,
 	    .exit = j->info,
 	    .flags = (j->exited ? KEEPER_IS_EXITED : 0) | (j->acked ? KEEPER_IS_ACKED : 0) |
-		     (j->empty ? KEEPER_IS_EMPTY : 0) | (j->lost ? KEEPER_IS_LOST : 0),
+		     (j->empty ? KEEPER_IS_EMPTY : 0) | (j->lost ? KEEPER_IS_LOST : 0) |
+		     (j->asked ? KEEPER_IS_ASKED : 0),
 	};
 	if (j->told)
 		channel_send(&k->server.channel, &m, j->label,
@@ -120,8 +121,10 @@ static void do_list(struct keeper *k, struct channel_in *in)
 static void do_signal(struct keeper *k, struct channel_in *in)
 {
 	struct job *j = job_find(k, in->msg.token);
-	if (j && !j->empty)
-		set_signal(k, j, in->msg.value, (enum keeper_scope)in->msg.what);
+	if (!j || j->empty)
+		return;
+	j->asked = j->asked || (in->msg.flags & KEEPER_SIGNAL_STOP);
+	set_signal(k, j, in->msg.value, (enum keeper_scope)in->msg.what);
 }
 
 static void do_hold(struct keeper *k, struct channel_in *in)

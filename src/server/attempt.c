@@ -332,7 +332,7 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 		probes_end(at); /* what stops need not answer */
 	if (a && a->stop_exec && at && !at->exited && run_stopper(d, at, a))
 		return;
-	spawner_signal(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
+	spawner_stop(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
 }
 
 void attempt_kill(struct daemon *d, const struct effect *fx)
@@ -341,12 +341,12 @@ void attempt_kill(struct daemon *d, const struct effect *fx)
 
 	if (at)
 		probes_end(at);
-	spawner_signal(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
+	spawner_stop(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
 }
 
 void attempt_sweep(struct daemon *d, const struct effect *fx)
 {
-	spawner_signal(
+	spawner_stop(
 	    d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
 }
 

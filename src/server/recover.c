@@ -24,7 +24,7 @@ struct survivor {
 	struct label label;
 	uint64_t token;
 	pid_t pid;
-	bool exited, acked, empty, lost, placed;
+	bool exited, acked, empty, lost, asked, placed;
 	char *notified; /* all that it said, or NULL */
 	struct keeper_exit_info exit;
 	int held[HELD_COUNT];
@@ -202,7 +202,8 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 	    .exited = job->exited,
 	    .acked = job->acked,
 	    .empty = job->empty,
-	    .lost = job->lost};
+	    .lost = job->lost,
+	    .asked = job->asked};
 	if (job->exit)
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
@@ -348,6 +349,22 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
 }
 
+/* It was told to stop when the server died, but the keeper heard nothing of that: the request
+ * waited in the server, or for the execution.  A stop that did arrive is not said again. */
+static void ask_again(struct daemon *d, const struct survivor *s, job_id job)
+{
+	struct job_view j;
+	struct effect fx = {.kind = EFFECT_TERM, .job = job, .token = s->token};
+
+	if (s->asked || s->empty || !engine_job(d->engine, job, &j, &fx.unit) ||
+	    j.core.state != JOB_STOPPING)
+		return;
+	if (s->exited)
+		attempt_sweep(d, &fx);
+	else
+		attempt_term(d, &fx);
+}
+
 static void adopt(struct daemon *d, struct survivor *s, job_id job)
 {
 	struct attempt *at = attempt_adopt(d, job, s->token, s->exited ? 0 : s->pid);
@@ -363,6 +380,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	at->holds_ready = s->held[HELD_READY] >= 0;
 	if (at->holds_ready)
 		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
+	ask_again(d, s, job);
 }
 
 /* The youngest attempt of a job: younger than its row, when that was not committed. */

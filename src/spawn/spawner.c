@@ -37,6 +37,7 @@ static void on_token(struct spawner *s, struct channel_in *in)
 	    .acked = m->flags & KEEPER_IS_ACKED,
 	    .empty = m->flags & KEEPER_IS_EMPTY,
 	    .lost = m->flags & KEEPER_IS_LOST,
+	    .asked = m->flags & KEEPER_IS_ASKED,
 	    .exit = &m->exit,
 	    .label = in->text,
 	    .label_bytes = m->text_bytes,
@@ -230,6 +231,16 @@ enum err spawner_spawn(struct spawner *s, const struct spawn_spec *spec, struct 
 void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope)
 {
 	send_plain(s, KEEPER_SIGNAL, token, signo, scope);
+}
+
+void spawner_stop(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope)
+{
+	struct keeper_msg m = {.kind = KEEPER_SIGNAL,
+	    .token = token,
+	    .value = signo,
+	    .what = scope,
+	    .flags = KEEPER_SIGNAL_STOP};
+	send_message(s, &m, NULL, 0, NULL, 0);
 }
 
 void spawner_ack(struct spawner *s, uint64_t token)

@@ -3,10 +3,10 @@
  *
  * Asks, never waits: requests go out in the order of the calls, through a queue
  * if need be.  A queued spawn costs two copies of its descriptors: who has many
- * asks spawner_is_idle() first and goes on at `room`.  Answers and news arrive as calls of spawner_events, from the event
- * loop only, never from within a request.  The promises about their order are
- * those of keeper/keeper_protocol.h: spawned or failed first, then exited once,
- * then set_empty once.
+ * asks spawner_is_idle() first and goes on at `room`.  Answers and news arrive as calls of
+ * spawner_events, from the event loop only, never from within a request.  The promises about their
+ * order are those of keeper/keeper_protocol.h: spawned or failed first, then exited once, then
+ * set_empty once.
  *
  * Life of a server: spawner_new, spawner_list (what a former server left), and
  * when `listed_all` came, business.  After a commit of an exit: spawner_ack.
@@ -34,6 +34,7 @@ struct spawn_listed {
 	bool acked;	      /* ... and that was acknowledged */
 	bool empty;	      /* no process of the set is left */
 	bool lost;	      /* left by a former keeper: how it ended is not known */
+	bool asked;	      /* spawner_stop() of a former server reached the keeper */
 	const struct keeper_exit_info *exit;
 	const void *label;
 	size_t label_bytes;
@@ -54,7 +55,7 @@ struct spawner_events {
 	void (*shutdown_asked)(void *ctx, int times);
 	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups);
 	void (*pong)(void *ctx, uint64_t token, int value);
-	void (*room)(void *ctx); /* the queue is empty again: spawner_is_idle() */
+	void (*room)(void *ctx);	/* the queue is empty again: spawner_is_idle() */
 	void (*lost_keeper)(void *ctx); /* the last call; requests are dropped from here on */
 };
 
@@ -71,6 +72,8 @@ enum err spawner_spawn(
     struct spawner *s, const struct spawn_spec *spec, struct error *e) attr_must_use;
 
 void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope);
+/* A signal that asks it to end; the list tells a later server that it was sent. */
+void spawner_stop(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope);
 void spawner_ack(struct spawner *s, uint64_t token);
 void spawner_hold(struct spawner *s, const char *name, int fd); /* a duplicate is kept */
 void spawner_release(struct spawner *s, const char *name);

@@ -1,5 +1,6 @@
 """Nothing is lost when the server is killed (SPEC 0, 5)."""
 import os
+import signal
 
 from hp import EXAMPLES, healthy, is_alive, wait_until
 
@@ -73,6 +74,24 @@ def test_a_stop_under_way_is_finished_by_the_next_server(fresh):
     hp.wait_state("hero_db", "inactive")
     assert not is_alive(pid)
     assert len(hp.diary.pids("hero_db")) == 1 and len(hp.diary.times("hero_db", "stop")) == 1
+
+
+def test_a_stop_that_was_recorded_but_never_sent_is_sent_by_the_next_server(hp):
+    """The execution was still under way, so there was nothing to send the signal to."""
+    hp.define("slow_to_go", script=f"trap 'echo term >> {hp.root}/terms; exit 0' TERM; while :; do sleep 0.02; done",
+              stop_timeout_ms=60000)
+    server, keeper = hp.info()["pid"], hp.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        hp.rpc("service.start", name="slow_to_go", wait=False)
+        wait_until(lambda: hp.action("slow_to_go")["state"] == "starting", what="its execution was asked for")
+        hp.rpc("service.stop", name="slow_to_go", wait=False)
+        wait_until(lambda: hp.action("slow_to_go")["state"] == "stopping", what="the stop was recorded")
+        os.kill(server, signal.SIGKILL)
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: healthy(hp.socket) and hp.info()["pid"] != server, 15, "a new server answers")
+    hp.wait_state("slow_to_go", "inactive")
 
 
 def test_every_line_is_captured_over_kills_of_the_server(hp):
