@@ -57,7 +57,7 @@ static void rehash(struct map *m)
 	struct map old = *m;
 
 	m->cap = 16;
-	while (m->cap < old.n * 4)
+	while (m->cap < old.n * 2)
 		m->cap *= 2;
 	m->slots = mem_new(m->cap * sizeof(*m->slots));
 	m->used = 0;

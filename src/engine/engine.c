@@ -3,6 +3,8 @@
 
 #include "engine/world.h"
 
+#define EFFECTS_KEPT 64 /* room for a quiet pass; what a burst took goes back */
+
 ENUM_DEFINE(effect_kind, EFFECT_LIST, EFFECT_COUNT)
 
 struct engine *engine_new(uint64_t seed)
@@ -54,8 +56,8 @@ void engine_free(struct engine *en)
 	free(en);
 }
 
-static void news(struct engine *en, msec now, uint64_t token, enum job_event ev,
-    const struct job_exit *exit)
+static void news(
+    struct engine *en, msec now, uint64_t token, enum job_event ev, const struct job_exit *exit)
 {
 	job_id j = engine_job_by_token(en, token);
 
@@ -163,6 +165,10 @@ const struct effect *engine_effects(const struct engine *en, size_t *n)
 
 void engine_effects_clear(struct engine *en)
 {
+	if (en->effects.cap > EFFECTS_KEPT) {
+		free(en->effects.v);
+		memset(&en->effects, 0, sizeof(en->effects));
+	}
 	en->effects.n = 0;
 }
 

@@ -256,11 +256,11 @@ static void check_action(struct judge *j, const struct entry *e, const struct ac
 static void check_doubles(struct judge *j, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n; i++) {
-		const struct action_list *l = &e->v[i].def.actions;
+		const struct action_list *l = &entry_part_def(e, &e->v[i])->actions;
 
 		for (size_t k = 0; k < l->n; k++)
-			if (l->v[k].name &&
-			    service_find_action(&e->v[i].def, l->v[k].name) != &l->v[k])
+			if (l->v[k].name && service_find_action(entry_part_def(e, &e->v[i]),
+						l->v[k].name) != &l->v[k])
 				judge_refuse(j, e, ERR_INVALID, &l->v[k].source, "name", NULL,
 				    "`%s` has two actions called `%s`", e->name, l->v[k].name);
 	}

@@ -12,7 +12,9 @@ struct entry *entry_new(const char *name)
 static void part_release(struct share *p)
 {
 	free(p->source);
-	service_def_release(&p->def);
+	if (p->def)
+		service_def_release(p->def);
+	free(p->def);
 }
 
 void entry_free(struct entry *e)
@@ -32,7 +34,8 @@ bool entry_is_loose(const struct entry *e)
 	return e->name[0] == '/';
 }
 
-struct share *entry_find_part(const struct entry *e, const char *source, enum contribution_mode mode)
+struct share *entry_find_part(
+    const struct entry *e, const char *source, enum contribution_mode mode)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (strcmp(e->v[i].source, source) == 0 &&
@@ -72,7 +75,13 @@ void entry_put_part(struct entry *e, const struct contribution *c, const struct 
 	vec_push(e);
 	memmove(&e->v[i + 1], &e->v[i], (e->n - 1 - i) * sizeof(*e->v));
 	e->v[i] = (struct share){.source = text_dup(c->source), .mode = c->mode};
-	service_def_copy(&e->v[i].def, def);
+	e->v[i].def = mem_new(sizeof(*e->v[i].def));
+	service_def_copy(e->v[i].def, def);
+}
+
+const struct service_def *entry_part_def(const struct entry *e, const struct share *p)
+{
+	return p->def ? p->def : &e->def;
 }
 
 void entry_copy_parts(struct entry *to, const struct entry *from)
@@ -80,7 +89,9 @@ void entry_copy_parts(struct entry *to, const struct entry *from)
 	for (size_t i = 0; i < from->n; i++) {
 		const struct share *p = &from->v[i];
 
-		entry_put_part(to, &(struct contribution){&p->def, p->source, p->mode}, &p->def);
+		const struct service_def *def = entry_part_def(from, p);
+
+		entry_put_part(to, &(struct contribution){def, p->source, p->mode}, def);
 	}
 }
 

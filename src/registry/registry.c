@@ -229,6 +229,6 @@ bool registry_contribution(
 
 	if (!e || i >= e->n)
 		return false;
-	*out = (struct contribution){&e->v[i].def, e->v[i].source, e->v[i].mode};
+	*out = (struct contribution){entry_part_def(e, &e->v[i]), e->v[i].source, e->v[i].mode};
 	return true;
 }

@@ -167,8 +167,8 @@ enum err registry_find_action(const struct registry *reg, const char *context,
 /* The registered service name nearest to `word`, or NULL.  Borrowed. */
 const char *registry_suggest(struct registry *reg, const char *word);
 
-/* The contributions of one service as given (edges unresolved), by source; false
- * beyond the last.  Feeding all of them back with REGISTRY_LOAD restores it.
+/* The contributions of one service by source, as given or with its edges in order, which
+ * means the same in any union (resolutions are not part of it); false beyond the last.  Feeding all of them back with REGISTRY_LOAD restores it.
  * name: as in registry_change.  Borrowed until the next change. */
 bool registry_contribution(
     const struct registry *reg, const char *name, size_t i, struct contribution *out);

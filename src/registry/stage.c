@@ -73,14 +73,14 @@ static void put_override(
 
 	for (size_t i = 0; i < e->n; i++)
 		for (size_t k = 0; e->v[i].mode == CONTRIBUTE_ACTION && k < def->actions.n; k++)
-			definition_drop_action(&e->v[i].def, def->actions.v[k].name);
+			definition_drop_action(e->v[i].def, def->actions.v[k].name);
 	mine = entry_find_part(e, in->source, CONTRIBUTE_ACTION);
 	if (!mine) {
 		entry_put_part(e, in, def);
 		return;
 	}
 	for (size_t k = 0; k < def->actions.n; k++)
-		action_def_copy(vec_push(&mine->def.actions), &def->actions.v[k]);
+		action_def_copy(vec_push(&mine->def->actions), &def->actions.v[k]);
 }
 
 static void put(struct change *c, struct entry *e, const struct entry *current,
@@ -193,8 +193,8 @@ bool keep_no_part(struct share *p, const void *what)
 
 bool keep_other_actions(struct share *p, const void *action)
 {
-	definition_drop_action(&p->def, action);
-	return p->def.actions.n || p->mode != CONTRIBUTE_ACTION;
+	definition_drop_action(p->def, action);
+	return p->def->actions.n || p->mode != CONTRIBUTE_ACTION;
 }
 
 void names_from_source(const struct registry *reg, const char *source, struct strv *out)

@@ -16,7 +16,7 @@
 struct share {
 	char *source;
 	enum contribution_mode mode;
-	struct service_def def;
+	struct service_def *def; /* NULL: the effective one says all of it; entry_part_def() */
 };
 
 struct entry {
@@ -74,6 +74,7 @@ void entry_free(struct entry *e);
 struct share *entry_find_part(
     const struct entry *e, const char *source, enum contribution_mode mode);
 void entry_put_part(struct entry *e, const struct contribution *c, const struct service_def *def);
+const struct service_def *entry_part_def(const struct entry *e, const struct share *p);
 void entry_copy_parts(struct entry *to, const struct entry *from);
 void entry_drop_part(struct entry *e, const struct share *p);
 void definition_drop_action(struct service_def *s, const char *name);
@@ -88,7 +89,8 @@ void entry_list_add(struct entry_list *l, struct entry *e);
 
 /* unite.c: contributions to one definition */
 struct judge;
-void entry_unite(struct judge *j, struct entry *e); /* fills e->def, reports unequal keys */
+/* Fills e->def, reports unequal keys.  The parts are not written to afterwards. */
+void entry_unite(struct judge *j, struct entry *e);
 void definition_normalise(struct service_def *s, const char *source);
 bool dep_is_sibling(const struct service_def *s, const struct dep *d);
 

@@ -212,7 +212,7 @@ static void set_first(char **slot, const char *s)
 static void unite_service_keys(struct judge *j, struct entry *e, const struct share *p)
 {
 	struct service_def *to = &e->def;
-	const struct service_def *from = &p->def;
+	const struct service_def *from = p->def;
 
 	set_first(&to->description, from->description);
 	set_first(&to->category, from->category);
@@ -254,7 +254,7 @@ static void override_action(struct action_def *known, const struct action_def *s
 static const struct share *first_speaker(const struct entry *e, const char *action)
 {
 	for (size_t i = 0; i < e->n; i++)
-		if (e->v[i].mode != CONTRIBUTE_ACTION && service_find_action(&e->v[i].def, action))
+		if (e->v[i].mode != CONTRIBUTE_ACTION && service_find_action(e->v[i].def, action))
 			return &e->v[i];
 	return &e->v[0];
 }
@@ -290,20 +290,53 @@ static void unite_part(struct judge *j, struct entry *e, const struct share *p, 
 		unite_service_keys(j, e, p);
 	for (size_t i = had; i < e->def.dependencies.n; i++)
 		fill_source(&e->def.dependencies.v[i], p->source);
-	for (size_t i = 0; i < p->def.actions.n; i++)
-		unite_action(j, e, p, &p->def.actions.v[i]);
+	for (size_t i = 0; i < p->def->actions.n; i++)
+		unite_action(j, e, p, &p->def->actions.v[i]);
 	strv_add(&e->def.sources, p->source);
+}
+
+static bool has_condition(const struct dep_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].when_env)
+			return true;
+	return false;
+}
+
+/* Would the effective definition, given as the contribution, mean the same in any union?
+ * Not if edges of the service were added to its actions, or an edge was left out. */
+static bool says_the_same(const struct entry *e)
+{
+	const struct service_def *said = e->v[0].def;
+
+	if (e->n > 1 || e->v[0].mode == CONTRIBUTE_ACTION || said->dependencies.n ||
+	    said->actions.n != e->def.actions.n)
+		return false;
+	for (size_t i = 0; i < said->actions.n; i++)
+		if (has_condition(&said->actions.v[i].depends_on))
+			return false;
+	return true;
+}
+
+/* Most services have one source: what it said is held once. */
+static void share_definition(struct entry *e)
+{
+	if (!says_the_same(e))
+		return;
+	service_def_release(e->v[0].def);
+	free(e->v[0].def);
+	e->v[0].def = NULL;
 }
 
 /* Whole definitions first, in the order of their sources, then what overrides them. */
 void entry_unite(struct judge *j, struct entry *e)
 {
-	const struct service_def *first = &e->v[0].def;
+	const struct service_def *first = e->v[0].def;
 	bool whole = false;
 
 	for (size_t i = 0; i < e->n && !whole; i++)
 		if ((whole = e->v[i].mode != CONTRIBUTE_ACTION))
-			first = &e->v[i].def;
+			first = e->v[i].def;
 	e->def.name = text_dup(first->name);
 	e->def.context = text_dup(first->context);
 	e->def.source = first->source;
@@ -315,4 +348,5 @@ void entry_unite(struct judge *j, struct entry *e)
 		if (e->v[i].mode == CONTRIBUTE_ACTION)
 			unite_part(j, e, &e->v[i], false);
 	definition_normalise(&e->def, e->v[0].source);
+	share_definition(e);
 }

@@ -102,6 +102,7 @@ static void a_target_keeps_its_edges_in_dependencies(void **state)
 
 static void an_edge_exists_only_if_the_environment_says_so(void **state)
 {
+	struct contribution said;
 	struct world w;
 
 	(void)state;
@@ -115,6 +116,8 @@ static void an_edge_exists_only_if_the_environment_says_so(void **state)
 		world_init(&w);
 		define(&w, s);
 		assert_int_equal(registry_find(w.reg, "web")->actions.v[0].depends_on.n, proxy);
+		assert_true(registry_contribution(w.reg, "web", 0, &said));
+		assert_int_equal(said.def->actions.v[0].depends_on.n, 1);
 		world_release(&w);
 	}
 }
