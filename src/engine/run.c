@@ -95,6 +95,31 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 		call_back(en, u);
 }
 
+/* It comes back with another definition: what that needs comes along, as for any start. */
+static void begin_redefined(struct engine *en, msec now, unit_id u)
+{
+	struct unit *un = &en->units.v[u];
+	const char *name = un->name;
+	const struct engine_request rq = { .kind = OP_START, .names = &name, .n_names = 1 };
+	struct closure members = { 0 };
+	struct ids replaced = { 0 };
+	struct strv notes = { 0 }, chain = { 0 };
+	struct error e;
+	op_id cause = un->cause;
+	edge_id by = un->pulled_by;
+
+	if (closure_of_start(en, &rq, true, &members, &replaced, &notes, &chain, &e))
+		members.n = 0;
+	unit_begin(en, now, u, cause, by);
+	for (size_t i = 0; i < members.n; i++)
+		if (members.v[i].unit != u)
+			unit_begin(en, now, members.v[i].unit, cause, members.v[i].by);
+	free(members.v);
+	free(replaced.v);
+	strv_release(&notes);
+	strv_release(&chain);
+}
+
 void unit_stopped(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
@@ -108,14 +133,17 @@ void unit_stopped(struct engine *en, msec now, unit_id u)
 	if (un->reason == REASON_CANCELLED)
 		un->reason_unit = ID_NONE;
 	effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u, .reason = un->reason });
-	if (un->definition_changed && !en->original)
+	bool redefined = un->definition_changed && !en->original;
+	if (redefined)
 		unit_rebuild(en, now, u);
 	un = &en->units.v[u];
 	bool again = un->start_after_stop;
 	un->start_after_stop = false;
 	un->stop_reason = REASON_NONE;
 	un->facts = facts_of(en, u);
-	if (again && !en->shutdown)
+	if (again && !en->shutdown && redefined)
+		begin_redefined(en, now, u);
+	else if (again && !en->shutdown)
 		unit_begin(en, now, u, un->cause, un->pulled_by);
 	else if (un->reason == REASON_DEPENDENCY_STOPPED && un->reason_unit != ID_NONE &&
 		 en->units.v[un->reason_unit].live && !en->units.v[un->reason_unit].stopping)

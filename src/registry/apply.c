@@ -11,6 +11,7 @@ void registry_outcome_release(struct registry_outcome *out)
 		strv_release(&out->v[i].owners);
 		strv_release(&out->v[i].differences);
 		strv_release(&out->v[i].dropped);
+		free(out->v[i].renamed_from);
 	}
 	free(out->v);
 	strv_release(&out->chain);
@@ -30,7 +31,7 @@ const struct registry_change *registry_outcome_find(
 static void stage_all(struct change *c, const struct contribution *in, size_t n, const bool *skip)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!skip || !skip[i])
+		if (in[i].def && (!skip || !skip[i]))
 			change_stage(c, &in[i]);
 	for (size_t i = 0; i < n && !c->load; i++)
 		if (in[i].mode == CONTRIBUTE_REGISTER &&
@@ -113,6 +114,22 @@ enum err registry_apply(struct registry *reg, const struct contribution *in, siz
 		return load(reg, in, n, flags, out, diags, e);
 	c.j = (struct judge){.reg = reg, .diags = diags, .e = e, .chain = &out->chain};
 	code = attempt(&c, in, n, NULL, flags, out);
+	change_release(&c);
+	return code;
+}
+
+enum err registry_restore(struct registry *reg, const struct registry_former *in, size_t n,
+    struct registry_outcome *out, struct diags *diags, struct error *e)
+{
+	struct change c = {.reg = reg};
+
+	c.j = (struct judge){.reg = reg, .diags = diags, .e = e, .chain = &out->chain};
+	for (size_t i = 0; i < n; i++)
+		change_stage_former(&c, &in[i]);
+	change_resolve(&c);
+	change_judge(&c);
+	change_finish(&c, true, out);
+	enum err code = c.j.code;
 	change_release(&c);
 	return code;
 }

@@ -34,6 +34,7 @@ struct change {
 
 /* stage.c */
 void change_stage(struct change *c, const struct contribution *in);
+void change_stage_former(struct change *c, const struct registry_former *f);
 void change_withdraw(
     struct change *c, const char *source); /* what a manifest said before and does not say now */
 

@@ -137,6 +137,27 @@ bool service_executes_same(const struct service_def *a, const struct service_def
 	return true;
 }
 
+static const struct action_def *counterpart(
+    const struct service_def *a, const struct action_def *x, const struct service_def *b)
+{
+	return service_find_action(b, text_eq(x->name, a->name) ? b->name : x->name);
+}
+
+bool service_is_renamed(const struct service_def *a, const struct service_def *b)
+{
+	if (a->actions.n != b->actions.n ||
+	    schema_difference(&service_schema, a, b, service_apart) ||
+	    !dep_list_same(&a->dependencies, &b->dependencies))
+		return false;
+	for (size_t i = 0; i < a->actions.n; i++) {
+		const struct action_def *x = &a->actions.v[i], *y = counterpart(a, x, b);
+
+		if (!y || action_difference(x, y) || !dep_list_same(&x->depends_on, &y->depends_on))
+			return false;
+	}
+	return true;
+}
+
 /* ---- in words -------------------------------------------------------------------------- */
 
 static void say(struct strv *out, const char *owner, const char *sentence)

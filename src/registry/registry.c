@@ -144,6 +144,45 @@ void registry_dependents(const struct registry *reg, const char *name, struct st
 	strv_release(&found);
 }
 
+static bool misses(const struct dep_list *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if ((l->v[i].kinds & DEP_REQUIRES) && !l->v[i].optional &&
+		    l->v[i].resolved.rule == RESOLVED_NOTHING && text_eq(dep_key(&l->v[i]), name))
+			return true;
+	return false;
+}
+
+void registry_missed_by(const struct registry *reg, const char *name, struct strv *out)
+{
+	const struct name_slot *slot = registry_slot(reg, name);
+
+	for (size_t i = 0; slot && i < slot->users.n; i++) {
+		const struct service_def *s = &slot->users.v[i]->def;
+		bool missed = s->name && misses(&s->dependencies, name);
+
+		for (size_t k = 0; k < s->actions.n && s->name && !missed; k++)
+			missed = misses(&s->actions.v[k].depends_on, name);
+		if (missed)
+			strv_add(out, s->name);
+	}
+}
+
+void registry_sources(const struct registry *reg, struct strv *out)
+{
+	struct strv all = {0};
+
+	for (size_t i = 0; i < reg->entries.n; i++)
+		for (size_t k = 0; k < reg->entries.v[i]->n; k++)
+			strv_add(&all, reg->entries.v[i]->v[k].source);
+	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), text_compare);
+	for (size_t i = 0; i < all.n; i++)
+		if (!i || strcmp(all.v[i], all.v[i - 1]) != 0)
+			strv_add(out, all.v[i]);
+	strv_release(&all);
+}
+
 static bool is_context(const char *asked, const char *has)
 {
 	return strcmp(asked ? asked : "default", has ? has : "default") == 0;

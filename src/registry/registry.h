@@ -72,6 +72,8 @@ ENUM_DECLARE(contribution_mode, CONTRIBUTION_MODE_LIST, CONTRIBUTION_MODE_COUNT)
  * contributed to before and does not name now loses that contribution, and goes
  * with its last one.  Give texts without a path different sources.
  *
+ * Without a definition: that manifest is not there any more; all it contributed goes.
+ *
  * CONTRIBUTE_ACTION: only its actions count; their keys win over other sources.  An action
  * that says nothing about depends_on keeps the edges that others give it.  A
  * def without name holds actions of no service; such an action inherits the
@@ -104,6 +106,8 @@ struct registry_change {
 	struct strv owners; /* CHANGE_UNCHANGED: the services that run these binaries already */
 	struct strv differences; /* CHANGE_UPDATED: sentences, service_differences() */
 	struct strv dropped;	 /* sources that spoke of it before and do not now */
+	char *renamed_from; /* CHANGE_CREATED: the removed service of the same source that differs in
+			     * nothing but its name, or NULL */
 	bool restarts; /* CHANGE_UPDATED: it takes a restart to make it true of what runs */
 };
 struct registry_outcome {
@@ -121,6 +125,8 @@ const struct registry_change *registry_outcome_find(
  * with the action in front. */
 void service_differences(
     const struct service_def *a, const struct service_def *b, struct strv *out);
+/* Is it one service under two names?  An action called like its service is renamed with it. */
+bool service_is_renamed(const struct service_def *a, const struct service_def *b);
 /* Does it execute the same, in the same order? */
 bool service_executes_same(const struct service_def *a, const struct service_def *b);
 
@@ -131,8 +137,24 @@ enum err registry_apply(struct registry *reg, const struct contribution *in, siz
     unsigned flags, struct registry_outcome *out, struct diags *diags,
     struct error *e) attr_must_use;
 
+/* Back to what was: each of these has exactly these contributions again, and goes without any.
+ * One transaction, refused as registry_apply() refuses. */
+struct registry_former {
+	const char *name;
+	struct contribution *v;
+	size_t n, cap;
+};
+enum err registry_restore(struct registry *reg, const struct registry_former *in, size_t n,
+    struct registry_outcome *out, struct diags *diags, struct error *e) attr_must_use;
+
+/* Names of the sources that contribute anything, by name. */
+void registry_sources(const struct registry *reg, struct strv *out);
+
 /* Names of the services that need `name` (requires or wants it or an action of it), by name. */
 void registry_dependents(const struct registry *reg, const char *name, struct strv *out);
+
+/* The same of a name that nothing has (any more): who hard-requires it, and is not optional. */
+void registry_missed_by(const struct registry *reg, const char *name, struct strv *out);
 
 /* Remove a service with all its contributions.  The caller asked for dependents
  * before; theirs become unresolved.  ERR_NOT_FOUND with a suggestion.  ERR_CYCLE,

@@ -202,12 +202,38 @@ static void tell_swap(const struct swap *s, struct registry_change *r)
 	r->restarts = !service_executes_same(&s->old->def, &s->new->def);
 }
 
+static bool shares_source(const struct swap *removed, const struct swap *created)
+{
+	for (size_t i = 0; i < removed->old->n; i++)
+		if (has_source(created->new, removed->old->v[i].source))
+			return true;
+	return false;
+}
+
+/* Each removed one is one created one at most: the first by input. */
+static void tell_renames(const struct change *c, struct registry_outcome *out)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->v[i].kind != CHANGE_REMOVED)
+			continue;
+		for (size_t k = 0; k < c->n; k++) {
+			if (c->v[k].kind != CHANGE_CREATED || out->v[k].renamed_from ||
+			    !shares_source(&c->v[i], &c->v[k]) ||
+			    !service_is_renamed(&c->v[i].old->def, &c->v[k].new->def))
+				continue;
+			out->v[k].renamed_from = text_dup(c->v[i].name);
+			break;
+		}
+	}
+}
+
 void change_tell(const struct change *c, struct registry_outcome *out)
 {
 	size_t told;
 
 	for (size_t i = 0; i < c->n; i++)
 		tell_swap(&c->v[i], vec_push(out));
+	tell_renames(c, out);
 	told = out->n;
 	for (size_t i = 0; i < c->redirected.n; i++) {
 		struct registry_change *r = vec_push(out);

@@ -157,6 +157,17 @@ void change_stage(struct change *c, const struct contribution *in)
 		stage_definition(c, name, in, in->def);
 }
 
+void change_stage_former(struct change *c, const struct registry_former *f)
+{
+	struct entry *e = f->n ? entry_new(f->name) : NULL;
+
+	for (size_t i = 0; i < f->n; i++)
+		entry_put_part(e, &f->v[i], f->v[i].def);
+	if (e)
+		entry_unite(&c->j, e);
+	stage(c, swap_of(c, f->name), e);
+}
+
 bool change_stage_without(struct change *c, const char *name, keep_fn keep, const void *what)
 {
 	struct swap *s = swap_of(c, name);

@@ -5,7 +5,7 @@
 #include "server/operations.h"
 #include "server/ops/ops.h"
 
-#define GROUPS 11
+#define GROUPS 12
 
 struct api {
 	struct rpc_group groups[GROUPS];
@@ -101,7 +101,7 @@ char *api_metrics(void *daemon)
 enum err api_open(struct daemon *d, struct error *e)
 {
 	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
-	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_timeline};
+	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));

@@ -1,5 +1,6 @@
 #include "server/daemon.h"
 
+#include "server/apply.h"
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/background.h"
@@ -373,6 +374,7 @@ void daemon_release(struct daemon *d)
 		store_close(d->store);
 	hub_free(d->hub);
 	background_free(d->background);
+	applies_free(d);
 	operations_free(d->operations);
 	records_free(d->records);
 	registry_free(d->registry);

@@ -33,6 +33,7 @@ struct recovery;
 struct reload;
 struct operations;
 struct hub;
+struct apply;
 struct aside;
 struct background;
 struct api;
@@ -79,6 +80,8 @@ struct daemon {
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct hub *hub;
 	struct background *background;
+	struct apply *applies; /* a list of those in flight, or NULL */
+	bool applying;	       /* a set of definitions is being changed by one of them */
 	struct aside *asides; /* commands beside jobs that are under way */
 	struct api *api;	   /* NULL until recovery is over */
 	struct recovery *recovery; /* NULL when it is over */

@@ -54,11 +54,40 @@ static void add_detail(json_t *o, const struct op_view *v)
 		json_object_set_new(o, "superseded_by", json_integer((json_int_t)v->superseded_by));
 }
 
+/* What is told of a row's detail. */
+static void add_shown(json_t *o, const json_t *detail)
+{
+	static const char *const shown[] = {"method", "changed", "started", "notes",
+	    "superseded_by", "phase", "operations", "rolled_back"};
+
+	for (size_t i = 0; i < countof(shown); i++)
+		if (json_object_get(detail, shown[i]))
+			json_object_set(o, shown[i], json_object_get(detail, shown[i]));
+}
+
+static json_t *own_json(op_id id, const struct operation_about *about)
+{
+	const struct own_operation *own = about->own;
+	const struct op_view v = {.state = own->state,
+	    .code = own->e.code,
+	    .message = own->e.msg,
+	    .chain = &(struct strv){0}};
+	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:o, s:[], s:s?, s:o, s:o}", "operation",
+	    (json_int_t)id, "kind", own->kind, "names", strv_json(&own->names), "operation_state",
+	    op_state_str(own->state), "error", operation_error_json(&v), "steps", "who", about->who,
+	    "began", status_time(about->began), "ended", status_time(about->ended));
+
+	add_shown(o, own->detail);
+	return o;
+}
+
 json_t *operation_json(const struct daemon *d, op_id id)
 {
 	const struct operation_about *about = operations_about(d, id);
 	struct op_view v;
 
+	if (about && about->own)
+		return own_json(id, about);
 	if (!engine_op(d->engine, id, &v))
 		return NULL;
 	json_t *o = json_pack("{s:I, s:s, s:s?, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
@@ -80,17 +109,13 @@ static json_t *loads(const char *text)
 
 json_t *operation_row_json(const struct store_operation *r)
 {
-	static const char *const shown[] = {
-	    "method", "changed", "started", "notes", "superseded_by"};
 	json_t *detail = loads(r->detail);
 	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
 	    (json_int_t)r->id, "kind", r->kind, "names", loads(r->names), "operation_state",
 	    r->state, "error", loads(r->error), "steps", loads(r->steps), "who", r->who, "began",
 	    status_time(r->started), "ended", status_time(r->ended));
 
-	for (size_t i = 0; i < countof(shown); i++)
-		if (json_object_get(detail, shown[i]))
-			json_object_set(o, shown[i], json_object_get(detail, shown[i]));
+	add_shown(o, detail);
 	json_decref(detail);
 	return o;
 }

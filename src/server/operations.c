@@ -28,6 +28,7 @@ struct entry {
 	int64_t event;			     /* of its begin; 0: not told yet */
 	size_t started_stored, notes_stored; /* what its row says of them */
 	struct waiter *waiters;
+	struct own_operation own; /* kind NULL: the engine's */
 };
 
 struct operations {
@@ -65,6 +66,9 @@ static void entry_free(struct entry *en)
 	waiters_free(en->waiters);
 	free(en->who);
 	free(en->method);
+	free(en->own.kind);
+	strv_release(&en->own.names);
+	json_decref(en->own.detail);
 	free(en);
 }
 
@@ -441,5 +445,103 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 		return;
 	}
 	tell_end(d, &v, op_kind_str(v.kind), en->event);
+	end(d, en, &v);
+}
+
+/* ---- operations of the server's own ------------------------------------------- */
+
+static void put_own_row(struct daemon *d, struct entry *en)
+{
+	const struct own_operation *own = &en->own;
+	const struct op_view v = {.state = own->state,
+	    .code = own->e.code,
+	    .message = own->e.msg,
+	    .chain = &(struct strv){0}};
+	json_t *names = strv_json(&own->names), *error = operation_error_json(&v);
+	auto_free char *names_text = json_dumps(names, JSON_COMPACT);
+	auto_free char *error_text = json_is_object(error) ? json_dumps(error, JSON_COMPACT) : NULL;
+	auto_free char *detail = json_dumps(own->detail, JSON_COMPACT);
+
+	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)en->id,
+					  .kind = own->kind,
+					  .names = names_text,
+					  .state = op_state_str(own->state),
+					  .error = error_text,
+					  .steps = "[]",
+					  .who = en->who,
+					  .started = en->about.began,
+					  .ended = en->about.ended,
+					  .detail = detail});
+	json_decref(names);
+	json_decref(error);
+}
+
+static struct entry *own_entry(struct daemon *d, op_id id, const char *kind, const char *who,
+    const char *method, usec_wall began, json_t *take_detail)
+{
+	struct entry *en = entry_new(d, id, who, method, began);
+
+	en->own = (struct own_operation){.kind = text_dup(kind), .detail = take_detail};
+	en->about.own = &en->own;
+	if (method)
+		json_object_set_new(take_detail, "method", json_string(method));
+	return en;
+}
+
+op_id operations_open(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method, json_t *take_detail)
+{
+	op_id id = engine_op_number(d->engine);
+	struct entry *en = own_entry(d, id, kind, who, method, clock_wall(), take_detail);
+
+	strv_copy(&en->own.names, names);
+	en->event = tell_begin(d, id, kind, names, who, method);
+	put_own_row(d, en);
+	return id;
+}
+
+void operations_adopt_own(struct daemon *d, const struct store_operation *row)
+{
+	json_t *detail = json_loads(row->detail ? row->detail : "{}", 0, NULL);
+	json_t *names = json_loads(row->names ? row->names : "[]", 0, NULL), *v;
+	struct entry *en = own_entry(d, (op_id)row->id, row->kind, row->who,
+	    json_string_value(json_object_get(detail, "method")), row->started,
+	    detail ? detail : json_object());
+	size_t i;
+
+	json_array_foreach(names, i, v) if (json_is_string(v))
+	    strv_add(&en->own.names, json_string_value(v));
+	en->event = EVENT_UNREAD;
+	json_decref(names);
+}
+
+void operations_detail(struct daemon *d, op_id id, json_t *take_detail)
+{
+	struct entry *en = find(d, id);
+
+	if (en->method)
+		json_object_set_new(take_detail, "method", json_string(en->method));
+	json_decref(en->own.detail);
+	en->own.detail = take_detail;
+	put_own_row(d, en);
+}
+
+void operations_close(struct daemon *d, op_id id, const struct error *e)
+{
+	struct entry *en = find(d, id);
+	const struct strv none = {0};
+
+	en->own.state = e->code == ERR_OK ? OP_DONE : OP_FAILED;
+	en->own.e = *e;
+	en->about.ended = clock_wall();
+	put_own_row(d, en);
+	const struct op_view v = {.id = id,
+	    .state = en->own.state,
+	    .changed = true,
+	    .code = e->code,
+	    .message = en->own.e.msg,
+	    .chain = &none,
+	    .names = &en->own.names};
+	tell_end(d, &v, en->own.kind, en->event == EVENT_UNREAD ? 0 : en->event);
 	end(d, en, &v);
 }

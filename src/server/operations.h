@@ -29,6 +29,17 @@ void operations_adopt(struct daemon *d, op_id id, const char *who, const char *m
 op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
     const char *method);
 
+/* One of the server's own, which the engine does not know: it goes on until it is closed, has a
+ * row, can be looked up, watched and waited for.  `detail`: what its row keeps; of it, `shown`
+ * keys of operation_json.c are told. */
+op_id operations_open(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method, json_t *take_detail);
+void operations_detail(struct daemon *d, op_id id, json_t *take_detail);
+/* e->code ERR_OK: it is done. */
+void operations_close(struct daemon *d, op_id id, const struct error *e);
+/* One that a killed server left open. */
+void operations_adopt_own(struct daemon *d, const struct store_operation *row);
+
 /* The end; timeout 0: as long as it takes.  The operation is in flight. */
 void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx);
 /* The same, or a step beyond the first `after_step`. */
@@ -44,6 +55,14 @@ struct operation_about {
 	const char *who, *method;
 	usec_wall began, ended; /* ended 0: in flight */
 	msec began_mono; /* of began; steps count from there, also when the wall clock is set */
+	const struct own_operation *own; /* operations_open(); NULL: the engine's */
+};
+struct own_operation {
+	char *kind;
+	struct strv names;
+	json_t *detail;
+	enum op_state state;
+	struct error e;
 };
 const struct operation_about *operations_about(const struct daemon *d, op_id id);
 /* The id of the event of its begin, which is told now if it was not; 0: over, or none. */

@@ -1,5 +1,6 @@
 #include "server/perform.h"
 
+#include "server/apply.h"
 #include "server/attempt.h"
 #include "server/events.h"
 #include "server/gates.h"
@@ -94,6 +95,7 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 		records_put_run(d, fx->unit);
 		events_unit(d, fx);
 		registration_unit_changed(d, fx->unit);
+		apply_unit_changed(d, fx->unit);
 		break;
 	case EFFECT_EDGE: events_edge(d, fx); break;
 	case EFFECT_WANTED:

@@ -1,5 +1,6 @@
 #include "server/recover.h"
 
+#include "server/apply.h"
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/events.h"
@@ -644,6 +645,7 @@ void recover_on_listed_all(void *ctx)
 	tell_ends(r);
 	tell_lost(r);
 	watch_readiness(r);
+	apply_resume(d);
 	report(REPORT_INFO, "%s: %zu services, %zu attempts found", d->is_boot ? "boot" : "restart",
 	    registry_count(d->registry), r->survivors.n);
 	recovery_free(take(d->recovery));

@@ -1,6 +1,7 @@
 #include "server/registration.h"
 
 #include "manifest/definition_read.h"
+#include "server/apply.h"
 #include "server/events.h"
 #include "server/operations.h"
 #include "server/unit_spec.h"
@@ -37,7 +38,10 @@ static void stop_and_forget(struct daemon *d, const char *name, const char *who)
 	const struct engine_request rq = {
 	    .kind = OP_STOP, .names = &name, .n_names = 1, .keep_wanted = true, .who = who};
 
-	if (forget(d, name))
+	struct unit_view u;
+
+	if (forget(d, name) ||
+	    (engine_unit(d->engine, engine_find(d->engine, name), &u) && u.state == SERVICE_STOPPING))
 		return;
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
@@ -100,6 +104,8 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 
 		if (c->kind != CHANGE_RESOLVED)
 			store_change(d, c);
+		if (c->kind != CHANGE_RESOLVED && !d->applying)
+			apply_redefined(d, c->name);
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
 			continue; /* an action of no service is no unit */
 		if (c->kind == CHANGE_REMOVED) {
@@ -128,6 +134,16 @@ enum err registration_apply(struct daemon *d, const struct contribution *in, siz
 	enum err code = registry_apply(d->registry, in, n, flags, out, diags, e);
 
 	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN))
+		settle(d, out);
+	return code;
+}
+
+enum err registration_restore(struct daemon *d, const struct registry_former *in, size_t n,
+    struct registry_outcome *out, struct diags *diags, struct error *e)
+{
+	enum err code = registry_restore(d->registry, in, n, out, diags, e);
+
+	if (code == ERR_OK)
 		settle(d, out);
 	return code;
 }

@@ -15,6 +15,10 @@
 enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e);
 
+/* registry_restore(), stored and told. */
+enum err registration_restore(struct daemon *d, const struct registry_former *in, size_t n,
+    struct registry_outcome *out, struct diags *diags, struct error *e);
+
 /* Gone from registry and store, and from the engine once it is not active any more: the
  * caller has it stopped. */
 enum err registration_delete(struct daemon *d, const char *name, struct error *e);

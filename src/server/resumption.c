@@ -1,5 +1,6 @@
 #include "server/resumption.h"
 
+#include "server/apply.h"
 #include "server/operations.h"
 
 static void close_row(
@@ -13,8 +14,18 @@ static void close_row(
 	store_put_operation(d->store, &over);
 }
 
+static bool is_apply(struct daemon *d, const struct store_operation *row)
+{
+	if (strcmp(row->kind, "apply") != 0)
+		return false;
+	apply_adopt(d, row);
+	return true;
+}
+
 static bool close_one(const struct store_operation *row, void *ctx)
 {
+	if (is_apply(ctx, row))
+		return true;
 	close_row(ctx, row, OP_CANCELLED,
 	    "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was started "
 	    "anew\",\"chain\":[]}");
@@ -65,6 +76,8 @@ static bool give_one(const struct store_operation *row, void *ctx)
 	struct steps steps = {&m, (op_id)row->id};
 	struct error e = {0};
 
+	if (is_apply(d, row))
+		return true;
 	operation_memory_read(&m, row);
 	if (m.view.kind == OP_KIND_COUNT || run_is_over(d, &m)) {
 		close_row(d, row, OP_DONE, NULL);

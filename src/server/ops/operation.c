@@ -111,7 +111,11 @@ static void watch(struct rpc_call *call, json_t *params)
 	int64_t after = param_int(params, "after_step", INT64_MAX);
 	struct op_view v;
 
-	if (!operations_about(d, id) || !engine_op(d->engine, id, &v))
+	const struct operation_about *about = operations_about(d, id);
+
+	if (about && about->own) /* it has no steps */
+		operations_wait(d, id, param_int(params, "timeout_ms", 0), watched, call);
+	else if (!about || !engine_op(d->engine, id, &v))
 		ask(call, params, answer_stored);
 	else if (after >= 0 && (size_t)after < v.n_steps)
 		ops_answer_committed(call, operation_json(d, id));

@@ -1,15 +1,13 @@
 /* register.c - definitions in and out: register, define, set, delete. */
-#include "server/ops/ops.h"
+#include "server/ops/intake.h"
 
 #include "base/map.h"
-#include "manifest/manifest.h"
+#include "manifest/definition_read.h"
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/registration.h"
 #include "server/rehearsal.h"
 #include "server/submission.h"
-
-#include <malloc.h>
 
 #define MANY 100 /* so many contributions leave holes in the heap that are worth giving back */
 
@@ -46,95 +44,6 @@ static const struct rpc_param delete_params[] = {{"name", RPC_STRING, true, "a s
     {"wait", RPC_BOOL, false, "answer when it has stopped (default: at once)"}, P_TIMEOUT,
     {"dry_run", RPC_BOOL, false, "the steps, nothing changes"}};
 
-/* Everything that one call contributes. */
-struct intake {
-	struct rpc_call *call;
-	struct daemon *d;
-	char *who;
-	struct manifest *manifests;
-	size_t n_manifests;
-	struct strv sources;
-	struct {
-		struct contribution *v;
-		size_t n, cap;
-	} in;
-	struct diags diags;
-	struct registry_outcome out;
-	struct error e;
-	bool trim;
-};
-
-static void intake_init(struct intake *t, struct rpc_call *call)
-{
-	*t = (struct intake){.call = call, .d = ops_daemon(call), .who = ops_who(call)};
-}
-
-static void intake_release(struct intake *t)
-{
-	for (size_t i = 0; i < t->n_manifests; i++)
-		manifest_release(&t->manifests[i]);
-	free(t->manifests);
-	free(t->who);
-	free(t->in.v);
-	strv_release(&t->sources);
-	diags_release(&t->diags);
-	registry_outcome_release(&t->out);
-	if (t->trim)
-		malloc_trim(0);
-}
-
-static const char *source_of(struct intake *t, const char *path, const struct manifest *m)
-{
-	strv_take(
-	    &t->sources, path ? text_dup(path) : text_fmt("inline:%s", m->n ? m->v[0].name : ""));
-	return t->sources.v[t->sources.n - 1];
-}
-
-static enum err read_one(struct intake *t, const char *text, const char *path, const json_t *params)
-{
-	struct manifest *m = &t->manifests[t->n_manifests++];
-	struct manifest_options o = {
-	    .path = path, .binary = param_text(params, "for"), .exec = param_text(params, "exec")};
-	const char *shape = param_text(params, "shape");
-
-	if (shape && !manifest_shape_parse(shape, &o.shape))
-		return error_set(&t->e, ERR_INVALID,
-		    "shape: `%s` is none of auto, composite, per_binary", shape);
-	if (manifest_read(text, strlen(text), &o, m, &t->diags, &t->e))
-		return t->e.code;
-	const char *source = source_of(t, path, m);
-	for (size_t i = 0; i < m->n; i++)
-		*vec_push(&t->in) = (struct contribution){&m->v[i], source, CONTRIBUTE_REGISTER};
-	return ERR_OK;
-}
-
-/* All are read, so that all errors are told at once. */
-static enum err read_all(struct intake *t, const json_t *params)
-{
-	const json_t *list = json_object_get(params, "manifests");
-	const char *text = param_text(params, "manifest");
-	enum err code = ERR_OK;
-	size_t i;
-	json_t *m;
-
-	t->manifests = mem_new((json_array_size(list) + 1) * sizeof(*t->manifests));
-	if (!text && !json_array_size(list))
-		return error_set(&t->e, ERR_INVALID, "either `manifest` or `manifests` is needed");
-	if (text)
-		code = read_one(t, text, param_text(params, "path"), params);
-	json_array_foreach(list, i, m)
-	{
-		const char *body = param_text(m, "text");
-
-		if (!body)
-			return error_set(
-			    &t->e, ERR_INVALID, "manifests: each needs `path` and `text`");
-		if (read_one(t, body, param_text(m, "path"), params))
-			code = t->e.code;
-	}
-	return code;
-}
-
 static json_t *change_json(const struct registry_change *c)
 {
 	json_t *o = json_pack("{s:s, s:s}", "name", c->name, "change", change_kind_str(c->kind));
@@ -157,27 +66,6 @@ static json_t *outcome_json(const struct intake *t)
 	    "{s:o, s:o}", "services", services, "warnings", diags_json(&t->diags, DIAG_WARNING));
 }
 
-/* What a start acts on: the owners, where somebody runs these binaries already. */
-static void names_to_start(
-    const struct intake *t, const struct registry *registry, struct strv *out)
-{
-	struct map seen = {0}, changes = {0};
-
-	for (size_t i = 0; i < t->out.n; i++)
-		map_put(&changes, t->out.v[i].name, &t->out.v[i]);
-	for (size_t i = 0; i < t->in.n; i++) {
-		const char *name = t->in.v[i].def->name;
-		const struct registry_change *c = name ? map_get(&changes, name) : NULL;
-
-		for (size_t k = 0; c && k < c->owners.n; k++)
-			strv_add_once(out, &seen, c->owners.v[k]);
-		if (!(c && c->owners.n) && name && registry_find(registry, name))
-			strv_add_once(out, &seen, name);
-	}
-	map_release(&changes);
-	map_release(&seen);
-}
-
 /* On definitions that nobody has accepted yet. */
 static void plan_start(struct intake *t, json_t *take_answer)
 {
@@ -189,7 +77,7 @@ static void plan_start(struct intake *t, json_t *take_answer)
 		rpc_fail(t->call, &t->e, NULL);
 		return;
 	}
-	names_to_start(t, r.registry, &names);
+	intake_names(t, r.registry, &names);
 	const struct engine_request rq = {
 	    .kind = OP_START, .names = (const char *const *)names.v, .n_names = names.n};
 	ops_answer_plan(t->call, r.engine, &rq, take_answer);
@@ -210,7 +98,7 @@ static void finish(struct intake *t, const json_t *params)
 		json_object_set_new(answer, "steps", json_array());
 		rpc_answer(t->call, answer);
 	} else if (start) {
-		names_to_start(t, t->d->registry, &names);
+		intake_names(t, t->d->registry, &names);
 		perform_effects(t->d);
 		ops_request(t->call, params, OP_START, &names, answer);
 	} else {
@@ -244,7 +132,7 @@ static void register_it(struct rpc_call *call, json_t *params)
 	struct intake t;
 
 	intake_init(&t, call);
-	if (read_all(&t, params))
+	if (intake_read_all(&t, params))
 		ops_fail_diags(call, &t.e, &t.diags, NULL);
 	else
 		apply(&t, params);
@@ -307,7 +195,7 @@ static enum err read_service(
 		if (read_both(t, service, text, who, def))
 			return t->e.code;
 	} else if (text) {
-		if (read_one(t, text, param_text(service, "path"), service))
+		if (intake_read_one(t, text, param_text(service, "path"), service))
 			return t->e.code;
 		for (size_t i = 0; i < t->in.n; i++)
 			t->in.v[i].mode = mode;
