@@ -78,7 +78,7 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
 		for (size_t i = 0; i < asked->n; i++)
 			watch_add(en, slot, asked->v[i], boot ? GOAL_SETTLED : GOAL_READY);
 		for (size_t i = 0; i < members.n; i++)
-			if (!members.v[i].hard)
+			if (member_is_wish(en, &members.v[i]))
 				watch_add(en, slot, members.v[i].unit, GOAL_SETTLED);
 		run_passes(en, now);
 		op_close(en, slot);

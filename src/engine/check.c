@@ -17,6 +17,14 @@ static enum err check_edge(const struct engine *en, edge_id e, struct error *err
 	return ERR_OK;
 }
 
+static bool is_first_of_group(const struct engine *en, edge_id e)
+{
+	if (en->edges.v[e].is->group)
+		for_group (en, e, m)
+			return m == e;
+	return true;
+}
+
 static enum err check_job(const struct engine *en, job_id j, struct error *err)
 {
 	const struct job *jb = &en->jobs.v[j];
@@ -38,8 +46,11 @@ static enum err check_job(const struct engine *en, job_id j, struct error *err)
 	for_out (en, j, e) {
 		if (check_edge(en, e, err))
 			return err->code;
-		unmet += en->edges.v[e].status == EDGE_WAITS || en->edges.v[e].status == EDGE_BLOCKED;
-		blocked += en->edges.v[e].status == EDGE_BLOCKED;
+		if (!is_first_of_group(en, e))
+			continue;
+		enum edge_status s = edge_group_status(en, e);
+		unmet += s == EDGE_WAITS || s == EDGE_BLOCKED;
+		blocked += s == EDGE_BLOCKED;
 	}
 	if (unmet != jb->unmet || blocked != jb->n_blocked)
 		return error_set(err, ERR_BUG, "%s: counts %u/%u, facts say %u/%u", unit, jb->unmet,

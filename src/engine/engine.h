@@ -52,6 +52,8 @@ struct engine_edge_spec {
 	enum on_restart on_restart;
 	enum on_stop on_stop;
 	const char *source; /* "web/service.toml:12" */
+	uint32_t group;     /* edges of a job with the same number are one: `need` of them are enough */
+	uint32_t need;
 };
 
 struct engine_job_spec {
@@ -351,13 +353,14 @@ struct edge_view {
 	const char *target, *target_action; /* names; target is the key when nothing has the name */
 	unsigned kinds;
 	enum condition condition;
-	enum edge_status status; /* as of now, derived from facts */
+	enum edge_status status; /* as of now, derived from facts; of a group: as the group needs it */
 	bool gate_waits;         /* the condition holds, the gate does not answer */
 	gate_id gate;
 	const char *gate_text;
 	bool timed_out;
 	msec timeout, since;
 	const char *source;
+	uint32_t group, need;    /* group 0: none */
 	char text[256]; /* "socket /x/rpc.sock of db does not answer", one sentence */
 };
 /* Edges of a job in order of declaration; false beyond the last. */

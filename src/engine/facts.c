@@ -287,6 +287,50 @@ enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wa
 	return EDGE_WAITS;
 }
 
+/* Those that are ignored are not asked for: of two that are left, two are enough. */
+enum edge_status edge_group_status(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+	uint32_t holds = 0, may = 0, ignored = 0, n = 0, need = ed->is->need;
+
+	if (!ed->is->group)
+		return ed->status;
+	for_group (en, e, m) {
+		enum edge_status s = en->edges.v[m].status;
+
+		n++;
+		holds += s == EDGE_HOLDS;
+		may += s == EDGE_HOLDS || s == EDGE_WAITS;
+		ignored += s == EDGE_IGNORED;
+	}
+	if (ignored == n)
+		return EDGE_IGNORED;
+	need = ignored && need > n - ignored ? n - ignored : need;
+	return holds >= need ? EDGE_HOLDS : may >= need ? EDGE_WAITS : EDGE_BLOCKED;
+}
+
+enum edge_status edge_effect(const struct engine *en, edge_id e)
+{
+	enum edge_status own = en->edges.v[e].status, all = edge_group_status(en, e);
+
+	return own == EDGE_HOLDS || own == EDGE_IGNORED ? own : all == EDGE_HOLDS ? EDGE_IGNORED : all;
+}
+
+bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark)
+{
+	uint32_t holds = 0;
+
+	if (!en->edges.v[e].is->group)
+		return false;
+	for_group (en, e, m) {
+		unit_id t = en->edges.v[m].to_unit;
+		bool goes = t != ID_NONE && without_mark && en->units.v[t].mark == without_mark;
+
+		holds += !goes && edge_target_holds(en, m);
+	}
+	return holds >= en->edges.v[e].is->need;
+}
+
 /* SPEC 2.5.9: from the target's first execution; still while the target itself waits. */
 bool edge_is_ticking(const struct engine *en, edge_id e)
 {
@@ -331,7 +375,7 @@ bool edge_is_broken(const struct engine *en, edge_id e)
 	const struct edge *ed = &en->edges.v[e];
 
 	if (!target_may_fail(en, ed) || ed->is->condition == COND_SUCCEEDED ||
-	    !job_is_up(&en->jobs.v[ed->from]))
+	    !job_is_up(&en->jobs.v[ed->from]) || edge_group_holds(en, e, 0))
 		return false;
 	bool holds = edge_target_holds(en, e);
 	for_jobs (en, ed->to_unit, j) {
@@ -364,7 +408,7 @@ bool edge_is_failing(const struct engine *en, edge_id e)
 	const struct job *from = &en->jobs.v[ed->from];
 
 	return ed->is->on_failure != ON_FAILURE_KEEP && job_is_up(from) && !from->stop_mark &&
-	    edge_target_failed(en, e, from->spawned_at);
+	    edge_target_failed(en, e, from->spawned_at) && !edge_group_holds(en, e, 0);
 }
 
 /* ---- in words ------------------------------------------------------------ */
@@ -452,6 +496,13 @@ void edge_describe(const struct engine *en, edge_id e, struct str *out)
 			str_fmt(out, " is %s", condition_str(ed->is->condition));
 		else
 			describe_target(en, ed, out);
+	}
+	if (ed->is->group) {
+		unsigned n = 0;
+
+		for_group (en, e, m)
+			n++;
+		str_fmt(out, " (%u of %u are needed)", ed->is->need, n);
 	}
 	if (ed->timed_out && ed->status != EDGE_HOLDS)
 		str_fmt(out, " (timed out after %lld ms)", (long long)ed->is->timeout);

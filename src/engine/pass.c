@@ -152,18 +152,19 @@ static void set_status(struct engine *en, msec now, edge_id e, enum edge_status 
 {
 	struct edge *ed = &en->edges.v[e];
 	struct job *j = &en->jobs.v[ed->from];
-	enum edge_status from = ed->status;
+	enum edge_status was = ed->status, from = edge_group_status(en, e);
 
-	if (from == to)
+	if (was == to)
 		return;
 	ed->status = to;
 	ed->since = now;
+	to = edge_group_status(en, e);
 	j->unmet += (uint32_t)is_unmet(to) - (uint32_t)is_unmet(from);
 	j->n_blocked += (uint32_t)(to == EDGE_BLOCKED) - (uint32_t)(from == EDGE_BLOCKED);
 	if ((to == EDGE_BLOCKED) != (from == EDGE_BLOCKED))
 		unit_touch(en, j->unit);
 	if (to == EDGE_BLOCKED || from == EDGE_BLOCKED || (!is_unmet(to) && j->unmet < EDGES_TOLD))
-		tell_of_edge(en, e, from);
+		tell_of_edge(en, e, was);
 }
 
 /* Automation starts what is inactive, wanted by nobody's stop, and needed. */
@@ -193,7 +194,7 @@ static void edge_derive(struct engine *en, msec now, edge_id e)
 	if (asks)
 		tell_of_edge(en, e, EDGE_WAITS);
 	edge_set_clock(en, now, e, is_unmet(s) && edge_is_ticking(en, e));
-	if (is_unmet(s) && may_pull(en, ed))
+	if (is_unmet(s) && is_unmet(edge_group_status(en, e)) && may_pull(en, ed))
 		unit_pull_later(en, ed->to_unit, e);
 }
 
@@ -237,11 +238,12 @@ static void recount(struct engine *en, msec now, job_id j)
 	if (newer)
 		job_take_spec(en, j, en->units.v[jb->unit].spec, newer);
 	jb->unmet = jb->n_blocked = 0;
+	for_out (en, j, e)
+		en->edges.v[e].status = EDGE_HOLDS;
 	for_out (en, j, e) {
 		struct edge *ed = &en->edges.v[e];
 
 		edge_set_clock(en, now, e, false);
-		ed->status = EDGE_HOLDS;
 		ed->since = now;
 		ed->timed_out = false;
 		ed->clock_left = ed->is->timeout;
@@ -536,6 +538,19 @@ static void publish(struct engine *en, msec now, unit_id u)
 	}
 }
 
+static void mark_broken(struct engine *en, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+	unit_id from = en->jobs.v[ed->from].unit;
+	bool broken = edge_is_broken(en, e);
+
+	if (broken == ed->broken)
+		return;
+	ed->broken = broken;
+	en->units.v[from].n_broken += broken ? 1u : (uint32_t)-1;
+	unit_touch(en, from);
+}
+
 static void tell_edge(struct engine *en, msec now, edge_id e)
 {
 	struct edge *ed = &en->edges.v[e];
@@ -547,12 +562,10 @@ static void tell_edge(struct engine *en, msec now, edge_id e)
 	}
 	if (edge_is_failing(en, e))
 		ids_push(&en->failures, e);
-	bool broken = edge_is_broken(en, e);
-	if (broken == ed->broken)
-		return;
-	ed->broken = broken;
-	en->units.v[from->unit].n_broken += broken ? 1u : (uint32_t)-1;
-	unit_touch(en, from->unit);
+	mark_broken(en, e);
+	if (ed->is->group) /* whether a member matters is a matter of all */
+		for_group (en, e, m)
+			mark_broken(en, m);
 }
 
 /* An ad-hoc run does not wait for what can not come (SPEC 2.5.8). */

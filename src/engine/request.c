@@ -40,25 +40,61 @@ static enum err missing(struct search *s, edge_id e)
 	    owner(s->en, e), ed->is->key, ed->is->source ? ed->is->source : "?");
 }
 
-static enum err follow(struct search *s, edge_id e)
+bool member_is_wish(const struct engine *en, const struct member *m)
+{
+	return !m->hard && !(m->by != ID_NONE && en->edges.v[m->by].is->group);
+}
+
+static bool is_there(const struct engine *en, const struct edge *ed)
+{
+	return ed->is->gate_only || (en->units.v[ed->to_unit].registered &&
+		(!ed->is->action || ed->to_job != ID_NONE));
+}
+
+/* How many of its group could come; `stopped`: also what the operator stopped. */
+static uint32_t group_may(const struct engine *en, edge_id e, bool stopped)
+{
+	uint32_t may = 0;
+
+	for_group (en, e, m) {
+		const struct edge *ed = &en->edges.v[m];
+
+		may += is_there(en, ed) && (ed->is->gate_only || stopped ||
+					       en->units.v[ed->to_unit].wanted != WANTED_STOP);
+	}
+	return may;
+}
+
+/* Not to be pulled in: the operator stopped it, and it can be done without. */
+static bool is_left_stopped(const struct search *s, edge_id e)
 {
 	const struct edge *ed = &s->en->edges.v[e];
-	bool hard = ed->is->kinds & DEP_REQUIRES;
+
+	return s->en->units.v[ed->to_unit].wanted == WANTED_STOP &&
+	    (ed->is->optional || s->automation ||
+		(ed->is->group && group_may(s->en, e, false) >= ed->is->need));
+}
+
+/* `hard`: the owner is needed, so what it requires is, too. */
+static enum err follow(struct search *s, edge_id e, bool hard)
+{
+	const struct edge *ed = &s->en->edges.v[e];
+	bool requires = ed->is->kinds & DEP_REQUIRES, group = ed->is->group;
 
 	if (!(ed->is->kinds & DEP_PULLS) || ed->is->gate_only)
 		return ERR_OK;
-	const struct unit *t = &s->en->units.v[ed->to_unit];
-	if (!t->registered || (ed->is->action && ed->to_job == ID_NONE)) {
-		if (hard && !ed->is->optional && !s->automation)
+	if (!is_there(s->en, ed)) {
+		bool enough = group && group_may(s->en, e, true) >= ed->is->need;
+
+		if (requires && hard && !ed->is->optional && !s->automation && !enough)
 			return missing(s, e);
-		if (!hard)
-			strv_take(s->notes, text_fmt("%s wants `%s`, which is not registered",
-						owner(s->en, e), ed->is->key));
+		if (!requires || !hard)
+			strv_take(s->notes, text_fmt("%s %s `%s`, which is not registered",
+						owner(s->en, e), requires ? "requires" : "wants", ed->is->key));
 		return ERR_OK;
 	}
-	if (t->wanted == WANTED_STOP && (ed->is->optional || s->automation))
-		return ERR_OK;
-	add(s, ed->to_unit, e, hard);
+	if (!is_left_stopped(s, e))
+		add(s, ed->to_unit, e, requires && hard && !group);
 	return ERR_OK;
 }
 
@@ -68,7 +104,7 @@ static bool is_settled_well(const struct unit *un)
 	    !un->n_broken;
 }
 
-static enum err follow_unit(struct search *s, unit_id u)
+static enum err follow_unit(struct search *s, unit_id u, bool hard)
 {
 	if (s->rq && s->rq->no_deps)
 		return ERR_OK;
@@ -76,7 +112,7 @@ static enum err follow_unit(struct search *s, unit_id u)
 		return ERR_OK;
 	for_jobs (s->en, u, j)
 		for_out (s->en, j, e)
-			if (follow(s, e))
+			if (follow(s, e, hard))
 				return s->e->code;
 	return ERR_OK;
 }
@@ -87,7 +123,7 @@ static enum err search_all(struct search *s)
 
 	for (;;) {
 		for (; at < s->out->n; at++)
-			if (follow_unit(s, s->out->v[at].unit))
+			if (follow_unit(s, s->out->v[at].unit, s->out->v[at].hard))
 				return s->e->code;
 		if (soft == s->soft.n)
 			return ERR_OK;
@@ -200,7 +236,7 @@ static enum err check_no_deps(struct search *s)
 				bool gate;
 
 				if (!(ed->is->kinds & DEP_REQUIRES) || ed->is->gate_only ||
-				    edge_target_holds(s->en, e) ||
+				    edge_target_holds(s->en, e) || edge_group_holds(s->en, e, 0) ||
 				    edge_evaluate(s->en, e, &gate) == EDGE_IGNORED)
 					continue;
 				return error_set(s->e, ERR_DEPENDENCY_FAILED,
@@ -254,8 +290,9 @@ static void dependents_that_stop(struct engine *en, struct closure *out, size_t 
 
 		if (!(ed->is->kinds & DEP_REQUIRES) || !is_here(&en->units.v[from]))
 			continue;
-		if (restart ? ed->is->on_restart == ON_RESTART_RESTART :
-			      ed->is->on_stop == ON_STOP_STOP)
+		if ((restart ? ed->is->on_restart == ON_RESTART_RESTART :
+			       ed->is->on_stop == ON_STOP_STOP) &&
+		    !edge_group_holds(en, e, en->epoch))
 			add_marked(en, out, from, e);
 	}
 }

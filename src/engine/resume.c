@@ -99,7 +99,7 @@ static void resume_start(struct engine *en, msec now, uint32_t slot, const struc
 	}
 	for (size_t i = 0; i < members.n; i++) {
 		begin_if_missing(en, now, members.v[i].unit, id, members.v[i].by);
-		if (!members.v[i].hard)
+		if (member_is_wish(en, &members.v[i]))
 			watch_add(en, slot, members.v[i].unit, GOAL_SETTLED);
 	}
 	free(members.v);

@@ -17,8 +17,7 @@ static bool blocked_by_other(const struct engine *en, unit_id u, unit_id target)
 		if (en->jobs.v[j].core.state != JOB_WAITING_DEPS || !en->jobs.v[j].n_blocked)
 			continue;
 		for_out (en, j, e)
-			if (en->edges.v[e].status == EDGE_BLOCKED &&
-			    en->edges.v[e].to_unit != target)
+			if (edge_effect(en, e) == EDGE_BLOCKED && en->edges.v[e].to_unit != target)
 				return true;
 	}
 	return false;
@@ -87,7 +86,7 @@ static enum reason reason_of(const struct engine *en, unit_id u)
 		if (jb->core.state != JOB_WAITING_DEPS || !jb->n_blocked)
 			continue;
 		for_out (en, j, e)
-			if (en->edges.v[e].status == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
+			if (edge_effect(en, e) == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
 				return en->units.v[en->edges.v[e].to_unit].registered ?
 					   REASON_DEPENDENCY_FAILED :
 					   REASON_MISSING_DEPENDENCY;
@@ -172,9 +171,11 @@ bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
 	const struct edge *ed = &en->edges.v[found];
 	job_id j = ed->from;
 	bool gate, tracked = job_tracks_edges(&en->jobs.v[j]);
-	enum edge_status now = tracked ? ed->status : edge_evaluate(en, found, &gate);
+	enum edge_status now = tracked ? edge_effect(en, found) : edge_evaluate(en, found, &gate);
 	auto_str text = { 0 };
 
+	if (!tracked && now != EDGE_HOLDS && edge_group_holds(en, found, 0))
+		now = EDGE_IGNORED;
 	edge_describe(en, found, &text);
 	*out = (struct edge_view){ .id = found,
 		.from = j,
@@ -192,7 +193,9 @@ bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
 		.timed_out = ed->timed_out,
 		.timeout = ed->is->timeout,
 		.since = ed->since,
-		.source = ed->is->source };
+		.source = ed->is->source,
+		.group = ed->is->group,
+		.need = ed->is->need };
 	snprintf(out->text, sizeof(out->text), "%s", str_text(&text));
 	return true;
 }

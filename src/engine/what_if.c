@@ -104,7 +104,7 @@ static char *why_of(const struct engine *en, unit_id u)
 						    text_fmt("it requires %s", unit_title(en, un->reason_unit));
 	for_jobs (en, u, j)
 		for_out (en, j, e) {
-			enum edge_status s = en->edges.v[e].status;
+			enum edge_status s = edge_effect(en, e);
 
 			if (!text_eq(str_text(&text), "") ||
 			    !(en->edges.v[e].broken || (job_tracks_edges(&en->jobs.v[j]) &&

@@ -9,9 +9,11 @@ static edge_id blocked_edge(const struct engine *en, unit_id u)
 		if (en->jobs.v[j].core.state != JOB_WAITING_DEPS)
 			continue;
 		for_out (en, j, e) {
-			if (en->edges.v[e].status == EDGE_BLOCKED)
+			enum edge_status s = edge_effect(en, e);
+
+			if (s == EDGE_BLOCKED)
 				return e;
-			if (en->edges.v[e].status == EDGE_WAITS && waits == ID_NONE)
+			if (s == EDGE_WAITS && waits == ID_NONE)
 				waits = e;
 		}
 	}

@@ -216,6 +216,9 @@ uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
 	for (job_id j = (en)->units.v[u].first_job; j != ID_NONE; j = (en)->jobs.v[j].next)
 #define for_out(en, j, e) \
 	for (edge_id e = (en)->jobs.v[j].first_out; e != ID_NONE; e = (en)->edges.v[e].next_out)
+#define for_group(en, e, m)                     \
+	for_out (en, (en)->edges.v[e].from, m)  \
+		if ((en)->edges.v[m].is->group == (en)->edges.v[e].is->group)
 #define for_in(en, u, e) \
 	for (edge_id e = (en)->units.v[u].first_in; e != ID_NONE; e = (en)->edges.v[e].next_in)
 
@@ -224,6 +227,10 @@ struct facts facts_of(const struct engine *en, unit_id u);
 enum service_state facts_state(const struct engine *en, unit_id u, const struct facts *f);
 enum run_state facts_run_state(const struct engine *en, unit_id u);
 enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wanted);
+enum edge_status edge_group_status(const struct engine *en, edge_id e); /* of its group, or its own */
+enum edge_status edge_effect(const struct engine *en, edge_id e); /* its part in what its job waits for */
+/* Would its group hold by conditions alone, without units of this mark (0: any unit)? */
+bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark);
 bool edge_is_ticking(const struct engine *en, edge_id e);
 bool edge_is_broken(const struct engine *en, edge_id e);
 bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since);
@@ -254,6 +261,8 @@ struct member {
 	edge_id by; /* ID_NONE: asked for */
 	bool hard;
 };
+/* Wanted, so the operation ends when it has settled; members of a group are not waited for. */
+bool member_is_wish(const struct engine *en, const struct member *m);
 struct closure {
 	struct member *v;
 	size_t n, cap;

@@ -141,7 +141,8 @@ static json_t *write_depends_on(const void *obj)
 	json_t *list = a->depends_on.n || a->depends_on_given ? json_array() : NULL;
 
 	for (size_t i = 0; i < a->depends_on.n; i++)
-		json_array_append_new(list, dependency_stored(&a->depends_on.v[i]));
+		if (dependency_is_written(&a->depends_on.v[i]))
+			json_array_append_new(list, dependency_stored(&a->depends_on.v[i]));
 	return list;
 }
 

@@ -236,7 +236,8 @@ json_t *service_def_stored(const struct service_def *s)
 
 	schema_json(&service_schema, s, true, o);
 	for (size_t i = 0; i < s->dependencies.n; i++)
-		json_array_append_new(deps, dependency_stored(&s->dependencies.v[i]));
+		if (dependency_is_written(&s->dependencies.v[i]))
+			json_array_append_new(deps, dependency_stored(&s->dependencies.v[i]));
 	for (size_t i = 0; i < s->actions.n; i++) {
 		json_t *a = json_object();
 

@@ -189,7 +189,7 @@ static const struct field fields[] = {
 	{ "on_stop", { 0 }, F_ENUM, AT(on_stop), .words = on_stop_words,
 	    .doc = "when the target is stopped on request" },
 	{ "for", { 0 }, F_STRV, AT(applies_to), .doc = "binaries of this file that the entry is for" },
-	{ "any", { 0 }, F_STRV, AT(any), .later = true, .doc = "a group: so many of these names" },
+	{ "any", { 0 }, F_STRV, AT(any), .doc = "a group: `need` of these names are enough" },
 	{ "need", { 0 }, F_INT, AT(need), .min = 1, .max = 1000, .doc = "how many of `any`" },
 	{ "of_service", { 0 }, F_BOOL, AT(of_service), .internal = true },
 	{ "source_path", { 0 }, F_STR, AT(source.path), .internal = true },
@@ -199,13 +199,33 @@ const struct schema dependency_schema = { "a dependency", fields, countof(fields
 
 /* ---- reading -------------------------------------------------------------------- */
 
+static void check_group(struct reader *r, const struct node *n, const struct dep *d)
+{
+	struct strv seen = { 0 };
+
+	for (size_t i = 0; i < d->any.n; i++) {
+		if (!name_is_valid(d->any.v[i]))
+			reader_error(r, n, NULL, "`any`: `%s` is not a name", d->any.v[i]);
+		if (strv_has(&seen, d->any.v[i]))
+			reader_error(r, n, NULL, "`any`: `%s` stands there twice", d->any.v[i]);
+		strv_add(&seen, d->any.v[i]);
+	}
+	strv_release(&seen);
+	if (d->any.n && (dep_key(d) || d->repo))
+		reader_error(r, n, "write two entries", "a group has no target beside `any`");
+	if (d->any.n && d->need > (int64_t)d->any.n)
+		reader_error(r, n, NULL, "`need` is %lld, and `any` has %zu names", (long long)d->need, d->any.n);
+	if (!d->any.n && node_get(n, "need"))
+		reader_error(r, n, "write any = [...]", "`need` is for a group");
+	if (d->any.n && d->kinds == DEP_WANTS)
+		reader_error(r, n, "use requires, after or [\"wants\", \"after\"]", "a group delays, and `wants` alone does not");
+}
+
 static void check_names(struct reader *r, const struct node *n, const struct dep *d)
 {
 	const char *names[] = { d->name, d->service, d->action, d->crate, d->bin };
 
-	for (size_t i = 0; i < d->any.n; i++)
-		if (!name_is_valid(d->any.v[i]))
-			reader_error(r, n, NULL, "`any`: `%s` is not a name", d->any.v[i]);
+	check_group(r, n, d);
 	for (size_t i = 0; i < countof(names); i++)
 		if (names[i] && !name_is_valid(names[i]))
 			reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
@@ -278,7 +298,8 @@ static bool same_edge(const struct dep *a, const struct dep *b)
 	return text_eq(dep_key(a), dep_key(b)) && text_eq(a->service, b->service) &&
 	    text_eq(a->action, b->action) && a->gate.kind == b->gate.kind &&
 	    text_eq(a->gate.text, b->gate.text) && a->condition == b->condition &&
-	    text_eq(a->when_env, b->when_env) && text_eq(a->when_is, b->when_is) && !a->any.n && !b->any.n;
+	    text_eq(a->when_env, b->when_env) && text_eq(a->when_is, b->when_is) &&
+	    strv_eq(&a->any, &b->any);
 }
 
 void dependencies_take(struct dep_list *l, struct dep *take_d)
@@ -302,6 +323,35 @@ void dependencies_take(struct dep_list *l, struct dep *take_d)
 	*take_d = (struct dep){ 0 };
 }
 
+void dependency_expand(struct dep_list *out, struct dep *take_d)
+{
+	for (size_t i = 0; i < take_d->any.n; i++) {
+		struct dep *member = vec_push(out);
+
+		dep_copy(member, take_d);
+		text_set(&member->name, take_d->any.v[i]);
+	}
+	if (take_d->any.n)
+		dep_release(take_d);
+	else
+		*vec_push(out) = *take_d;
+}
+
+static void take_each(struct dep_list *out, struct dep *take_d)
+{
+	struct dep_list parts = { 0 };
+
+	dependency_expand(&parts, take_d);
+	for (size_t i = 0; i < parts.n; i++)
+		dependencies_take(out, &parts.v[i]);
+	free(parts.v);
+}
+
+bool dependency_is_written(const struct dep *d)
+{
+	return !d->any.n || text_eq(dep_key(d), d->any.v[0]);
+}
+
 void dependencies_read(
     struct reader *r, const struct node *list, unsigned kinds, struct dep_list *out)
 {
@@ -310,7 +360,7 @@ void dependencies_read(
 	if (list->kind != NODE_ARRAY) {
 		if (list->kind == NODE_STRING) {
 			if (dependency_read(r, list, kinds, &d))
-				dependencies_take(out, &d);
+				take_each(out, &d);
 			return;
 		}
 		reader_error(r, list, NULL, "`%s` must be a list, not %s", list->key ? list->key : "it",
@@ -319,7 +369,7 @@ void dependencies_read(
 	}
 	for (const struct node *c = list->first; c; c = c->next)
 		if (dependency_read(r, c, kinds, &d))
-			dependencies_take(out, &d);
+			take_each(out, &d);
 }
 
 /* ---- writing --------------------------------------------------------------------- */
@@ -329,7 +379,17 @@ json_t *dependency_stored(const struct dep *d)
 	json_t *o = json_object();
 
 	schema_json(&dependency_schema, d, true, o);
+	json_object_del(o, d->any.n ? "name" : "need"); /* one entry speaks for the group */
 	return o;
+}
+
+static json_t *json_strings(const struct strv *l)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(list, json_string(l->v[i]));
+	return list;
 }
 
 static json_t *resolved_json(const struct resolution *r)
@@ -338,13 +398,8 @@ static json_t *resolved_json(const struct resolution *r)
 	    "service", r->service, "action", r->action, "gate_path", r->gate_path, "gate_probe",
 	    gate_probe_str(r->gate_probe));
 
-	if (r->candidates.n) {
-		json_t *list = json_array();
-
-		for (size_t i = 0; i < r->candidates.n; i++)
-			json_array_append_new(list, json_string(r->candidates.v[i]));
-		json_object_set_new(o, "candidates", list);
-	}
+	if (r->candidates.n)
+		json_object_set_new(o, "candidates", json_strings(&r->candidates));
 	return o;
 }
 
@@ -354,10 +409,15 @@ json_t *dependency_shown(const struct dep *d)
 	auto_free char *gate = gate_text(&d->gate);
 	const char *service = r->service ? r->service : d->service ? d->service : d->action ? NULL : dep_key(d);
 
-	return json_pack("{s:o, s:{s:s?, s:s?}, s:s?, s:s, s:s?, s:I, s:b, s:s, s:s, s:s, s:o, s:s?}", "kind",
+	json_t *o = json_pack("{s:o, s:{s:s?, s:s?}, s:s?, s:s, s:s?, s:I, s:b, s:s, s:s, s:s, s:o, s:s?}", "kind",
 	    write_kind(d), "target", "service", service, "action", r->service ? r->action : d->action,
 	    "key", dep_key(d), "condition", condition_str(d->condition), "gate", gate, "timeout_ms",
 	    (json_int_t)d->timeout, "optional", d->optional, "on_failure", on_failure_str(d->on_failure),
 	    "on_restart", on_restart_str(d->on_restart), "on_stop", on_stop_str(d->on_stop), "resolved",
 	    resolved_json(r), "source", d->source_text);
+	if (d->any.n) {
+		json_object_set_new(o, "any", json_strings(&d->any));
+		json_object_set_new(o, "need", json_integer((json_int_t)d->need));
+	}
+	return o;
 }

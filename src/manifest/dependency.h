@@ -20,6 +20,11 @@ void dependencies_read(struct reader *r, const struct node *list, unsigned kinds
 /* Append, unless the same edge is there; takes d. */
 void dependencies_take(struct dep_list *l, struct dep *take_d);
 
+/* A group becomes an edge to each of its members (`any` names all of them), else it is taken as it is. */
+void dependency_expand(struct dep_list *out, struct dep *take_d);
+/* Of a group one entry is written, that of the first name. */
+bool dependency_is_written(const struct dep *d);
+
 json_t *dependency_stored(const struct dep *d); /* reads back to the same edge */
 json_t *dependency_shown(const struct dep *d);  /* the shape of SPEC 10 */
 

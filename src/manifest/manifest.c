@@ -79,7 +79,7 @@ static void read_dependencies(struct reader *r, void *obj, const struct node *n)
 			continue;
 		if (!d.bin && !d.crate && d.repo)
 			reader_warn(r, c, "name its `bin`", "only `repo` is given: taken as the service `%s`", dep_key(&d));
-		*vec_push(&f->entries) = d; /* what is twice is seen where it is given to a binary */
+		dependency_expand(&f->entries, &d); /* what is twice is seen where it is given to a binary */
 	}
 }
 
@@ -762,7 +762,7 @@ void manifest_write(const struct service_def *s, struct str *out)
 		json_t *list = json_array();
 
 		for (size_t i = 0; i < s->dependencies.n; i++)
-			if (s->dependencies.v[i].kinds & (1u << k))
+			if ((s->dependencies.v[i].kinds & (1u << k)) && dependency_is_written(&s->dependencies.v[i]))
 				json_array_append_new(list, dependency_stored(&s->dependencies.v[i]));
 		if (json_array_size(list)) {
 			str_fmt(out, "%s = [", words[k]);
@@ -792,7 +792,7 @@ void manifest_write(const struct service_def *s, struct str *out)
 			const struct dep *d = &s->actions.v[i].depends_on.v[k];
 			json_t *e = dependency_stored(d);
 
-			if (d->of_service) {
+			if (d->of_service || !dependency_is_written(d)) {
 				json_decref(e);
 				continue;
 			}

@@ -89,8 +89,8 @@ struct dep {
 	enum on_restart on_restart;
 	enum on_stop on_stop;
 	struct strv applies_to; /* `for` */
-	struct strv any;        /* a group: k of these names */
-	int64_t need;
+	struct strv any;        /* of a member of a group: the names of all; each is an edge of its own */
+	int64_t need;           /* so many of `any` are enough */
 	bool of_service; /* from requires/wants/after of the service: names services, not siblings */
 	struct place source;
 	char *source_text; /* "web/service.toml:12" or "rpc service.define (uid 0)"; shown by the API */

@@ -184,7 +184,7 @@ static void check_target(struct judge *j, const struct carrier *c, const struct 
 	}
 	if (is_target_wrong(j, c, who, d, t))
 		return;
-	if (d->resolved.rule == RESOLVED_NOTHING && key && !d->any.n && !d->optional)
+	if (d->resolved.rule == RESOLVED_NOTHING && key && !d->optional)
 		judge_warn(j, &d->source, "depends_on", "register it, or mark the edge optional",
 		    "`%s` depends on `%s`, which is not registered", who, key);
 	if (!t || d->resolved.rule == RESOLVED_GATE)
@@ -205,13 +205,13 @@ static void check_dep(struct judge *j, const struct carrier *c, const struct dep
 		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "socket",
 		    "name a socket or an absolute path", "`%s`: the socket `%s` leads upwards", who,
 		    d->gate.text);
-	if (d->resolved.rule != RESOLVED_GATE && key && !d->any.n && !name_is_valid(key)) {
+	if (d->resolved.rule != RESOLVED_GATE && key && !name_is_valid(key)) {
 		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on",
 		    "use letters, digits and . _ @ : + -", "`%s` depends on `%s`, which is no name",
 		    who, key);
 		return;
 	}
-	if (!key && !d->any.n && d->gate.kind == GATE_NONE) {
+	if (!key && d->gate.kind == GATE_NONE) {
 		judge_refuse(j, c->entry, ERR_INVALID, &d->source, "depends_on",
 		    "give repo, crate, bin, service or action",
 		    "`%s` has a dependency that names nothing", who);

@@ -24,8 +24,6 @@ const char *dep_target(const struct dep *d, struct str *scratch)
 		str_fmt(scratch, "%s/%s", d->service, d->action);
 		return str_text(scratch);
 	}
-	if (!key && d->any.n)
-		key = d->any.v[0];
 	return key ? key : d->gate.text ? d->gate.text : "";
 }
 

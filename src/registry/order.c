@@ -198,6 +198,12 @@ static bool is_in_conflict(const struct registry *reg, const struct entry *e)
 	return e->def.conflicts.n || registry_claim(reg, "conflict", e->name);
 }
 
+/* A member of a group can be done without. */
+static bool is_needed(const struct dep *d)
+{
+	return (d->kinds & DEP_REQUIRES) && !d->any.n;
+}
+
 /* Order edges that are not hard lead out of the hard closure. */
 static void keep_hard(const struct order *all, struct order *hard)
 {
@@ -206,8 +212,7 @@ static void keep_hard(const struct order *all, struct order *hard)
 	for (size_t i = 0; i < all->g.n; i++) {
 		const struct digraph_edge *edge = &all->g.v[i];
 
-		if (edge->payload == MEMBERSHIP ||
-		    (all->links.v[edge->payload].dep->kinds & DEP_REQUIRES))
+		if (edge->payload == MEMBERSHIP || is_needed(all->links.v[edge->payload].dep))
 			digraph_add_edge(&hard->g, edge->from, edge->to, edge->payload);
 	}
 	digraph_seal(&hard->g);

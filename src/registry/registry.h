@@ -22,7 +22,7 @@
  * these are one: the first source's policies win, optional holds only if all say
  * so, the source texts are joined with ", ".  An edge with `when` is left out
  * unless the action's env says so (an absent variable is not equal); it stays in
- * the contribution.  An edge with `any` is kept as it is and not resolved.
+ * the contribution.  A group (`any`) is an edge to each member, resolved like others.
  *
  * Resolution: SPEC 2.2, redone for whoever is affected by a change.  A gate's
  * path: an absolute one as it is; the target's declared socket of that name;

@@ -176,8 +176,6 @@ static struct resolution resolve_dep(
 	struct resolution r = {.rule = RESOLVED_NOTHING};
 	struct target t = {.rule = RESOLVED_NOTHING};
 
-	if (d->any.n)
-		return r;
 	if (is_external(d))
 		t.rule = RESOLVED_GATE;
 	else

@@ -75,7 +75,7 @@ static void warn_list(struct judge *j, const struct entry *e, const struct dep_l
 			judge_warn(j, &d->source, "depends_on", "write service and action",
 			    "`%s` of `%s` is ambiguous now (%s)", dep_key(d), e->name,
 			    d->source_text);
-		else if (d->resolved.rule == RESOLVED_NOTHING && !d->optional && !d->any.n)
+		else if (d->resolved.rule == RESOLVED_NOTHING && !d->optional)
 			judge_warn(j, &d->source, "depends_on", NULL,
 			    "`%s` depends on `%s`, which is not registered now (%s)", e->name,
 			    dep_key(d), d->source_text);

@@ -25,16 +25,6 @@ char *gate_text_of(const struct dep *dep)
 	return NULL;
 }
 
-/* `|` is in no name, so a group is never taken for something registered. */
-static char *group_key(const struct dep *dep)
-{
-	auto_str t = {0};
-
-	for (size_t i = 0; i < dep->any.n; i++)
-		str_fmt(&t, "%s%s", i ? "|" : "", dep->any.v[i]);
-	return str_take(&t);
-}
-
 static const char *keep(struct unit_spec *u, char *take_text)
 {
 	if (take_text)
@@ -47,7 +37,7 @@ static struct engine_edge_spec edge_of(
     struct unit_spec *u, const struct service_def *def, const struct dep *dep)
 {
 	const struct resolution *r = &dep->resolved;
-	const char *key = dep->any.n ? keep(u, group_key(dep)) : dep_key(dep);
+	const char *key = dep_key(dep);
 	const char *gate = keep(u, gate_text_of(dep));
 	bool gate_only = r->rule == RESOLVED_GATE, sibling = r->rule == RESOLVED_SAME_SERVICE;
 
@@ -67,7 +57,22 @@ static struct engine_edge_spec edge_of(
 	    .on_failure = dep->on_failure,
 	    .on_restart = dep->on_restart,
 	    .on_stop = dep->on_stop,
-	    .source = dep->source_text};
+	    .source = dep->source_text,
+	    .need = (uint32_t)dep->need};
+}
+
+/* Members of a group say the same `any`; its number is that of the first, from 1. */
+static uint32_t group_of(const struct dep_list *deps, size_t at)
+{
+	const struct dep *d = &deps->v[at];
+	size_t i = 0;
+
+	if (!d->any.n)
+		return 0;
+	while (!strv_eq(&deps->v[i].any, &d->any) || deps->v[i].condition != d->condition ||
+	       deps->v[i].kinds != d->kinds)
+		i++;
+	return (uint32_t)i + 1;
 }
 
 static const struct engine_edge_spec *edges_of(
@@ -75,8 +80,10 @@ static const struct engine_edge_spec *edges_of(
 {
 	struct engine_edge_spec *v = mem_new((deps->n + 1) * sizeof(*v));
 
-	for (size_t i = 0; i < deps->n; i++)
+	for (size_t i = 0; i < deps->n; i++) {
 		v[i] = edge_of(u, def, &deps->v[i]);
+		v[i].group = group_of(deps, i);
+	}
 	u->lists[u->n_lists++] = v;
 	return v;
 }

@@ -38,7 +38,7 @@ static bool needs(const struct sim_unit *u, const char *target)
 	size_t n = u->n_jobs > 1 ? 0 : u->n_jobs ? u->jobs[0].n_edges : u->n_edges;
 
 	for (size_t i = 0; i < n; i++)
-		if ((e[i].is.kinds & DEP_REQUIRES) && !e[i].is.gate_only && !e[i].is.optional &&
+		if ((e[i].is.kinds & DEP_REQUIRES) && !e[i].is.group && !e[i].is.gate_only && !e[i].is.optional &&
 		    !*e[i].action && e[i].is.condition <= COND_READY &&
 		    strcmp(e[i].service, target) == 0)
 			return true;

@@ -67,6 +67,19 @@ static void gate_edge(struct world *w, struct sim_edge *e)
 	snprintf(e->gate, sizeof(e->gate), "ext:%u", roll(w, 3));
 }
 
+/* So many of all edges are enough. */
+static void make_group(struct world *w, struct sim_edge *edges, size_t n)
+{
+	uint32_t need = 1 + roll(w, (uint32_t)n);
+
+	for (size_t i = 0; i < n; i++) {
+		edges[i].is.kinds = DEP_REQUIRES;
+		edges[i].is.optional = false;
+		edges[i].is.group = 1;
+		edges[i].is.need = need;
+	}
+}
+
 static size_t make_edges(struct world *w, struct sim_edge *edges, size_t self)
 {
 	size_t n = 0;
@@ -74,6 +87,8 @@ static size_t make_edges(struct world *w, struct sim_edge *edges, size_t self)
 	for (size_t t = 0; t < self && n < MAX_EDGES - 2; t++)
 		if (roll(w, (uint32_t)self + 1) < 2)
 			set_edge(w, &edges[n++], t, self);
+	if (n > 1 && roll(w, 4) == 0)
+		make_group(w, edges, n);
 	if (roll(w, 12) == 0)
 		gate_edge(w, &edges[n++]);
 	return n;

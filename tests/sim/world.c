@@ -180,16 +180,28 @@ static bool degraded_target(struct world *w, const struct sim_edge *e)
 	return t && !e->is.action && degraded_counts(w, t);
 }
 
+static bool group_holds(struct world *w, const struct sim_edge *v, size_t n)
+{
+	uint32_t need = 0, holds = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].is.group) {
+			need = v[i].is.need;
+			holds += edge_holds(w, &v[i]) || degraded_target(w, &v[i]);
+		}
+	return holds >= need;
+}
+
 static bool unit_holds(struct world *w, const struct sim_unit *t, enum condition c)
 {
 	bool one_shots = false, all = true;
 
 	if (!t->n_jobs) { /* a target: while its hard edges hold */
 		for (size_t i = 0; i < t->n_edges; i++)
-			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !edge_holds(w, &t->edges[i]) &&
-			    !degraded_target(w, &t->edges[i]))
+			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !t->edges[i].is.group &&
+			    !edge_holds(w, &t->edges[i]) && !degraded_target(w, &t->edges[i]))
 				return false;
-		return true;
+		return group_holds(w, t->edges, t->n_edges);
 	}
 	for (size_t i = 0; i < t->n_jobs; i++)
 		one_shots = one_shots || t->jobs[i].policy.one_shot;
@@ -218,11 +230,13 @@ static bool gate_answers(const struct world *w, const char *text)
 
 static void judge_spawn(struct world *w, const char *unit, const struct sim_job *j)
 {
+	if (!group_holds(w, j->edges, j->n_edges))
+		world_break(w, "no execution before enough of a group holds", "%s/%s", unit, j->name);
 	for (size_t i = 0; i < j->n_edges; i++) {
 		const struct sim_edge *e = &j->edges[i];
 		const struct sim_unit *t = world_unit(w, e->service);
 
-		if (!(e->is.kinds & DEP_REQUIRES))
+		if (!(e->is.kinds & DEP_REQUIRES) || e->is.group)
 			continue;
 		if (e->is.gate && strncmp(e->gate, "of:", 3) == 0 && t && t->registered &&
 		    !e->is.optional && t->n_jobs == 1 && !t->jobs[0].policy.one_shot &&
@@ -329,7 +343,7 @@ static void judge_stop(struct world *w, const struct proc *p)
 		for (size_t k = 0; k < d->spec.n_edges; k++) {
 			const struct sim_edge *e = &d->spec.edges[k];
 
-			if ((e->is.kinds & DEP_REQUIRES) && !e->is.optional && e->is.on_stop == ON_STOP_STOP &&
+			if ((e->is.kinds & DEP_REQUIRES) && !e->is.optional && !e->is.group && e->is.on_stop == ON_STOP_STOP &&
 			    strcmp(e->service, p->unit) == 0 &&
 			    (!e->is.action || strcmp(e->action, p->job) == 0))
 				world_break(w, "nothing stops before what requires it", "%s before %s",
@@ -601,7 +615,7 @@ static void judge_edge_kept(struct world *w, const struct proc *p, const struct 
 {
 	const struct sim_unit *t = world_unit(w, e->service);
 
-	if (!(e->is.kinds & DEP_REQUIRES) || e->is.gate_only || !t || !t->registered ||
+	if (!(e->is.kinds & DEP_REQUIRES) || e->is.group || e->is.gate_only || !t || !t->registered ||
 	    e->is.on_failure == ON_FAILURE_KEEP || e->is.condition == COND_COMPLETED)
 		return;
 	for (size_t k = 0; k < t->n_jobs; k++)

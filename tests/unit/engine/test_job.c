@@ -137,6 +137,8 @@ static size_t count(const struct job_step *st, enum job_verb verb)
 
 static void happen(struct machine *m, const struct job_core *before, const struct input *in)
 {
+	bool had_set = m->set;
+
 	if (in->ev == JOB_EV_EXECUTED)
 		m->leader = m->set = true;
 	if (in->ev == JOB_EV_EXECUTED || in->ev == JOB_EV_NO_EXEC || in->ev == JOB_EV_TRANSIENT)
@@ -147,6 +149,8 @@ static void happen(struct machine *m, const struct job_core *before, const struc
 		m->leader = false, m->set = !in->exit.empty;
 	if (in->ev == JOB_EV_EMPTY)
 		m->set = false;
+	if (had_set && !m->set && before->reason == REASON_DEPENDENCY_FAILED)
+		m->executions -= m->executions > 0; /* it ended for another's failure */
 	if (in->ev == JOB_EV_TIMER)
 		m->armed = false;
 	if (in->ev == JOB_EV_TIMER && before->state == JOB_READY)
@@ -227,6 +231,10 @@ static void check_verdict(const struct job_policy *p, const struct job_core *bef
 		b.last = in->exit;
 	bool success = was_success(p, &b, m), another = in->demanded && !b.stop;
 
+	if (b.reason == REASON_DEPENDENCY_FAILED && !b.stop) { /* no end of its own: it waits again */
+		assert_int_equal(after->state, JOB_WAITING_DEPS);
+		return;
+	}
 	if (b.last.rule != EXIT_RULE_NONE)
 		another = another && b.last.rule == EXIT_RULE_RESTART;
 	else if (p->restart == RESTART_ALWAYS)
