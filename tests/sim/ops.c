@@ -61,7 +61,7 @@ static void judge_done(struct world *w, const struct sim_op *op)
 		const char *name = op->names[i];
 		uint64_t oldest = world_oldest(w, name);
 
-		if (op->kind == OP_STOP && oldest)
+		if (op->kind == OP_STOP && oldest && world_wants_stop(w, name)) /* else: another word since */
 			world_break(w, "a stop that is done left no process", "%s", name);
 		if (op->kind != OP_STOP && !world_ready(w, name))
 			world_break(w, "what was started is ready when its operation is done",

@@ -91,7 +91,7 @@ static bool goes_wrong(const struct world *w, op_id id)
 	for (unit_id u = 0; u < engine_unit_count(w->en); u++)
 		for (size_t i = 0; engine_job_at(w->en, u, i, &j); i++)
 			for (size_t k = 0; engine_edge_at(w->en, j.id, k, &e); k++)
-				if (e.gate_waits || e.timed_out)
+				if (e.gate_waits || e.timed_out || engine_conflict_of(w->en, u) != ID_NONE)
 					return true;
 	return engine_op(w->en, id, &v) && v.message && strstr(v.message, "conflicts");
 }

@@ -131,7 +131,7 @@ static bool job_holds(const struct world *w, const struct sim_unit *t, const str
 
 static bool unit_holds(struct world *w, const struct sim_unit *t, enum condition c);
 
-static bool is_wanted_stop(const struct world *w, const char *name)
+bool world_wants_stop(const struct world *w, const char *name)
 {
 	struct unit_view u;
 	unit_id id = engine_find(w->en, name);
@@ -147,7 +147,7 @@ static bool edge_holds(struct world *w, const struct sim_edge *e)
 		return true; /* judged at the moment of the execution only */
 	if (!t || !t->registered)
 		return e->is.optional;
-	if (e->is.optional && is_wanted_stop(w, e->service))
+	if (e->is.optional && world_wants_stop(w, e->service))
 		return true;
 	if (!e->is.action)
 		return unit_holds(w, t, e->is.condition);

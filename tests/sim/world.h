@@ -102,6 +102,7 @@ void world_judge(struct world *w);            /* rules that hold between events 
 void world_break(struct world *w, const char *rule, const char *fmt, ...) attr_fmt(3, 4);
 struct sim_unit *world_unit(struct world *w, const char *name);
 void world_judge_failures(struct world *w); /* at rest: on_failure of every edge was kept */
+bool world_wants_stop(const struct world *w, const char *name);
 bool world_alive(const struct world *w, const char *unit, const char *job);
 bool world_ready(struct world *w, const char *unit);
 uint64_t world_oldest(const struct world *w, const char *unit); /* token; 0: no process */
