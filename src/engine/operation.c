@@ -155,6 +155,8 @@ void op_step_record(struct engine *en, op_id id, const char *step, job_id j)
 
 void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal)
 {
+	if (en->ops.v[slot].state != OP_ACTIVE)
+		return; /* it was joined, and ended on the way */
 	for (uint32_t k = en->units.v[u].first_watch; k != ID_NONE; k = en->watches.v[k].next)
 		if (en->watches.v[k].op == slot && en->watches.v[k].goal == goal)
 			return; /* a request that joined */

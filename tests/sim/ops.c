@@ -50,7 +50,7 @@ static bool all_ready(struct world *w, const struct sim_op *op, const char *mess
 		if (!u || !u->n_jobs || !world_ready(w, op->names[i]))
 			return false;
 	}
-	return !strstr(message, "conflicts");
+	return !strstr(message, "conflicts") && !strstr(message, "is stopping");
 }
 
 static void judge_done(struct world *w, const struct sim_op *op)
