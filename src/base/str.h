@@ -41,12 +41,14 @@ void text_set(char **slot, const char *s);       /* frees the old, keeps a copy 
 bool text_eq(const char *a, const char *b);      /* NULL equals NULL only */
 
 /* Append room for one more T to a {v, n, cap} vector; evaluates to a pointer to it
- * (zeroed).  Large rows begin with room for one: most services have one action. */
+ * (zeroed).  It begins with what the smallest block of malloc (24 bytes) holds, or one: most
+ * lists of a service are that short. */
+#define VEC_FIRST(size) ((size) < 24 ? 24 / (size) : 1)
 #define vec_push(vec)                                                                            \
 	__extension__({                                                                          \
 		__typeof__(vec) vec_ = (vec);                                                    \
 		if (vec_->n == vec_->cap) {                                                      \
-			vec_->cap = vec_->cap ? vec_->cap * 2 : sizeof(*vec_->v) > 64 ? 1 : 4;                           \
+			vec_->cap = vec_->cap ? vec_->cap * 2 : VEC_FIRST(sizeof(*vec_->v));     \
 			vec_->v = mem_grow(vec_->v, vec_->cap, sizeof(*vec_->v));                \
 		}                                                                                \
 		memset(&vec_->v[vec_->n], 0, sizeof(*vec_->v));                                  \

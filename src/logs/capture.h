@@ -38,7 +38,6 @@ struct log_follow {
 struct log_pipe {
 	struct log_pipe *next, *prev; /* all pipes */
 	struct spool *spool;
-	char *names; /* "action\0run\0" */
 	int64_t job;
 	uint64_t token;
 	uint64_t end;	  /* where its last bytes ended in segment `segment` */
@@ -50,6 +49,7 @@ struct log_pipe {
 	bool blocked;  /* out of the epoll until the disk takes bytes again */
 	bool mid_line; /* its bytes in the former segment did not end a line */
 	bool resumed;
+	char names[]; /* "action\0run\0" */
 };
 
 struct log_closed {

@@ -115,7 +115,6 @@ static void release_lists(struct logs *l)
 	for (struct log_pipe *p = l->pipes, *next; p; p = next) {
 		next = p->next;
 		close(p->fd);
-		free(p->names);
 		free(p);
 	}
 	while (l->watches)
@@ -146,11 +145,10 @@ void logs_close(struct logs *l)
 
 static struct log_pipe *pipe_new(const struct log_ident *id, int fd)
 {
-	struct log_pipe *p = mem_new(sizeof(*p));
 	const char *action = id->action ? id->action : "", *run = id->run ? id->run : "";
 	size_t na = strlen(action) + 1, nr = strlen(run) + 1;
+	struct log_pipe *p = mem_new(sizeof(*p) + na + nr);
 
-	p->names = mem_new(na + nr);
 	memcpy(p->names, action, na);
 	memcpy(p->names + na, run, nr);
 	p->job = id->job;
@@ -183,7 +181,6 @@ enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, st
 	pthread_mutex_unlock(&l->lock);
 	if (rc) {
 		close(take_fd);
-		free(p->names);
 		free(p);
 	}
 	return rc;

@@ -277,12 +277,14 @@ enum err log_write_insert(struct logs *l, const struct log_insert *in)
 {
 	struct spool *sp = log_spool(l, in->service);
 	size_t na = strlen(in->action) + 1, n = strlen(in->line);
-	auto_free char *names = mem_new(na + 1);
-	struct log_pipe p = {.spool = sp, .names = names, .stream = LOG_INSERTED, .fd = -1};
+	auto_free struct log_pipe *p = mem_new(sizeof(*p) + na + 1);
 	struct error e;
 
-	memcpy(names, in->action, na);
-	if (announce(l, &p, &e))
+	p->spool = sp;
+	p->stream = LOG_INSERTED;
+	p->fd = -1;
+	memcpy(p->names, in->action, na);
+	if (announce(l, p, &e))
 		return log_set_trouble(l, e.msg), e.code;
 	if (pwrite(sp->seg_fd, in->line, n, (off_t)sp->seg_size) != (ssize_t)n) {
 		if (ftruncate(sp->seg_fd, (off_t)sp->seg_size) < 0)
@@ -290,6 +292,6 @@ enum err log_write_insert(struct logs *l, const struct log_insert *in)
 		error_sys(&e, ENOSPC, "log of %s: write", sp->name);
 		return log_set_trouble(l, e.msg), e.code;
 	}
-	account(l, &p, n);
-	return put_slot(&p, SLOT_END, log_wall(), 0, &e), sp->last_source = 0, ERR_OK;
+	account(l, p, n);
+	return put_slot(p, SLOT_END, log_wall(), 0, &e), sp->last_source = 0, ERR_OK;
 }

@@ -48,7 +48,6 @@ static void pipe_close(struct logs *l, struct log_pipe *p)
 	l->stats.blocked -= p->blocked;
 	pthread_mutex_unlock(&l->lock);
 	log_tell_closed(l, p);
-	free(p->names);
 	free(p);
 }
 

@@ -212,12 +212,14 @@ static void check_probe(struct reader *r, const struct node *n, const struct pro
 
 /* ---- reading and writing ----------------------------------------------------------- */
 
-static void read_probe(struct reader *r, const struct node *n, enum probe_role role, struct probe_def *p)
+static void read_probe(struct reader *r, const struct node *n, enum probe_role role, struct probe_def **out)
 {
 	size_t before = r->diags->n;
+	struct probe_def *p = mem_new(sizeof(*p));
 
-	*p = (struct probe_def){ .given = true,
-		.interval = role == PROBE_LIVENESS ? 10000 : 1000,
+	probe_def_free(*out);
+	*out = p;
+	*p = (struct probe_def){ .interval = role == PROBE_LIVENESS ? 10000 : 1000,
 		.timeout = 1000,
 		.failure_threshold = 3,
 		.success_threshold = 1 };
@@ -234,6 +236,8 @@ static void read_probe(struct reader *r, const struct node *n, enum probe_role r
 
 void probes_read(struct reader *r, void *action_def, const struct node *n)
 {
+	struct action_def *a = action_def;
+
 	for (const struct node *c = n->first; n->kind == NODE_TABLE && c; c = c->next) {
 		int role = 0;
 
@@ -242,7 +246,7 @@ void probes_read(struct reader *r, void *action_def, const struct node *n)
 		if (role == PROBE_ROLE_COUNT || c->kind != NODE_TABLE)
 			reader_error(r, c, "startup, readiness or liveness, each a table", "`%s` is no probe", c->key);
 		else
-			read_probe(r, c, (enum probe_role)role, action_probe(action_def, (enum probe_role)role));
+			read_probe(r, c, (enum probe_role)role, &a->probes[role]);
 	}
 	if (n->kind != NODE_TABLE)
 		reader_error(r, n, NULL, "`probes` must be a table");
@@ -250,10 +254,11 @@ void probes_read(struct reader *r, void *action_def, const struct node *n)
 
 json_t *probes_write(const void *action_def)
 {
+	const struct action_def *a = action_def;
 	json_t *o = json_object();
 
 	for (int role = 0; role < PROBE_ROLE_COUNT; role++) {
-		const struct probe_def *p = action_has_probe(action_def, (enum probe_role)role);
+		const struct probe_def *p = a->probes[role];
 		json_t *into = p ? json_object() : NULL;
 
 		if (!p)
@@ -274,11 +279,14 @@ void health_read(struct reader *r, struct action_def *a, const struct node *n)
 		reader_error(r, n, NULL, "`%s` must be a table", n->key);
 		return;
 	}
-	read_probe(r, n, PROBE_LIVENESS, &a->liveness);
-	probe_def_copy(&a->readiness_probe, &a->liveness);
-	a->readiness_probe.threshold_given = false;
-	if (!a->liveness.interval_given)
-		a->readiness_probe.interval = 1000;
-	a->readiness_probe.failure_threshold = 3;
-	a->readiness_probe.action = PROBE_RESTARTS;
+	read_probe(r, n, PROBE_LIVENESS, &a->probes[PROBE_LIVENESS]);
+	struct probe_def *p = probe_def_dup(a->probes[PROBE_LIVENESS]);
+
+	p->threshold_given = false;
+	if (!p->interval_given)
+		p->interval = 1000;
+	p->failure_threshold = 3;
+	p->action = PROBE_RESTARTS;
+	probe_def_free(a->probes[PROBE_READINESS]);
+	a->probes[PROBE_READINESS] = p;
 }

@@ -2,6 +2,7 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
+#define TOML_FLOAT_CHARCONV 1 /* else by a stream; the library of gcc 11 and later has it */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"
@@ -18,7 +19,9 @@
 #pragma GCC diagnostic pop
 
 #include <algorithm>
-#include <sstream>
+#include <cstdio>
+#include <cstring>
+#include <string>
 #include <vector>
 
 extern "C" {
@@ -50,13 +53,44 @@ void set_text(node *out, const std::string &s)
 	out->s_bytes = s.size();
 }
 
+/* As the library prints them, without its streams: these would bring the locales of the C++
+ * library into the server, half a MiB of text. */
+std::string text_of(const toml::date &d)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%04u-%02u-%02u", d.year, d.month, d.day);
+	return text;
+}
+
+std::string text_of(const toml::time &t)
+{
+	char text[48];
+	int n = snprintf(text, sizeof(text), "%02u:%02u:%02u.%09u", t.hour, t.minute, t.second, t.nanosecond);
+
+	while (text[n - 1] == '0' && t.nanosecond)
+		n--;
+	return std::string(text, t.nanosecond ? n : strlen("00:00:00"));
+}
+
+std::string text_of(const toml::date_time &t)
+{
+	std::string text = text_of(t.date) + "T" + text_of(t.time);
+	char offset[16] = "Z";
+
+	if (!t.offset)
+		return text;
+	int minutes = t.offset->minutes, size = minutes < 0 ? -minutes : minutes;
+
+	if (minutes)
+		snprintf(offset, sizeof(offset), "%c%02d:%02d", minutes < 0 ? '-' : '+', size / 60, size % 60);
+	return text + offset;
+}
+
 template <typename T> void set_time(node *out, const T &value)
 {
-	std::ostringstream text;
-
-	text << value;
 	out->kind = NODE_TIME;
-	set_text(out, text.str());
+	set_text(out, text_of(value));
 }
 
 /* The library sorts keys by name; people read messages in the order of lines. */

@@ -159,38 +159,27 @@ static void tcp_copy(struct tcp_list *to, const struct tcp_list *from)
 		to->v[i].host = text_dup(from->v[i].host);
 }
 
-static void probe_release(struct probe_def *p)
+void probe_def_free(struct probe_def *p)
 {
+	if (!p)
+		return;
 	free(p->target);
 	free(p->socket);
 	free(p->path);
-	*p = (struct probe_def){ 0 };
+	free(p);
 }
 
-void probe_def_copy(struct probe_def *to, const struct probe_def *from)
+struct probe_def *probe_def_dup(const struct probe_def *from)
 {
+	struct probe_def *to = from ? mem_new(sizeof(*to)) : NULL;
+
+	if (!to)
+		return NULL;
 	*to = *from;
 	to->target = text_dup(from->target);
 	to->socket = text_dup(from->socket);
 	to->path = text_dup(from->path);
-}
-
-struct probe_def *action_probe(struct action_def *a, enum probe_role role)
-{
-	switch (role) {
-	case PROBE_STARTUP: return &a->startup;
-	case PROBE_READINESS: return &a->readiness_probe;
-	case PROBE_LIVENESS:
-	case PROBE_ROLE_COUNT: break;
-	}
-	return &a->liveness;
-}
-
-const struct probe_def *action_has_probe(const struct action_def *a, enum probe_role role)
-{
-	const struct probe_def *p = action_probe((struct action_def *)(uintptr_t)a, role);
-
-	return p->given ? p : NULL;
+	return to;
 }
 
 static void rules_release(struct retry_rules *l)
@@ -261,9 +250,8 @@ void action_def_release(struct action_def *a)
 	strv_release(&a->tags);
 	rules_release(&a->retry.rules);
 	deps_release(&a->depends_on);
-	probe_release(&a->startup);
-	probe_release(&a->readiness_probe);
-	probe_release(&a->liveness);
+	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
+		probe_def_free(a->probes[i]);
 	sockets_release(&a->sockets);
 	tcp_release(&a->tcp);
 	place_release(&a->source);
@@ -291,9 +279,8 @@ void action_def_copy(struct action_def *to, const struct action_def *from)
 	to->tags = strv_dup(&from->tags);
 	rules_copy(&to->retry.rules, &from->retry.rules);
 	deps_copy(&to->depends_on, &from->depends_on);
-	probe_def_copy(&to->startup, &from->startup);
-	probe_def_copy(&to->readiness_probe, &from->readiness_probe);
-	probe_def_copy(&to->liveness, &from->liveness);
+	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
+		to->probes[i] = probe_def_dup(from->probes[i]);
 	sockets_copy(&to->sockets, &from->sockets);
 	tcp_copy(&to->tcp, &from->tcp);
 	to->source = place_dup(&from->source);

@@ -131,8 +131,8 @@ struct readiness_def {
 };
 
 struct probe_def {
-	bool given, kind_given;
 	enum probe_kind kind;
+	bool kind_given; /* not the first member: schema.h, given_at */
 	char *target; /* name or path, host:port, URL, command, expression */
 	char *socket, *path; /* http over a socket instead of `target`: its name or path, what is asked */
 	msec interval, timeout; /* never 0 */
@@ -168,7 +168,7 @@ struct action_def {
 	bool depends_on_given; /* [] written: no edges are inherited */
 	struct readiness_def readiness;
 	msec watchdog; /* longest silence on the notification socket once ready; 0: none */
-	struct probe_def startup, readiness_probe, liveness; /* action_probe() */
+	struct probe_def *probes[PROBE_ROLE_COUNT]; /* owned; NULL: none.  Few actions have any */
 	struct socket_list sockets;
 	struct tcp_list tcp;
 	bool singleton;
@@ -238,9 +238,8 @@ bool action_is_started(const struct action_def *a);
 /* The default retry policy of a long-running action and of a one-shot (SPEC 4). */
 void retry_policy_default(struct retry_policy *r, bool is_process);
 
-struct probe_def *action_probe(struct action_def *a, enum probe_role role);
-const struct probe_def *action_has_probe(const struct action_def *a, enum probe_role role); /* NULL */
-void probe_def_copy(struct probe_def *to, const struct probe_def *from); /* to: uninitialised */
+void probe_def_free(struct probe_def *p);
+struct probe_def *probe_def_dup(const struct probe_def *from); /* NULL gives NULL */
 
 struct action_def *service_find_action(const struct service_def *s, const char *name);
 

@@ -90,12 +90,12 @@ static const struct entry *target_entry(
 
 static bool has_probe(const struct action_def *a)
 {
-	return a->readiness_probe.given || a->liveness.given;
+	return a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS];
 }
 
 static bool only_executes(const struct action_def *a)
 {
-	if (!a->is_process || a->readiness_probe.given)
+	if (!a->is_process || a->probes[PROBE_READINESS])
 		return false;
 	if (a->readiness.given)
 		return a->readiness.kind == READY_EXECUTED;

@@ -62,8 +62,8 @@ static char *sentence(const struct slot *s)
 
 static void record(struct slot *s, enum probe_state state)
 {
-	events_probe(s->of->at->d, s->of->at->job, probe_role_str(s->role),
-	    probe_state_str(state), probe_last(s->probe));
+	events_probe(s->of->at->d, s->of->at->job, probe_role_str(s->role), probe_state_str(state),
+	    probe_last(s->probe));
 }
 
 /* The last call about an attempt: what follows may end it. */
@@ -117,8 +117,9 @@ static void readiness_told(struct slot *s, bool passing)
 	auto_free char *why = sentence(s);
 	struct job_view j;
 	const struct action_def *a = action_of(at, &j, NULL);
+	const struct probe_def *p = a ? a->probes[PROBE_READINESS] : NULL;
 
-	if (!a || (!passing && j.core.state == JOB_RUNNING && !a->readiness_probe.threshold_given))
+	if (!a || (!passing && j.core.state == JOB_RUNNING && !(p && p->threshold_given)))
 		return; /* start_timeout_ms bounds it */
 	tell_health(at, passing, why);
 	if (passing && j.core.state == JOB_RUNNING && readiness_of(a) == READY_PROBE)
@@ -139,9 +140,13 @@ static void liveness_told(struct slot *s, bool passing)
 	engine_job(d->engine, at->job, &j, &unit);
 	if (!a)
 		return;
-	if (!passing && a->liveness.action == PROBE_RESTARTS && engine_demanded(d->engine, unit)) {
+	/* NULL: the definition was replaced, and the attempt still has the probe. */
+	const struct probe_def *p = a->probes[PROBE_LIVENESS];
+	bool restarts = !p || p->action == PROBE_RESTARTS;
+
+	if (!passing && restarts && engine_demanded(d->engine, unit)) {
 		tell_failed(at, why);
-	} else if (!a->readiness_probe.given) {
+	} else if (!a->probes[PROBE_READINESS]) {
 		tell_health(at, passing, why);
 		perform_effects(d);
 	}
@@ -240,7 +245,7 @@ enum err probes_prepare(
     struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
 {
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++) {
-		const struct probe_def *p = action_has_probe(a, (enum probe_role)i);
+		const struct probe_def *p = a->probes[i];
 
 		if (p && p->kind == PROBE_LOG &&
 		    logs_watch_ready(d->logs, token, p->target, line_fns[i], d, e))
@@ -292,7 +297,7 @@ static void begin(struct attempt *at, enum probe_role role, bool passing, bool r
 	struct error e = {0};
 	const struct service_def *s = NULL;
 	const struct action_def *a = action_of(at, &j, &s);
-	const struct probe_def *p = a ? action_has_probe(a, role) : NULL;
+	const struct probe_def *p = a ? a->probes[role] : NULL;
 	bool asks = p && p->kind != PROBE_EXEC && p->kind != PROBE_LOG;
 
 	if (!p || slot->probe)
@@ -328,13 +333,13 @@ static void begin_others(struct attempt *at, bool resumed)
 
 	if (!a)
 		return;
-	if (a->liveness.given)
+	if (a->probes[PROBE_LIVENESS])
 		begin(at, PROBE_LIVENESS, passing, resumed);
-	if (passing && (a->readiness_probe.given || a->liveness.given)) {
+	if (passing && (a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS])) {
 		tell_health(at, true, NULL);
 		perform_effects(d);
 	}
-	if (a->is_process && a->readiness_probe.given && attempt_find(d, token) == at)
+	if (a->is_process && a->probes[PROBE_READINESS] && attempt_find(d, token) == at)
 		begin(at, PROBE_READINESS, passing, resumed);
 }
 
@@ -344,10 +349,10 @@ void probes_begin(struct attempt *at, bool resumed)
 	const struct action_def *a = action_of(at, &j, NULL);
 
 	if (!a || (j.core.state != JOB_RUNNING && j.core.state != JOB_READY) ||
-	    !(a->startup.given || a->readiness_probe.given || a->liveness.given))
+	    !(a->probes[PROBE_STARTUP] || a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS]))
 		return;
 	struct probes *p = probes_of(at);
-	p->started = !a->startup.given || (resumed && j.core.state == JOB_READY);
+	p->started = !a->probes[PROBE_STARTUP] || (resumed && j.core.state == JOB_READY);
 	if (p->started)
 		begin_others(at, resumed);
 	else
@@ -379,7 +384,7 @@ bool probes_hold_ready(struct attempt *at)
 	struct job_view j;
 	const struct action_def *a = action_of(at, &j, NULL);
 
-	if (!a || !a->startup.given || j.core.state != JOB_RUNNING)
+	if (!a || !a->probes[PROBE_STARTUP] || j.core.state != JOB_RUNNING)
 		return false;
 	struct probes *p = probes_of(at);
 	p->ready_held = !p->started;
@@ -393,7 +398,7 @@ json_t *probes_status(const struct attempt *at, const struct action_def *a)
 	json_t *list = json_array();
 
 	for (int i = 0; a && i < PROBE_ROLE_COUNT; i++) {
-		const struct probe_def *def = action_has_probe(a, (enum probe_role)i);
+		const struct probe_def *def = a->probes[i];
 		const struct probes *p = at ? at->probes : NULL;
 		const struct probe *probe = p ? p->slots[i].probe : NULL;
 		const char *state = probe ? probe_state_str(probe_state(probe))

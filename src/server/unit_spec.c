@@ -92,7 +92,7 @@ enum readiness_kind readiness_of(const struct action_def *a)
 {
 	if (a->readiness.given)
 		return a->readiness.kind;
-	if (a->readiness_probe.given)
+	if (a->probes[PROBE_READINESS])
 		return READY_PROBE;
 	return a->sockets.n || a->tcp.n ? READY_SOCKETS : READY_EXECUTED;
 }
@@ -102,8 +102,9 @@ void job_policy_of(const struct action_def *a, struct job_policy *out)
 	const struct retry_policy *r = &a->retry;
 
 	*out = (struct job_policy){.one_shot = !a->is_process,
-	    .readiness = a->is_process && (readiness_of(a) != READY_EXECUTED || a->startup.given),
-	    .probed = a->readiness_probe.given || a->liveness.given,
+	    .readiness =
+		a->is_process && (readiness_of(a) != READY_EXECUTED || a->probes[PROBE_STARTUP]),
+	    .probed = a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS],
 	    .restart = r->restart,
 	    .max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,
 	    .delay = r->delay,

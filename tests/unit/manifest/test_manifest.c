@@ -222,8 +222,8 @@ static void assert_survives(const struct service_def *s)
 	auto_free char *before = service_def_meaning(s), *after = service_def_meaning(&again);
 	assert_string_equal(before, after);
 	for (int role = 0; role < PROBE_ROLE_COUNT; role++) {
-		const struct probe_def *a = action_has_probe(&s->actions.v[0], (enum probe_role)role);
-		const struct probe_def *b = action_has_probe(&again.actions.v[0], (enum probe_role)role);
+		const struct probe_def *a = s->actions.v[0].probes[role];
+		const struct probe_def *b = again.actions.v[0].probes[role];
 
 		assert_int_equal(a != NULL, b != NULL);
 		assert_true(!a || (a->interval == b->interval && a->interval_given == b->interval_given &&
@@ -254,13 +254,13 @@ static void health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe(void **
 		assert_int_equal(r.code, ERR_OK);
 		assert_int_equal(r.d.n, 0);
 		const struct action_def *a = &r.m.v[0].actions.v[0];
-		assert_true(a->readiness_probe.given && a->liveness.given && !a->startup.given);
-		assert_int_equal(a->liveness.kind, forms[i].kind);
-		assert_int_equal(a->readiness_probe.kind, forms[i].kind);
-		assert_string_equal(a->liveness.target, forms[i].target);
-		assert_string_equal(a->readiness_probe.target, forms[i].target);
-		assert_int_equal(a->liveness.failure_threshold, i == 0 ? 5 : 3);
-		assert_false(a->readiness_probe.threshold_given);
+		assert_true(a->probes[PROBE_READINESS] && a->probes[PROBE_LIVENESS] && !a->probes[PROBE_STARTUP]);
+		assert_int_equal(a->probes[PROBE_LIVENESS]->kind, forms[i].kind);
+		assert_int_equal(a->probes[PROBE_READINESS]->kind, forms[i].kind);
+		assert_string_equal(a->probes[PROBE_LIVENESS]->target, forms[i].target);
+		assert_string_equal(a->probes[PROBE_READINESS]->target, forms[i].target);
+		assert_int_equal(a->probes[PROBE_LIVENESS]->failure_threshold, i == 0 ? 5 : 3);
+		assert_false(a->probes[PROBE_READINESS]->threshold_given);
 		assert_survives(&r.m.v[0]);
 		done(&r);
 	}
@@ -277,13 +277,13 @@ static void probes_are_read_in_each_form_and_survive(void **state)
 	assert_int_equal(r.code, ERR_OK);
 	assert_int_equal(r.d.n, 0);
 	const struct action_def *a = &r.m.v[0].actions.v[0];
-	assert_string_equal(a->startup.target, "127.0.0.1:8080");
-	assert_int_equal(a->startup.interval, 1000);
-	assert_int_equal(a->readiness_probe.kind, PROBE_HTTP);
-	assert_true(a->readiness_probe.threshold_given);
-	assert_string_equal(a->liveness.target, "'it'\\''s' 'up'");
-	assert_int_equal(a->liveness.action, PROBE_WARNS);
-	assert_int_equal(a->liveness.interval, 2000);
+	assert_string_equal(a->probes[PROBE_STARTUP]->target, "127.0.0.1:8080");
+	assert_int_equal(a->probes[PROBE_STARTUP]->interval, 1000);
+	assert_int_equal(a->probes[PROBE_READINESS]->kind, PROBE_HTTP);
+	assert_true(a->probes[PROBE_READINESS]->threshold_given);
+	assert_string_equal(a->probes[PROBE_LIVENESS]->target, "'it'\\''s' 'up'");
+	assert_int_equal(a->probes[PROBE_LIVENESS]->action, PROBE_WARNS);
+	assert_int_equal(a->probes[PROBE_LIVENESS]->interval, 2000);
 	assert_survives(&r.m.v[0]);
 	done(&r);
 }
