@@ -15,11 +15,12 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
+	msec rollback_after; /* 0: no rollback */
 	int64_t lines;
 	const char *grep, *stream, *since, *at, *format, *from_binary, *socket, *signal, *action, *tag, *class, *state;
 	char **args; /* words after the verb */
@@ -77,6 +78,8 @@ int verb_up(struct cli *c);
 int verb_down(struct cli *c);
 int verb_shutdown(struct cli *c);
 int verb_check(struct cli *c);
+int verb_apply(struct cli *c);
+int verb_diff(struct cli *c);
 int verb_service_register(struct cli *c);
 int verb_service_list(struct cli *c);
 int verb_service_get(struct cli *c);
@@ -110,7 +113,11 @@ int verb_run_wait(struct cli *c);
 int verb_run_cancel(struct cli *c);
 int verb_completion(struct cli *c);
 
-/* Read manifests below files and folders: [{path, text}]; NULL after an error was printed. */
-json_t *manifests_below(struct cli *c, int *status);
+/* Read manifests below files and folders: [{path, text}]; NULL after an error was printed.
+ * None at all is an error, unless *folders takes the folders that were looked into. */
+json_t *manifests_below(struct cli *c, json_t *folders, int *status);
+
+/* Apply; what differs is shown first.  take_params: manifests, and how. */
+int apply_manifests(struct cli *c, json_t *take_params, const char *done_word);
 
 #endif

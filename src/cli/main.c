@@ -8,6 +8,9 @@
 const struct verb verbs[] = {
 	{ "up", "[DIR|FILE...]", "start the daemon if needed, register manifests, start what they define", 0, -1, verb_up },
 	{ "down", "[DIR|FILE...]", "stop what the manifests define, or everything of class user", 0, -1, verb_down },
+	{ "apply", "[DIR|FILE...] [--yes] [--rollback-after 30s] [--prune] [--force]",
+	    "make the manifests the definitions; restart what changed, start what is new and wanted", 0, -1, verb_apply },
+	{ "diff", "[DIR|FILE...] [--prune]", "what apply would change; ends with 1 if anything", 0, -1, verb_diff },
 	{ "check", "FILE...", "read manifests and print every error", 1, -1, verb_check },
 	{ "service register", "FILE... | --from-binary BIN", "register manifests", 0, -1, verb_service_register },
 	{ "service list", "", "all services and their states", 0, 0, verb_service_list },
@@ -49,7 +52,7 @@ const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
 	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE };
+	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE, OPT_YES, OPT_PRUNE, OPT_ROLLBACK_AFTER };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -85,6 +88,9 @@ static const struct option options[] = {
 	{ "tag", required_argument, NULL, OPT_TAG },
 	{ "class", required_argument, NULL, OPT_CLASS },
 	{ "state", required_argument, NULL, OPT_STATE },
+	{ "yes", no_argument, NULL, OPT_YES },
+	{ "prune", no_argument, NULL, OPT_PRUNE },
+	{ "rollback-after", required_argument, NULL, OPT_ROLLBACK_AFTER },
 	{ 0 },
 };
 
@@ -212,6 +218,12 @@ static int take_option(struct cli *c, int opt)
 	case OPT_TAG: c->tag = optarg; break;
 	case OPT_CLASS: c->class = optarg; break;
 	case OPT_STATE: c->state = optarg; break;
+	case OPT_YES: c->yes = true; break;
+	case OPT_PRUNE: c->prune = true; break;
+	case OPT_ROLLBACK_AFTER:
+		if (!parse_span(optarg, &c->rollback_after) || !c->rollback_after)
+			return bad_usage(optarg, "not a duration: write 30s or 500ms");
+		break;
 	case OPT_TIMEOUT:
 		if (!parse_span(optarg, &c->timeout))
 			return bad_usage(optarg, "not a duration: write 10s or 500ms");

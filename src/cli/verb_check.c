@@ -46,7 +46,7 @@ int verb_check(struct cli *c)
 
 		one.args = &c->args[i];
 		one.n = 1;
-		list = manifests_below(&one, &status);
+		list = manifests_below(&one, NULL, &status);
 		if (!list) {
 			json_decref(all);
 			return status;

@@ -192,7 +192,7 @@ int verb_service_register(struct cli *c)
 		return register_binary(c);
 	if (!c->n)
 		return fprintf(stderr, "usage: hero_proc service register FILE... | --from-binary BIN\n"), 2;
-	json_t *manifests = manifests_below(c, &status);
+	json_t *manifests = manifests_below(c, NULL, &status);
 	if (!manifests)
 		return status;
 	json_t *answer = cli_call(c, "service.register",

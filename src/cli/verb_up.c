@@ -73,7 +73,7 @@ static void add_folder(json_t *list, const char *dir, enum err *wrong)
 	free(names);
 }
 
-json_t *manifests_below(struct cli *c, int *status)
+json_t *manifests_below(struct cli *c, json_t *folders, int *status)
 {
 	json_t *list = json_array();
 	enum err wrong = ERR_OK;
@@ -86,12 +86,16 @@ json_t *manifests_below(struct cli *c, int *status)
 			fprintf(stderr, "hero_proc: %s: %s\n", path, strerrordesc_np(errno));
 			wrong = ERR_NOT_FOUND;
 		} else if (S_ISDIR(st.st_mode)) {
+			auto_free char *whole = realpath(path, NULL);
+
 			add_folder(list, path, &wrong);
+			if (folders)
+				json_array_append_new(folders, json_string(whole ? whole : path));
 		} else {
 			add_file(list, path, true, &wrong);
 		}
 	}
-	if (!wrong && !json_array_size(list)) {
+	if (!wrong && !json_array_size(list) && !json_array_size(folders)) {
 		fprintf(stderr, "hero_proc: no service.toml found\n");
 		wrong = ERR_NOT_FOUND;
 	}
@@ -208,7 +212,7 @@ static json_t *names_of(const json_t *registered)
 int verb_up(struct cli *c)
 {
 	int status = 0;
-	json_t *manifests = manifests_below(c, &status);
+	json_t *manifests = manifests_below(c, NULL, &status);
 
 	if (!manifests)
 		return status;
@@ -217,17 +221,7 @@ int verb_up(struct cli *c)
 		json_decref(manifests);
 		return status;
 	}
-	json_t *answer = cli_call(c, "service.register",
-	    json_pack("{s:o, s:b, s:b}", "manifests", manifests, "dry_run", c->dry_run, "start", c->dry_run), &status);
-
-	if (!answer)
-		return status;
-	cli_warn(c, answer);
-	if (c->dry_run)
-		return print_plan(c, answer);
-	json_t *names = names_of(answer);
-	json_decref(answer);
-	return change_services(c, "service.start", names, "up");
+	return apply_manifests(c, json_pack("{s:o, s:b}", "manifests", manifests, "start", 1), "up");
 }
 
 /* A dry registration tells the names without changing anything. */
@@ -237,7 +231,7 @@ int verb_down(struct cli *c)
 
 	if (!c->n)
 		return change_services(c, "service.stop_all", NULL, "down");
-	json_t *manifests = manifests_below(c, &status);
+	json_t *manifests = manifests_below(c, NULL, &status);
 	if (!manifests)
 		return status;
 	json_t *answer = cli_call(c, "service.register", json_pack("{s:o, s:b}", "manifests", manifests, "dry_run", 1), &status);

@@ -28,7 +28,8 @@ struct apply {
 	enum apply_phase phase;
 	char *who;
 	struct strv stop, go;
-	bool restarts, rolling_back;
+	bool restarts, rolling_back, replace, no_deps, changed;
+	json_t *notes, *began; /* of the operation that started it: `notes`, `started`; or NULL */
 	msec rollback_after, deadline; /* deadline: monotonic, 0: not yet */
 	msec good_since;	       /* everything is ready; 0: not now */
 	json_t *before;		       /* name -> {contributions, live, wanted}, or NULL */
@@ -65,6 +66,13 @@ static json_t *detail_of(const struct apply *a)
 	if (a->go_op)
 		json_array_append_new(operations, json_integer((json_int_t)a->go_op));
 	json_object_set_new(o, "operations", operations);
+	json_object_set_new(o, "changed", json_boolean(a->changed));
+	json_object_set_new(o, "replace", json_boolean(a->replace));
+	json_object_set_new(o, "no_deps", json_boolean(a->no_deps));
+	if (a->notes)
+		json_object_set(o, "notes", a->notes);
+	if (a->began)
+		json_object_set(o, "started", a->began);
 	if (a->failed.code != ERR_OK)
 		json_object_set_new(o, "failed",
 		    json_pack("{s:i, s:s}", "code", err_rpc_code(a->failed.code), "message",
@@ -131,6 +139,8 @@ static void apply_free(struct apply *a)
 	strv_release(&a->stop);
 	strv_release(&a->go);
 	json_decref(a->before);
+	json_decref(a->notes);
+	json_decref(a->began);
 	free(a);
 }
 
@@ -202,6 +212,8 @@ static enum err ask(
 	    .names = (const char *const *)names->v,
 	    .n_names = names->n,
 	    .keep_wanted = kind == OP_STOP,
+	    .replace = kind != OP_STOP && a->replace && !a->rolling_back,
+	    .no_deps = kind != OP_STOP && a->no_deps && !a->rolling_back,
 	    .who = a->who};
 
 	words_of(d, names, were);
@@ -250,6 +262,11 @@ static void started(void *ctx, const struct error *e, json_t *take_answer)
 	struct apply *a = ctx;
 	struct daemon *d = a->d;
 
+	a->changed = a->changed || json_is_true(json_object_get(take_answer, "changed"));
+	json_decref(a->notes);
+	json_decref(a->began);
+	a->notes = json_incref(json_object_get(take_answer, "notes"));
+	a->began = json_incref(json_object_get(take_answer, "started"));
 	json_decref(take_answer);
 	gone_through(a, e);
 	perform_effects(d);
@@ -280,6 +297,7 @@ static void stop_first(struct apply *a)
 
 	a->phase = APPLY_STOPPING;
 	only_known(a->d, &a->stop);
+	a->changed = a->changed || a->stop.n;
 	if (a->stop.n && ask(a, OP_STOP, &a->stop, &a->stop_op, &e))
 		report(REPORT_WARN, "apply: stop of what was removed: %s", e.msg);
 }
@@ -292,6 +310,8 @@ struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_i
 	strv_copy(&a->stop, &order->stop);
 	strv_copy(&a->go, &order->go);
 	a->restarts = order->restarts;
+	a->replace = order->replace;
+	a->no_deps = order->no_deps;
 	a->rollback_after = order->rollback_after;
 	if (a->rollback_after > 0)
 		a->before = remember(d, order->before);
@@ -611,6 +631,9 @@ void apply_adopt(struct daemon *d, const struct store_operation *row)
 	read_names(json_object_get(o, "go"), &a->go);
 	a->restarts = json_is_true(json_object_get(o, "restarts"));
 	a->rolling_back = json_is_true(json_object_get(o, "rolled_back"));
+	a->changed = json_is_true(json_object_get(o, "changed"));
+	a->replace = json_is_true(json_object_get(o, "replace"));
+	a->no_deps = json_is_true(json_object_get(o, "no_deps"));
 	a->stop_op = (op_id)json_integer_value(json_object_get(o, "stop_operation"));
 	a->go_op = (op_id)json_integer_value(json_object_get(o, "go_operation"));
 	a->rollback_after = json_integer_value(json_object_get(o, "rollback_after_ms"));

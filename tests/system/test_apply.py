@@ -291,3 +291,56 @@ def test_an_apply_that_was_confirmed_after_a_kill_of_the_server_stays(hp, folder
     pid = hp.pid("web")
     assert hp.rpc("op.watch", operation=operation)["operation_state"] == "done"
     assert hp.pid("web") == pid and hp.state("web") == "running"
+
+
+def lines(done):
+    return [line.split(None, 2) for line in done.stdout.splitlines()]
+
+
+def test_the_command_line_tells_what_differs_and_ends_with_it(hp, folder):
+    folder.put("db").put("web", ["db"])
+    assert hp.cli("up", folder.path).returncode == 0
+    assert hp.cli("diff", folder.path).returncode == 0
+    folder.put("web", ["db"], extra='env = { PORT = "1" }\n').put("more").drop("db")
+    done = hp.cli("diff", folder.path)
+    assert done.returncode == 1
+    told = {(row[0], row[1]): row[2] for row in lines(done) if len(row) > 2}
+    assert told["~", "web"] == "environment PORT added: 1" and told["+", "more"] == "it was not defined"
+    assert told["-", "db"].endswith("is not there any more")
+
+
+def test_up_again_leaves_what_is_unchanged_alone_and_restarts_what_changed__F15_F36(hp, folder):
+    folder.put("db").put("web", ["db"])
+    assert hp.cli("up", folder.path).returncode == 0
+    before = pids(hp, "db", "web")
+    done = hp.cli("up", folder.path)
+    assert done.returncode == 0 and "web: nothing to do" in done.stdout
+    assert pids(hp, "db", "web") == before
+    folder.put("web", ["db"], extra='cwd = "/"\n')
+    assert hp.cli("up", folder.path).returncode == 0
+    assert hp.pid("db") == before["db"] and hp.pid("web") != before["web"]
+
+
+def test_the_command_line_wants_a_yes_before_it_stops_many(hp, folder):
+    for i in range(11):
+        folder.put(f"s{i:02}")
+    assert hp.cli("up", folder.path).returncode == 0
+    before = pids(hp, "s00", "s10")
+    for i in range(11):
+        folder.put(f"s{i:02}", extra='cwd = "/"\n')
+    done = hp.cli("apply", folder.path)
+    assert done.returncode == 4 and "--yes" in done.stderr and "s07" in done.stdout
+    assert pids(hp, "s00", "s10") == before
+    assert hp.cli("apply", folder.path, "--dry-run").returncode == 0
+    assert pids(hp, "s00", "s10") == before
+    assert hp.cli("apply", folder.path, "--yes").returncode == 0
+    assert not any(is_alive(pid) for pid in before.values())
+
+
+def test_the_command_line_ends_with_not_ready_after_a_rollback(hp, folder):
+    folder.put("db").put("web", ["db"])
+    hp.cli("up", folder.path)
+    broken(folder)
+    done = hp.cli("apply", folder.path, "--rollback-after", "20s")
+    assert done.returncode == 5 and "rolled back" in done.stderr and "exit code 3" in done.stderr
+    hp.wait_state("web", "running")

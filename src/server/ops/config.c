@@ -18,6 +18,8 @@
 	    {"paths", RPC_ARRAY, false,                                                            \
 		"files and folders; with `manifests`: what those were found in"},                  \
 	    {"start", RPC_BOOL, false, "start all that they define"},                              \
+	    {"replace", RPC_BOOL, false, "stop what conflicts first"},                             \
+	    {"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold"},            \
 	    {"prune", RPC_BOOL, false, "these are all the manifests: others are withdrawn"},       \
 	{                                                                                          \
 		"force", RPC_BOOL, false, "remove what others need, beyond any limit"              \
@@ -149,7 +151,7 @@ static void take_change(struct config *c, const struct registry_change *ch)
 	}
 }
 
-/* Those that run already stay as they are. */
+/* Those that run already stay as they are: a start leaves them alone, a restart would not. */
 static void take_started(struct config *c, const struct registry *registry)
 {
 	struct map seen = {0};
@@ -159,7 +161,7 @@ static void take_started(struct config *c, const struct registry *registry)
 	for (size_t i = 0; i < c->go.n; i++)
 		map_put(&seen, c->go.v[i], c);
 	for (size_t i = 0; i < c->wanted.n; i++)
-		if (!find_unit(c, c->wanted.v[i], &u) ||
+		if (!c->restarts || !find_unit(c, c->wanted.v[i], &u) ||
 		    !(apply_is_up(&u) || u.state == SERVICE_EXITED))
 			strv_add_once(&c->go, &seen, c->wanted.v[i]);
 	map_release(&seen);
@@ -203,6 +205,8 @@ static enum err plan_one(struct config *c, const struct engine *en, enum op_kind
 	const struct engine_request rq = {.kind = kind,
 	    .names = (const char *const *)names->v,
 	    .n_names = names->n,
+	    .replace = kind != OP_STOP && param_bool(c->params, "replace", false),
+	    .no_deps = kind != OP_STOP && param_bool(c->params, "no_deps", false),
 	    .keep_wanted = kind == OP_STOP};
 	enum err code = names->n ? engine_plan(en, clock_mono(), &rq, &plan, &chain, e) : ERR_OK;
 
@@ -356,7 +360,8 @@ static json_t *answer_json(const struct config *c)
 	json_object_set_new(o, "stops", touched_json(c, true, false));
 	json_object_set_new(o, "restarts", touched_json(c, true, true));
 	json_object_set_new(o, "starts", touched_json(c, false, true));
-	json_object_set(o, "planned", c->steps);
+	if (c->dry)
+		json_object_set(o, "steps", c->steps);
 	return o;
 }
 
@@ -402,7 +407,7 @@ static bool is_refused(struct config *c)
 	if (n <= limit || c->force)
 		return false;
 	str_fmt(&text, "%zu services would be stopped or restarted, more than %zu", n, limit);
-	return refuse(c, ERR_INVALID_STATE, "look at the list, then say so with `limit` or `force`",
+	return refuse(c, ERR_INVALID_STATE, "look at them with diff, then say so: --yes, or `limit`",
 	    str_text(&text));
 }
 
@@ -495,6 +500,8 @@ static void carry_out(struct config *c)
 	struct apply_order order = {.who = t->who,
 	    .method = rpc_call_method(t->call),
 	    .restarts = c->restarts,
+	    .replace = param_bool(c->params, "replace", false),
+	    .no_deps = param_bool(c->params, "no_deps", false),
 	    .rollback_after = param_int(c->params, "rollback_after_ms", 0),
 	    .before = &before};
 	op_id op;
