@@ -46,7 +46,12 @@ static void print_touched(const struct cli *c, const json_t *diff, const char *l
 
 static void print_diff(const struct cli *c, const json_t *diff)
 {
+	json_t *broken;
+	size_t i;
+
 	print_changes(c, diff);
+	json_array_foreach (json_object_get(diff, "broken"), i, broken)
+		printf("%swill not go%s without --force: %s, which is removed\n", paint(c, "\033[31m"), plain(c), json_string_value(broken));
 	print_touched(c, diff, "stops", "stops", "\033[31m");
 	print_touched(c, diff, "restarts", "restarts", "\033[33m");
 	print_touched(c, diff, "starts", "starts", "\033[32m");

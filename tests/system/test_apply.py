@@ -202,10 +202,12 @@ def test_what_others_need_is_removed_by_force_only(hp, folder):
     folder.apply(start=True)
     before = pids(hp, "db", "web")
     folder.drop("db")
+    folder.put("web", ["db"], extra='cwd = "/"\n').put("other", head='status = "start"\n')
     error = folder.refusal()
     assert error.code == E_CONFLICT and "web needs db" in error.message
     assert pids(hp, "db", "web") == before
     folder.apply(force=True)
+    assert hp.state("other") == "running"
     assert not is_alive(before["db"])
     assert "db" in hp.rpc("service.why", name="web")["text"]
 
@@ -307,6 +309,7 @@ def test_the_command_line_tells_what_differs_and_ends_with_it(hp, folder):
     told = {(row[0], row[1]): row[2] for row in lines(done) if len(row) > 2}
     assert told["~", "web"] == "environment PORT added: 1" and told["+", "more"] == "it was not defined"
     assert told["-", "db"].endswith("is not there any more")
+    assert "web needs db" in done.stdout
 
 
 def test_up_again_leaves_what_is_unchanged_alone_and_restarts_what_changed__F15_F36(hp, folder):

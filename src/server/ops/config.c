@@ -228,6 +228,19 @@ static void mark_gone(struct config *c)
 	json_object_foreach(c->touched, name, o) json_object_set_new(o, "gone", json_true());
 }
 
+static void drop(struct strv *names, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (strcmp(names->v[i], name) == 0)
+			free(names->v[i]);
+		else
+			names->v[kept++] = names->v[i];
+	}
+	names->n = kept;
+}
+
 static void find_broken(struct config *c, const struct registry *after)
 {
 	for (size_t i = 0; i < c->in.out.n; i++) {
@@ -237,8 +250,10 @@ static void find_broken(struct config *c, const struct registry *after)
 		if (ch->kind != CHANGE_REMOVED)
 			continue;
 		registry_missed_by(after, ch->name, &users);
-		for (size_t k = 0; k < users.n; k++)
+		for (size_t k = 0; k < users.n; k++) {
 			strv_take(&c->broken, text_fmt("%s needs %s", users.v[k], ch->name));
+			drop(&c->go, users.v[k]); /* its start would be refused, and all with it */
+		}
 		strv_release(&users);
 	}
 }
@@ -355,6 +370,8 @@ static json_t *answer_json(const struct config *c)
 			json_array_append_new(
 			    json_object_get(o, list), change_json(c, &c->in.out.v[i]));
 	}
+	if (c->broken.n)
+		json_object_set_new(o, "broken", strv_json(&c->broken));
 	if (!c->touched)
 		return o;
 	json_object_set_new(o, "stops", touched_json(c, true, false));
@@ -407,8 +424,8 @@ static bool is_refused(struct config *c)
 	if (n <= limit || c->force)
 		return false;
 	str_fmt(&text, "%zu services would be stopped or restarted, more than %zu", n, limit);
-	return refuse(c, ERR_INVALID_STATE, "look at them with diff, then say so: --yes, or `limit`",
-	    str_text(&text));
+	return refuse(c, ERR_INVALID_STATE,
+	    "look at them with diff, then say so: --yes, or `limit`", str_text(&text));
 }
 
 /* ---- carried out -------------------------------------------------------------------------- */
