@@ -71,7 +71,7 @@ struct server {
 	bool safe, shutdown_said, running;
 	int64_t started_at, next_start_at; /* ns, CLOCK_MONOTONIC; next: 0 = none is due */
 	int64_t deaths[5];
-	unsigned n_deaths, delay_ms;
+	unsigned n_deaths, delay_ms, delay_max_ms;
 };
 
 struct keeper {

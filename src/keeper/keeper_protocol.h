@@ -63,6 +63,9 @@
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"	/* in each job: 16 hex digits */
 #define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
 
+#define KEEPER_DELAY_MAX_ENV "HERO_PROC_RESTART_MAX_MS" /* other than KEEPER_DELAY_MAX_MS */
+#define KEEPER_DELAY_MAX_MS 5000 /* the longest pause before the server is started again */
+
 #define KEEPER_TEXT_MAX 4096	   /* bytes of text in a message, so of a label too */
 #define KEEPER_SPEC_TEXT_MAX 16384 /* a larger spec goes by memfd */
 #define KEEPER_FDS_MAX 32	   /* descriptors in one message */

@@ -124,6 +124,12 @@ static void raise_nofile(struct keeper *k)
 		setrlimit(RLIMIT_NOFILE, &hard);
 }
 
+static unsigned delay_max(void)
+{
+	const char *given = getenv(KEEPER_DELAY_MAX_ENV);
+	return given ? (unsigned)strtoul(given, NULL, 10) : KEEPER_DELAY_MAX_MS;
+}
+
 int main(int argc, char **argv)
 {
 	static struct keeper k;
@@ -133,6 +139,7 @@ int main(int argc, char **argv)
 	lock_state(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	raise_nofile(&k);
+	k.server.delay_max_ms = delay_max();
 	channel_init(&k.server.channel, -1);
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	journal_open(&k);

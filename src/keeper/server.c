@@ -13,7 +13,6 @@
 
 #define MS 1000000ll
 #define DELAY_FIRST_MS 100
-#define DELAY_MAX_MS 5000
 #define CALM_AFTER (10000 * MS) /* a server that lived this long starts the delays anew */
 #define DEATHS_WINDOW (60000 * MS)
 #define ENDING_WAIT (2000 * MS)
@@ -75,8 +74,8 @@ static void count_death(struct keeper *k)
 		s->delay_ms = 0;
 	s->next_start_at = now + s->delay_ms * MS;
 	s->delay_ms = s->delay_ms ? s->delay_ms * 2 : DELAY_FIRST_MS;
-	if (s->delay_ms > DELAY_MAX_MS)
-		s->delay_ms = DELAY_MAX_MS;
+	if (s->delay_ms > s->delay_max_ms)
+		s->delay_ms = s->delay_max_ms;
 	/* The slot of the next death is that of the fifth last one, this one included. */
 	s->safe = s->n_deaths >= 5 && now - s->deaths[s->n_deaths % 5] < DEATHS_WINDOW;
 }
