@@ -4,7 +4,7 @@ export PATH := /usr/bin:$(PATH)
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all test check clean asan clang format install demo graphs bench
+.PHONY: all test check clean asan clang format install demo graphs bench chaos kills
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -25,6 +25,12 @@ graphs: # dependency graphs of other projects, every root through every way in
 
 big: all # chains and layers of up to 10,000 real processes, and what each call costs
 	HERO_PROC_BUILD=$(BUILD) tests/big/run.py
+
+chaos: all # twenty minutes of kills, crashes, floods, full disks; SEED=N
+	HERO_PROC_BUILD=$(BUILD) tests/chaos/run --seed $(or $(SEED),1) --seconds 1200
+
+kills: all # a thousand SIGKILLs of the server
+	HERO_PROC_BUILD=$(BUILD) tests/chaos/run --seed $(or $(SEED),1) --kills 1000
 
 nightly: # a million operations with faults in the simulator, under AddressSanitizer and UBSan
 	tools/install-deps.sh --build --test

@@ -11,7 +11,7 @@
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
  *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it where that is
- *allowed.  When it dies it is started again: at once, then after 100 ms doubling to 5 s; after five
+ *allowed.  When it dies it is started again: at once, then after 100 ms doubling to KEEPER_DELAY_MAX_MS; after five
  *   deaths in a minute with the further argument --safe.
  *   A server that is started by hand (no KEEPER_FD_ENV) executes the keeper with
  *   itself as --server; it keeps its pid, which becomes the keeper's.

@@ -132,12 +132,24 @@ static struct log_partial *partial_of(struct log_reader *r, const struct log_sou
 	return p;
 }
 
+/* Later in this segment: its pipe was full when the disk was, and was emptied after others. */
+static bool comes_back(const struct log_reader *r, const struct log_partial *p)
+{
+	for (size_t i = r->chunk; i < r->chunks.n; i++) {
+		uint32_t source = r->chunks.v[i].source;
+
+		if (source != SOURCE_UNKNOWN && same_source(&r->sources.v[source], &p->id))
+			return true;
+	}
+	return false;
+}
+
 /* What a former attempt of the same stream left without a newline. */
 static struct log_partial *left_behind(struct log_reader *r, const struct log_source *s)
 {
 	for (struct log_partial *p = r->partials; p; p = p->next)
 		if (p->text.n > 0 && p->id.job == s->job && s->job != 0 &&
-		    p->id.stream == s->stream && p->id.attempt < s->attempt)
+		    p->id.stream == s->stream && p->id.attempt < s->attempt && !comes_back(r, p))
 			return p;
 	return NULL;
 }
@@ -320,7 +332,7 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 		return r->at.offset = c->end, false;
 	if (c->kind == SLOT_DROP)
 		return pass_dropped(r, c, out);
-	former = left_behind(r, &r->sources.v[c->source]);
+	former = r->at.offset == c->start ? left_behind(r, &r->sources.v[c->source]) : NULL;
 	if (former) {
 		former->ended = true;
 		return give(r, former, c->time, "", 0, out), true;

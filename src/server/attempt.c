@@ -469,6 +469,8 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 
 	if (aside_on_exited(d, token, how))
 		return;
+	if (d->recovery && !at && recover_on_exited(d, token, how))
+		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
 		spawner_ack(d->spawner, token);
 		return;
@@ -491,6 +493,8 @@ void attempt_on_empty(void *ctx, uint64_t token)
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
+	if (d->recovery && !at)
+		recover_on_empty(d, token);
 	if (aside_on_empty(d, token) || !at)
 		return;
 	drop(d, at);

@@ -244,6 +244,25 @@ void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
 		text_set(&s->notified, text);
 }
 
+bool recover_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how)
+{
+	struct survivor *s = survivor_of(d->recovery, token);
+
+	if (s) {
+		s->exited = true;
+		s->exit = *how;
+	}
+	return s;
+}
+
+void recover_on_empty(struct daemon *d, uint64_t token)
+{
+	struct survivor *s = survivor_of(d->recovery, token);
+
+	if (s)
+		s->empty = true;
+}
+
 /* ---- both together ------------------------------------------------------------------ */
 
 static struct job_core core_of(const struct job_row *row, const struct survivor *s)

@@ -192,6 +192,30 @@ static void what_the_former_attempt_left_is_shown_before_the_next(void **state)
 	close(second);
 }
 
+/* A full disk leaves pipes full, and when there is room again, the later one may come first. */
+static void a_former_attempt_that_comes_back_is_not_torn(void **state)
+{
+	struct fixture *f = *state;
+	struct log_filter q = {0};
+	int first, second;
+	char *s;
+
+	fixture_open(f, NULL);
+	first = fixture_pipe(f, "web", 1, 1, LOG_STDOUT, LOG_BLOCK);
+	write_text(first, "le");
+	wait_until(logs_stats(f->logs).captured == 2);
+	second = fixture_pipe(f, "web", 1, 2, LOG_STDOUT, LOG_BLOCK);
+	write_text(second, "right\n");
+	wait_until(logs_stats(f->logs).captured == 8);
+	write_text(first, "ft\n");
+	wait_until(logs_stats(f->logs).captured == 11);
+	s = fixture_read(f, &q, NULL);
+	assert_string_equal(s, "right\nleft\n");
+	free(s);
+	close(first);
+	close(second);
+}
+
 static void a_chunk_of_another_stream_does_not_tear_a_line(void **state)
 {
 	struct fixture *f = *state;
@@ -302,6 +326,7 @@ int main(void)
 	    rule(bytes_that_are_not_utf8_survive),
 	    rule(a_partial_line_is_shown_at_the_end_of_its_stream_only),
 	    rule(what_the_former_attempt_left_is_shown_before_the_next),
+	    rule(a_former_attempt_that_comes_back_is_not_torn),
 	    rule(a_chunk_of_another_stream_does_not_tear_a_line),
 	    rule(readiness_matches_one_line_once_even_when_it_came_in_pieces),
 	    rule(a_follower_is_told_of_new_bytes_of_its_service_only),
