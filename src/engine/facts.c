@@ -374,8 +374,8 @@ bool edge_is_broken(const struct engine *en, edge_id e)
 {
 	const struct edge *ed = &en->edges.v[e];
 
-	if (!target_may_fail(en, ed) || ed->is->condition == COND_SUCCEEDED ||
-	    !job_is_up(&en->jobs.v[ed->from]) || edge_group_holds(en, e, 0))
+	if (!job_is_up(&en->jobs.v[ed->from]) || ed->is->condition == COND_SUCCEEDED ||
+	    !target_may_fail(en, ed) || edge_group_holds(en, e, 0))
 		return false;
 	bool holds = edge_target_holds(en, e);
 	for_jobs (en, ed->to_unit, j) {

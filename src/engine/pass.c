@@ -369,7 +369,7 @@ void job_event_now(
 	if (jb->is->policy.virtual && ev == JOB_EV_RELEASE)
 		jb->spawned_at = ++en->moment;
 	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
-		w.demanded = engine_demanded(en, jb->unit) && !en->shutdown;
+		w.demanded = !en->shutdown && !jb->core.stop && engine_demanded(en, jb->unit);
 		w.chance = chance(en);
 	}
 	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
