@@ -12,6 +12,9 @@ void registry_outcome_release(struct registry_outcome *out)
 		strv_release(&out->v[i].differences);
 		strv_release(&out->v[i].dropped);
 		free(out->v[i].renamed_from);
+		if (out->v[i].before)
+			service_def_release(out->v[i].before);
+		free(out->v[i].before);
 	}
 	free(out->v);
 	strv_release(&out->chain);

@@ -106,6 +106,7 @@ struct registry_change {
 	struct strv owners; /* CHANGE_UNCHANGED: the services that run these binaries already */
 	struct strv differences; /* CHANGE_UPDATED: sentences, service_differences() */
 	struct strv dropped;	 /* sources that spoke of it before and do not now */
+	struct service_def *before; /* CHANGE_UPDATED that restarts, CHANGE_REMOVED: as it was; or NULL */
 	char *renamed_from; /* CHANGE_CREATED: the removed service of the same source that differs in
 			     * nothing but its name, or NULL */
 	bool restarts; /* CHANGE_UPDATED: it takes a restart to make it true of what runs */

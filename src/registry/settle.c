@@ -196,10 +196,14 @@ static void tell_swap(const struct swap *s, struct registry_change *r)
 	for (size_t i = 0; s->staged && s->old && i < s->old->n; i++)
 		if (!has_source(s->new, s->old->v[i].source))
 			strv_add(&r->dropped, s->old->v[i].source);
-	if (s->kind != CHANGE_UPDATED)
-		return;
-	service_differences(&s->old->def, &s->new->def, &r->differences);
-	r->restarts = !service_executes_same(&s->old->def, &s->new->def);
+	if (s->kind == CHANGE_UPDATED) {
+		service_differences(&s->old->def, &s->new->def, &r->differences);
+		r->restarts = !service_executes_same(&s->old->def, &s->new->def);
+	}
+	if (r->restarts || s->kind == CHANGE_REMOVED) {
+		r->before = mem_new(sizeof(*r->before));
+		service_def_copy(r->before, &s->old->def);
+	}
 }
 
 static bool shares_source(const struct swap *removed, const struct swap *created)

@@ -1,5 +1,6 @@
 #include "server/attempt.h"
 
+#include "server/former.h"
 #include "server/aside.h"
 #include "server/label.h"
 #include "server/launch.h"
@@ -65,6 +66,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 		probes_end(s->live);
 		readiness_end(s->live);
 		notified_end(s->live);
+		former_drop(&s->live->former);
 		free(s->live);
 	}
 	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
@@ -87,6 +89,7 @@ static void drop(struct daemon *d, struct attempt *at)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
 	d->slots.v[at->job].live = NULL;
 	d->slots.v[at->job].pid = 0;
+	former_drop(&at->former);
 	free(at);
 }
 
@@ -262,6 +265,8 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 	records_saw(d->records, COUNTER_TOKEN, fx->token);
 	if (!engine_job(d->engine, fx->job, &j, NULL))
 		return;
+	if (daemon_slot(d, fx->job)->live)
+		former_drop(&daemon_slot(d, fx->job)->live->former);
 	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");

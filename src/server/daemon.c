@@ -1,6 +1,7 @@
 #include "server/daemon.h"
 
 #include "server/apply.h"
+#include "server/former.h"
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/background.h"
@@ -49,8 +50,11 @@ const struct action_def *daemon_action(
     struct daemon *d, unit_id unit, const char *action, const struct service_def **service)
 {
 	struct unit_view u;
-	const struct service_def *s =
-	    engine_unit(d->engine, unit, &u) ? daemon_definition(d, u.name) : NULL;
+	const struct former *f = former_of(d, unit, action);
+	const struct service_def *s = f ? &f->def
+				      : engine_unit(d->engine, unit, &u)
+					  ? daemon_definition(d, u.name)
+					  : NULL;
 
 	if (s && service)
 		*service = s;
@@ -340,11 +344,14 @@ static void release_memory(struct daemon *d)
 			probes_end(d->slots.v[i].live);
 			readiness_end(d->slots.v[i].live);
 			notified_end(d->slots.v[i].live);
+			former_drop(&d->slots.v[i].live->former);
 			free(d->slots.v[i].live);
 		}
 	free(d->slots.v);
-	for (size_t i = 0; i < d->units.n; i++)
+	for (size_t i = 0; i < d->units.n; i++) {
 		free(d->units.v[i].who);
+		former_drop(&d->units.v[i].former);
+	}
 	free(d->units.v);
 	submission_release(d);
 	strv_release(&d->acks_due);

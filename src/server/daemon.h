@@ -27,6 +27,7 @@
 struct event;
 struct event_base;
 struct attempt;
+struct former;
 struct gates;
 struct records;
 struct recovery;
@@ -55,6 +56,7 @@ struct unit_slot {
 	char *who;    /* asked for it */
 	usec_wall started, ended;
 	int64_t event; /* the last about it: events.h */
+	struct former *former; /* of its run, as the store had it; or NULL */
 };
 
 /* An ad-hoc run's definition; by its name, until the run ended. */
@@ -130,6 +132,7 @@ struct job_slot *daemon_slot(struct daemon *d, job_id job); /* made when absent 
 
 /* The definition that a unit's present or next attempt is made from; NULL: gone. */
 const struct service_def *daemon_definition(struct daemon *d, const char *unit);
+/* What its live attempt was executed from; else what the next one will be. */
 const struct action_def *daemon_action(
     struct daemon *d, unit_id unit, const char *action, const struct service_def **service);
 

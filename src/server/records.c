@@ -1,5 +1,6 @@
 #include "server/records.h"
 
+#include "server/former.h"
 #include "server/operations.h"
 
 #define BLOCK 1024 /* values reserved at once */
@@ -130,6 +131,7 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 	if (us->run != u->run) {
 		close_former_run(d, u, us);
 		free(us->who);
+		former_drop(&us->former);
 		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
 		*us =
 		    (struct unit_slot){.run = u->run, .started = clock_wall(), .event = us->event};
@@ -148,7 +150,7 @@ void records_put_run(struct daemon *d, unit_id unit)
 		return;
 	struct unit_slot *us = unit_in_run(d, &u);
 	struct run_entry *entry = u.is_run ? map_get(&d->runs, u.name) : NULL;
-	auto_free char *name = run_name(d, &u);
+	auto_free char *name = run_name(d, &u), *former = entry ? NULL : former_json(d, unit);
 	bool over = u.run_state == RUN_SUCCEEDED || u.run_state == RUN_FAILED ||
 		    u.run_state == RUN_CANCELLED;
 
@@ -164,7 +166,7 @@ void records_put_run(struct daemon *d, unit_id unit)
 				    .who = us->who,
 				    .started = us->started,
 				    .ended = us->ended,
-				    .definition = entry ? entry->json : NULL,
+				    .definition = entry ? entry->json : former,
 				    .reason_subject = u.reason_subject});
 }
 

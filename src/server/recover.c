@@ -4,6 +4,7 @@
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/events.h"
+#include "server/former.h"
 #include "server/gates.h"
 #include "server/label.h"
 #include "server/notified.h"
@@ -98,7 +99,8 @@ static void remember_run(struct daemon *d, const struct store_run *row, unit_id 
 	    .who = text_dup(row->who),
 	    .started = row->started,
 	    .ended = row->ended,
-	    .event = EVENT_UNREAD};
+	    .event = EVENT_UNREAD,
+	    .former = row->service ? former_read(row->definition) : NULL};
 }
 
 /* A run of a former boot is history: nothing of it is left. */
@@ -389,8 +391,13 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 {
 	struct attempt *at = attempt_adopt(d, job, s->token, s->exited ? 0 : s->pid);
 
+	struct job_view j;
+	unit_id unit;
+
 	s->placed = true;
 	at->executed = true;
+	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n)
+		at->former = former_hold(d->units.v[unit].former);
 	at->exited = s->exited && s->acked;
 	expect_readiness(d, s, job);
 	for (size_t i = 0; i < HELD_READY; i++)

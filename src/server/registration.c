@@ -3,6 +3,8 @@
 #include "manifest/definition_read.h"
 #include "server/apply.h"
 #include "server/events.h"
+#include "server/former.h"
+#include "server/records.h"
 #include "server/operations.h"
 #include "server/unit_spec.h"
 
@@ -97,6 +99,17 @@ static void store_change(struct daemon *d, const struct registry_change *change)
 
 /* ---- both ---------------------------------------------------------------------- */
 
+/* What runs was executed from it; the row of its run says so. */
+static void keep_former(struct daemon *d, const struct registry_change *c)
+{
+	unit_id unit = engine_find(d->engine, c->name);
+	struct unit_view u;
+
+	former_keep(d, c->name, c->before);
+	if (unit != ID_NONE && engine_unit(d->engine, unit, &u) && u.run_live)
+		records_put_run(d, unit);
+}
+
 static void settle(struct daemon *d, const struct registry_outcome *out)
 {
 	for (size_t i = 0; i < out->n; i++) {
@@ -104,6 +117,8 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 
 		if (c->kind != CHANGE_RESOLVED)
 			store_change(d, c);
+		if (c->before)
+			keep_former(d, c);
 		if (c->kind != CHANGE_RESOLVED && !d->applying)
 			apply_redefined(d, c->name);
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)

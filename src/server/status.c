@@ -1,5 +1,7 @@
 #include "server/status.h"
 
+#include "server/former.h"
+#include "server/operation_json.h"
 #include "server/gates.h"
 #include "server/launch.h"
 #include "server/notified.h"
@@ -164,8 +166,12 @@ json_t *status_of_unit(struct daemon *d, unit_id unit)
 	    "actions", actions_json(d, unit));
 
 	json_object_set_new(o, "demanded", json_boolean(engine_demanded(d->engine, unit)));
-	if (u.definition_changed)
+	struct strv differences = {0};
+	if (former_differences(d, unit, &differences)) {
 		json_object_set_new(o, "definition_changed", json_true());
+		json_object_set_new(o, "differences", strv_json(&differences));
+	}
+	strv_release(&differences);
 	if (u.op)
 		json_object_set_new(o, "operation", json_integer((json_int_t)u.op));
 	return o;
