@@ -356,6 +356,14 @@ static bool is_unplanned(const struct engine *en, job_id j, enum job_event ev, c
 	    !(x && jb->is->policy.one_shot && x->success);
 }
 
+/* Asked before the walk to who demands it: most ends need no further attempt. */
+static bool may_go_on(const struct engine *en, const struct job *jb, const struct job_exit *x)
+{
+	bool done = jb->is->policy.one_shot && x->success && x->rule == EXIT_RULE_NONE;
+
+	return !en->shutdown && !jb->core.stop && (!done || jb->core.reason != REASON_NONE);
+}
+
 void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
 {
@@ -369,7 +377,7 @@ void job_event_now(
 	if (jb->is->policy.virtual && ev == JOB_EV_RELEASE)
 		jb->spawned_at = ++en->moment;
 	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
-		w.demanded = !en->shutdown && !jb->core.stop && engine_demanded(en, jb->unit);
+		w.demanded = may_go_on(en, jb, x ? x : &jb->core.last) && engine_demanded(en, jb->unit);
 		w.chance = chance(en);
 	}
 	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
