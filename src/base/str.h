@@ -48,7 +48,8 @@ bool text_eq(const char *a, const char *b);      /* NULL equals NULL only */
 	__extension__({                                                                          \
 		__typeof__(vec) vec_ = (vec);                                                    \
 		if (vec_->n == vec_->cap) {                                                      \
-			vec_->cap = vec_->cap ? vec_->cap * 2 : VEC_FIRST(sizeof(*vec_->v));     \
+			vec_->cap = vec_->cap ? vec_->cap * 2                                    \
+					      : (__typeof__(vec_->cap))VEC_FIRST(sizeof(*vec_->v)); \
 			vec_->v = mem_grow(vec_->v, vec_->cap, sizeof(*vec_->v));                \
 		}                                                                                \
 		memset(&vec_->v[vec_->n], 0, sizeof(*vec_->v));                                  \
@@ -58,7 +59,7 @@ bool text_eq(const char *a, const char *b);      /* NULL equals NULL only */
 /* A list of texts that it owns. */
 struct strv {
 	char **v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 void strv_release(struct strv *l);
 void strv_add(struct strv *l, const char *s);

@@ -141,7 +141,7 @@ bool service_def_read(struct reader *r, const struct node *n, struct service_def
 		action_sockets_read(r, &out->actions.v[0], js.sockets);
 	else if (js.sockets && js.sockets->n)
 		reader_error(r, js.sockets, "give them to the action that opens them",
-		    "`sockets` of a service with %zu actions belong to nobody", out->actions.n);
+		    "`sockets` of a service with %u actions belong to nobody", out->actions.n);
 	check_service(r, n, out);
 	if (!r->stored)
 		out->source = (struct place){ text_dup(r->file), n->line, n->column };

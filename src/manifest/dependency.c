@@ -214,7 +214,7 @@ static void check_group(struct reader *r, const struct node *n, const struct dep
 	if (d->any.n && (dep_key(d) || d->repo))
 		reader_error(r, n, "write two entries", "a group has no target beside `any`");
 	if (d->any.n && d->need > (int64_t)d->any.n)
-		reader_error(r, n, NULL, "`need` is %lld, and `any` has %zu names", (long long)d->need, d->any.n);
+		reader_error(r, n, NULL, "`need` is %lld, and `any` has %u names", (long long)d->need, d->any.n);
 	if (!d->any.n && node_get(n, "need"))
 		reader_error(r, n, "write any = [...]", "`need` is for a group");
 	if (d->any.n && d->kinds == DEP_WANTS)

@@ -8,7 +8,9 @@
  *
  * Ownership: a struct owns all it points to; `x_release` empties it (safe on
  * {0}), `x_free` frees.  Durations are milliseconds.  Strings are NULL when the
- * key was not written.  Depends on: base, words.h.
+ * key was not written.  Lists count in 32 bits and flags lie side by side: an
+ * action has 13 lists, and there are thousands of actions.
+ * Depends on: base, words.h.
  */
 #ifndef HP_MODEL_DEFINITION_H
 #define HP_MODEL_DEFINITION_H
@@ -30,7 +32,7 @@ struct socket_def {
 };
 struct socket_list {
 	struct socket_def *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 struct tcp_def {
@@ -39,7 +41,7 @@ struct tcp_def {
 };
 struct tcp_list {
 	struct tcp_def *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 struct env_var {
@@ -50,7 +52,7 @@ struct env_var {
 };
 struct env_list {
 	struct env_var *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 /* What is tested beside the condition.  `text` is the socket's name or path
@@ -98,7 +100,7 @@ struct dep {
 };
 struct dep_list {
 	struct dep *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 struct retry_rule {
@@ -108,7 +110,7 @@ struct retry_rule {
 };
 struct retry_rules {
 	struct retry_rule *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 struct retry_policy {
 	enum restart restart;
@@ -149,6 +151,9 @@ struct action_def {
 	enum binary_kind kind; /* of a [[binaries]] entry; BINARY_SERVER otherwise */
 	bool supervised;       /* belongs to a sibling; never started */
 	bool is_process;       /* long-running; false: one-shot */
+	bool depends_on_given; /* [] written: no edges are inherited */
+	bool tty, singleton, nice_given, oom_given;
+	bool kill_other_sockets, kill_other_tcp, kill_other_process;
 
 	/* What to execute: argv (exec given as an array), else script run by interpreter. */
 	struct strv argv;
@@ -163,16 +168,12 @@ struct action_def {
 	msec timeout;       /* one-shots; 0: none */
 	struct retry_policy retry;
 	struct strv success_exit_codes; /* numbers or signal names; empty: 0 */
-	bool tty;
 	struct dep_list depends_on;
-	bool depends_on_given; /* [] written: no edges are inherited */
 	struct readiness_def readiness;
 	msec watchdog; /* longest silence on the notification socket once ready; 0: none */
 	struct probe_def *probes[PROBE_ROLE_COUNT]; /* owned; NULL: none.  Few actions have any */
 	struct socket_list sockets;
 	struct tcp_list tcp;
-	bool singleton;
-	bool kill_other_sockets, kill_other_tcp, kill_other_process;
 	char *stop_exec;
 	char *stop_signal; /* NULL: SIGTERM */
 	msec stop_timeout; /* 10000 */
@@ -181,9 +182,7 @@ struct action_def {
 	char *umask; /* octal text */
 	struct env_list limits; /* name: nofile ..., value: soft[:hard] */
 	int64_t nice;
-	bool nice_given;
 	int64_t oom_score_adj;
-	bool oom_given;
 	struct env_list cgroup; /* memory_max ... */
 	struct env_list log;    /* rate, max_bytes, retention, overflow */
 	char *schedule_policy;  /* JSON text */
@@ -195,7 +194,7 @@ struct action_def {
 };
 struct action_list {
 	struct action_def *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 struct service_def {

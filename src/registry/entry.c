@@ -137,7 +137,7 @@ static void slot_drop_if_empty(struct registry *reg, struct name_slot *slot)
 
 static void holders_drop(struct holder_list *l, const struct entry *e)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].entry != e)

@@ -23,14 +23,14 @@ struct entry {
 	char *name; /* "/context/action" for an action of no service */
 	struct share
 	    *v; /* by source; one source has at most one part of mode action, one of others */
-	size_t n, cap;
+	uint32_t n, cap;
 	struct service_def def; /* effective */
 	size_t at;		/* its place in registry.entries */
 	uint32_t seen, node;	/* order.c: number of the search that saw it, its first node */
 };
 struct entry_list {
 	struct entry **v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 struct holder {
@@ -39,7 +39,7 @@ struct holder {
 };
 struct holder_list {
 	struct holder *v;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 /* All that is known under one name: the service, the actions, and who asks for it. */

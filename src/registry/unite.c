@@ -16,7 +16,7 @@ static void strv_unite(struct strv *to, const struct strv *from)
 
 static void strv_sort_unique(struct strv *l)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	if (l->n > 1)
 		qsort(l->v, l->n, sizeof(*l->v), text_compare);
@@ -76,7 +76,7 @@ static bool dep_exists(const struct dep *d, const struct env_list *env)
 
 static void drop_absent(struct dep_list *l, const struct env_list *env)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (dep_exists(&l->v[i], env))
@@ -144,7 +144,7 @@ static void sort_stable(struct dep_list *l)
 
 static void unite_equal(const struct service_def *s, struct dep_list *l)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (kept && is_same_edge(s, &l->v[kept - 1], &l->v[i]))

@@ -171,7 +171,7 @@ static void arm(struct apply *a, msec at)
 /* Those that are there now; a killed server may have left names of nothing. */
 static void only_known(const struct daemon *d, struct strv *names)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (engine_find(d->engine, names->v[i]) == ID_NONE)

@@ -315,7 +315,8 @@ static bool redefine(struct reading *r, struct cursor *c, struct step *st)
 
 	if (!one_name(c, st) || !ending(c, st))
 		return false;
-	c->words.n = c->at = 2;
+	c->at = 2;
+	c->words.n = 2;
 	c->at = 1;
 	bool ok = begin_making(r, c, false, &st->casting);
 	c->words = words;

@@ -230,7 +230,7 @@ static void mark_gone(struct config *c)
 
 static void drop(struct strv *names, const char *name)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (strcmp(names->v[i], name) == 0)
