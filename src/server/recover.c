@@ -60,6 +60,7 @@ struct recovery {
 		struct survivor **v;
 		size_t n, cap;
 	} survivors;
+	bool listed;	     /* the list is complete */
 	struct map by_token; /* struct survivor */
 	struct map by_row;   /* the youngest of each job's row */
 	struct {
@@ -248,7 +249,7 @@ void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
 
 bool recover_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how)
 {
-	struct survivor *s = survivor_of(d->recovery, token);
+	struct survivor *s = d->recovery->listed ? NULL : survivor_of(d->recovery, token);
 
 	if (s) {
 		s->exited = true;
@@ -259,7 +260,7 @@ bool recover_on_exited(struct daemon *d, uint64_t token, const struct keeper_exi
 
 void recover_on_empty(struct daemon *d, uint64_t token)
 {
-	struct survivor *s = survivor_of(d->recovery, token);
+	struct survivor *s = d->recovery->listed ? NULL : survivor_of(d->recovery, token);
 
 	if (s)
 		s->empty = true;
@@ -270,6 +271,7 @@ void recover_on_empty(struct daemon *d, uint64_t token)
 static struct job_core core_of(const struct job_row *row, const struct survivor *s)
 {
 	bool lives = s && !s->empty;
+	bool ran = lives || (s && !s->acked); /* its end is still to be told */
 	struct job_core c = {.state = row->state,
 	    .stop = row->stop,
 	    .dep_failed = row->dep_failed,
@@ -280,15 +282,15 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	    .reason = row->reason,
 	    .last = {.code = (int)row->exit_code, .signal = (int)row->signal}};
 
-	c.was_executed = row->started != 0 || lives;
-	c.executed = lives || row->state == JOB_RUNNING || row->state == JOB_READY;
+	c.was_executed = row->started != 0 || ran;
+	c.executed = ran || row->state == JOB_RUNNING || row->state == JOB_READY;
 	c.exited = s && s->exited && s->acked;
 	c.completed = job_state_is_end(row->state) && c.was_executed;
 	c.last.success = row->state == JOB_SUCCEEDED;
 	if (lives && !job_state_has_process(row->state))
 		c.state =
 		    c.exited ? JOB_STOPPING : JOB_RUNNING; /* the row is older than the process */
-	if (lives && row->state == JOB_STARTING)
+	if (ran && row->state == JOB_STARTING)
 		c.state = JOB_RUNNING;
 	return c;
 }
@@ -495,11 +497,27 @@ static void tell_ends(struct recovery *r)
 	}
 }
 
+/* The keeper forgets a token when its exit was acknowledged, which is after the exit was stored,
+ * and its set is empty, of which the row may know nothing yet. */
+static struct job_exit stored_exit(
+    struct daemon *d, const struct job_row *row, const struct job_view *j, unit_id unit)
+{
+	const struct keeper_exit_info how = {.code = row->signal ? CLD_KILLED : CLD_EXITED,
+	    .status = (int32_t)(row->signal ? row->signal : row->exit_code)};
+	bool is_stored = row->state == JOB_STOPPING && (row->signal || row->exit_code >= 0);
+	struct job_exit x = {.code = -1, .lost = true};
+
+	if (is_stored)
+		x = attempt_exit(daemon_action(d, unit, j->name, NULL), &how);
+	x.empty = true;
+	return x;
+}
+
 /* Rows that say alive, of tokens that the keeper does not know. */
-static void tell_lost(struct recovery *r)
+static void tell_gone(struct recovery *r)
 {
 	struct daemon *d = r->d;
-	const struct job_exit gone = {.code = -1, .lost = true, .empty = true};
+	unit_id unit;
 
 	for (size_t i = 0; i < r->rows.n; i++) {
 		const struct job_row *row = &r->rows.v[i];
@@ -507,8 +525,9 @@ static void tell_lost(struct recovery *r)
 		struct job_view v;
 
 		if (j == ID_NONE || attempt_find(d, row->token) ||
-		    !engine_job(d->engine, j, &v, NULL) || !job_state_has_process(v.core.state))
+		    !engine_job(d->engine, j, &v, &unit) || !job_state_has_process(v.core.state))
 			continue;
+		struct job_exit gone = stored_exit(d, row, &v, unit);
 		if (row->state == JOB_STARTING)
 			engine_not_executed(d->engine, clock_mono(), row->token, true,
 			    "the supervisor was killed before it was executed");
@@ -657,6 +676,7 @@ void recover_on_listed_all(void *ctx)
 
 	if (!r)
 		return;
+	r->listed = true;
 	decide_boot(d);
 	if (store_load_runs(d->store, take_run, d, &e) ||
 	    (!d->is_boot && store_load_jobs(d->store, take_job, r, &e)))
@@ -669,7 +689,7 @@ void recover_on_listed_all(void *ctx)
 	engine_restored(d->engine, clock_mono());
 	perform_effects(d);
 	tell_ends(r);
-	tell_lost(r);
+	tell_gone(r);
 	watch_readiness(r);
 	apply_resume(d);
 	report(REPORT_INFO, "%s: %zu services, %zu attempts found", d->is_boot ? "boot" : "restart",

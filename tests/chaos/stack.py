@@ -66,17 +66,18 @@ def lines_of(hp, name):
 
 def check_lines(rows, lines):
     """(lost, doubled or out of order) among the lines of the attempts in `rows`, by their numbers."""
-    last, wrong = dict.fromkeys(rows, 0), []
+    last, wrong, lost = dict.fromkeys(rows, 0), [], []
     for line in lines:
         token, _, number = line.partition(" ")
         if token not in last or not number.isdigit():
             wrong.append(f"strange line {line!r}")
         elif int(number) != last[token] + 1:
-            wrong.append(f"{rows[token]['name']} {token}: {number} follows {last[token]}")
+            what = lost if int(number) > last[token] else wrong
+            what.append(f"{rows[token]['name']} {token}: {number} follows {last[token]}")
             last[token] = int(number)
         else:
             last[token] += 1
-    lost = [f"{row['name']} {t}: {last[t]} of {row['lines']}" for t, row in rows.items() if last[t] < row["lines"]]
+    lost += [f"{row['name']} {t}: {last[t]} of {row['lines']}" for t, row in rows.items() if last[t] < row["lines"]]
     return lost, wrong
 
 
