@@ -146,3 +146,16 @@ def test_the_options_of_a_service_binary(hp):
     expect(DONE, hp.run_program("hero_collab_web", "--stop"))
     assert hp.state("hero_collab_web") == "inactive"
     assert hp.state("hero_db") == "running"
+
+
+def test_a_flag_opens_a_gate_from_the_command_line(hp):
+    hp.define("app", exec=["/usr/bin/sleep", "1000"], depends_on=[{"gate": "flag:go"}])
+    hp.rpc("service.start", name="app", wait=False)
+    hp.wait_state("app", "waiting_deps")
+    assert "no flag is set" in hp.cli("flag", "list").stdout
+    assert hp.cli("flag", "set", "go").stdout == "go is set\n"
+    hp.wait_state("app", "running")
+    assert hp.cli("flag", "set", "go").stdout == "go was set already\n"
+    assert hp.cli_json("flag", "list")["flags"][0]["name"] == "go"
+    assert hp.cli("flag", "clear", "go").stdout == "go is cleared\n"
+    assert hp.cli("flag", "clear", "no/name").returncode != 0
