@@ -230,6 +230,21 @@ bool run_def_read_json(
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* What is as the reader would have it anyway is not written: most keys of most actions. */
+static json_t *action_stored(const struct action_def *a)
+{
+	static const char *const always[] = { "name", "is_process", "depends_on", NULL };
+	struct action_def base;
+	json_t *o = json_object();
+
+	action_def_init(&base);
+	base.is_process = a->is_process;
+	retry_policy_default(&base.retry, a->is_process);
+	schema_json_beside(&action_schema, a, &base, always, o);
+	action_def_release(&base);
+	return o;
+}
+
 json_t *service_def_stored(const struct service_def *s)
 {
 	json_t *o = json_object(), *deps = json_array(), *actions = json_array();
@@ -238,12 +253,8 @@ json_t *service_def_stored(const struct service_def *s)
 	for (size_t i = 0; i < s->dependencies.n; i++)
 		if (dependency_is_written(&s->dependencies.v[i]))
 			json_array_append_new(deps, dependency_stored(&s->dependencies.v[i]));
-	for (size_t i = 0; i < s->actions.n; i++) {
-		json_t *a = json_object();
-
-		schema_json(&action_schema, &s->actions.v[i], true, a);
-		json_array_append_new(actions, a);
-	}
+	for (size_t i = 0; i < s->actions.n; i++)
+		json_array_append_new(actions, action_stored(&s->actions.v[i]));
 	json_object_set_new(o, "dependencies", deps);
 	json_object_set_new(o, "actions", actions);
 	return o;

@@ -67,6 +67,9 @@ struct part {
 
 void schema_read(struct reader *r, const struct part *parts, size_t n, const struct node *table);
 void schema_json(const struct schema *s, const void *obj, bool stored, json_t *into);
+/* As stored, without what is as in `base` (NULL: all of it), which the reader must know. */
+void schema_json_beside(const struct schema *s, const void *obj, const void *base,
+    const char *const *always, json_t *into);
 json_t *schema_field_json(const struct field *f, const void *obj); /* as shown; may be NULL */
 
 /* The first key that differs, or NULL; internal ones and those in `except` (NULL-ended, may be

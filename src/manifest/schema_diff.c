@@ -74,12 +74,17 @@ static bool field_same(const struct field *f, const void *a, const void *b)
 	return values_same(f, a, b);
 }
 
+static bool is_among(const char *key, const char *const *keys)
+{
+	for (size_t i = 0; keys && keys[i]; i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool is_left_out(const struct field *f, const char *const *except)
 {
-	for (size_t i = 0; except && except[i]; i++)
-		if (strcmp(f->key, except[i]) == 0)
-			return true;
-	return f->internal;
+	return f->internal || is_among(f->key, except);
 }
 
 const char *schema_difference(
@@ -89,6 +94,17 @@ const char *schema_difference(
 		if (!field_same(&s->fields[i], a, b) && !is_left_out(&s->fields[i], except))
 			return s->fields[i].key;
 	return NULL;
+}
+
+void schema_json_beside(const struct schema *s, const void *obj, const void *base,
+    const char *const *always, json_t *into)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct field *f = &s->fields[i];
+
+		if (is_among(f->key, always) || !field_same(f, obj, base))
+			schema_json(&(struct schema){s->name, f, 1}, obj, true, into);
+	}
 }
 
 /* ---- in words ------------------------------------------------------------------------- */

@@ -156,6 +156,47 @@ bool service_is_renamed(const struct service_def *a, const struct service_def *b
 	return true;
 }
 
+/* ---- to the letter ------------------------------------------------------------------------ */
+
+static bool place_same(const struct place *a, const struct place *b)
+{
+	return a->line == b->line && a->column == b->column && text_eq(a->path, b->path);
+}
+
+static bool deps_identical(const struct dep_list *a, const struct dep_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (schema_difference(&dependency_schema, &a->v[i], &b->v[i], NULL) ||
+		    a->v[i].of_service != b->v[i].of_service ||
+		    !text_eq(a->v[i].source_text, b->v[i].source_text) ||
+		    !place_same(&a->v[i].source, &b->v[i].source))
+			return false;
+	return true;
+}
+
+static bool action_identical(const struct action_def *a, const struct action_def *b)
+{
+	static const char *const apart[] = {"depends_on", NULL};
+
+	return !schema_difference(&action_schema, a, b, apart) &&
+	       a->depends_on_given == b->depends_on_given && place_same(&a->source, &b->source) &&
+	       deps_identical(&a->depends_on, &b->depends_on);
+}
+
+bool definition_identical(const struct service_def *a, const struct service_def *b)
+{
+	if (schema_difference(&service_schema, a, b, NULL) || a->actions.n != b->actions.n ||
+	    !place_same(&a->source, &b->source) ||
+	    !deps_identical(&a->dependencies, &b->dependencies))
+		return false;
+	for (size_t i = 0; i < a->actions.n; i++)
+		if (!action_identical(&a->actions.v[i], &b->actions.v[i]))
+			return false;
+	return true;
+}
+
 /* ---- in words -------------------------------------------------------------------------- */
 
 static void say(struct strv *out, const char *owner, const char *sentence)

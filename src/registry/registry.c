@@ -144,6 +144,13 @@ void registry_dependents(const struct registry *reg, const char *name, struct st
 	strv_release(&found);
 }
 
+uint64_t registry_revision(const struct registry *reg, const char *name)
+{
+	const struct entry *e = registry_entry(reg, name);
+
+	return e ? e->revision : 0;
+}
+
 static bool misses(const struct dep_list *l, const char *name)
 {
 	for (size_t i = 0; i < l->n; i++)

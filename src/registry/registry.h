@@ -109,6 +109,7 @@ struct registry_change {
 	struct service_def *before; /* CHANGE_UPDATED that restarts, CHANGE_REMOVED: as it was; or NULL */
 	char *renamed_from; /* CHANGE_CREATED: the removed service of the same source that differs in
 			     * nothing but its name, or NULL */
+	bool stored;   /* to the letter: there is nothing to write */
 	bool restarts; /* CHANGE_UPDATED: it takes a restart to make it true of what runs */
 };
 struct registry_outcome {
@@ -175,6 +176,9 @@ size_t registry_count(const struct registry *reg); /* services */
 
 /* The effective, resolved definition; NULL: none.  Borrowed until the next change. */
 const struct service_def *registry_find(const struct registry *reg, const char *name);
+
+/* Another one whenever it executes something else, or in another order; 0: no such service. */
+uint64_t registry_revision(const struct registry *reg, const char *name);
 
 /* The first service whose name is greater than `after` (NULL: the first of all); NULL: the end. */
 const struct service_def *registry_next(struct registry *reg, const char *after);

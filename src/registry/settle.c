@@ -169,9 +169,18 @@ static void roll_back(struct change *c)
 
 static void commit(struct change *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].staged)
-			entry_free(c->v[i].old);
+	for (size_t i = 0; i < c->n; i++) {
+		struct swap *s = &c->v[i];
+
+		if (!s->staged)
+			continue;
+		if (s->new)
+			s->new->revision =
+			    s->old &&service_executes_same(&s->old->def, &s->new->def)
+				? s->old->revision
+				: ++c->reg->revisions;
+		entry_free(s->old);
+	}
 }
 
 static int change_order(const void *a, const void *b)
@@ -188,10 +197,20 @@ static bool has_source(const struct entry *e, const char *source)
 	return false;
 }
 
+/* One source, and all of it in the effective definition: the same to the letter. */
+static bool is_stored_so(const struct entry *a, const struct entry *b)
+{
+	return a->n == 1 && b->n == 1 && !a->v[0].def && !b->v[0].def &&
+	       a->v[0].mode == b->v[0].mode && text_eq(a->v[0].source, b->v[0].source) &&
+	       definition_identical(&a->def, &b->def);
+}
+
 static void tell_swap(const struct swap *s, struct registry_change *r)
 {
 	r->name = text_dup(s->name);
 	r->kind = s->kind;
+	r->stored = !s->staged || (s->kind == CHANGE_UNCHANGED && s->old &&
+				      s->new &&is_stored_so(s->old, s->new));
 	strv_copy(&r->owners, &s->owners);
 	for (size_t i = 0; s->staged && s->old && i < s->old->n; i++)
 		if (!has_source(s->new, s->old->v[i].source))

@@ -25,6 +25,7 @@ struct entry {
 	    *v; /* by source; one source has at most one part of mode action, one of others */
 	uint32_t n, cap;
 	struct service_def def; /* effective */
+	uint64_t revision;	/* registry_revision() */
 	size_t at;		/* its place in registry.entries */
 	uint32_t seen, node;	/* order.c: number of the search that saw it, its first node */
 };
@@ -64,6 +65,7 @@ struct registry {
 	struct entry_list entries;
 	bool sorted;
 	size_t n_services;
+	uint64_t revisions; /* given so far */
 	size_t n_conflicts; /* entries that declare any */
 	uint32_t search;    /* number of the last search of order.c */
 };
@@ -100,6 +102,8 @@ bool dep_list_same(const struct dep_list *a, const struct dep_list *b);
 int dep_order(const struct dep *a, const struct dep *b);
 const char *dep_target(const struct dep *d, struct str *scratch);
 const char *service_difference(const struct service_def *a, const struct service_def *b);
+/* Lines and places included, resolution apart. */
+bool definition_identical(const struct service_def *a, const struct service_def *b);
 
 /* resolve.c */
 bool entry_resolve(const struct registry *reg, struct entry *e); /* did anything change? */

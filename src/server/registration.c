@@ -15,9 +15,8 @@
 static void tell_engine(struct daemon *d, const struct service_def *def)
 {
 	struct unit_spec u;
-	auto_free char *meaning = service_def_meaning(def);
 
-	unit_spec_init(&u, def, text_hash(meaning));
+	unit_spec_init(&u, def, registry_revision(d->registry, def->name));
 	engine_define(d->engine, clock_mono(), &u.is);
 	unit_spec_release(&u);
 }
@@ -115,7 +114,7 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 	for (size_t i = 0; i < out->n; i++) {
 		const struct registry_change *c = &out->v[i];
 
-		if (c->kind != CHANGE_RESOLVED)
+		if (c->kind != CHANGE_RESOLVED && !c->stored)
 			store_change(d, c);
 		if (c->before)
 			keep_former(d, c);

@@ -33,9 +33,8 @@ static enum err copy_registry(
 static void define(struct engine *en, const struct service_def *def)
 {
 	struct unit_spec u;
-	auto_free char *meaning = service_def_meaning(def);
 
-	unit_spec_init(&u, def, text_hash(meaning));
+	unit_spec_init(&u, def, 1); /* each is told once */
 	engine_define(en, clock_mono(), &u.is);
 	unit_spec_release(&u);
 }
