@@ -98,6 +98,11 @@ run_graphs() {
 	fi
 }
 
+run_inject() {
+	HERO_PROC_BUILD=$BUILD tests/inject/run.py --counts "$results/inject" "$@"
+	add cat "$results/inject"
+}
+
 run_big() {
 	HERO_PROC_BUILD=$BUILD tests/big/run.py --counts "$results/big" "$@"
 	add cat "$results/big"
@@ -121,6 +126,8 @@ say "system tests: real processes, a private supervisor each"
 run_pytest tests/system
 if [ -z "$pattern" ] && [ $quick -eq 0 ]; then
 	step "chaos: half a minute of bad weather, nothing is lost" env HERO_PROC_BUILD="$BUILD" tests/chaos/run --seed 2 --seconds 25
+	say "a hundred injected failures, named by why"
+	run_inject
 	say "graphs of other projects"
 	run_graphs
 	say "a chain and a layer of a thousand processes"

@@ -388,6 +388,26 @@ static void add_edge(
 	json_array_append_new(into, n);
 }
 
+/* What took it along, directly or through others. */
+static void add_subject(struct why *w, const char *subject, json_t *into, int depth)
+{
+	json_t *by = picture_of(w->d, subject, &w->at);
+	auto_str fact = {0};
+
+	if (by && !json_is_false(json_object_get(by, "known"))) {
+		add_target(w, by, into, depth + 1);
+		return;
+	}
+	json_decref(by);
+	if (json_object_get(w->seen, subject))
+		return;
+	str_fmt(&fact, "%s is not registered any more", subject);
+	json_t *n = node(subject, &fact, 0);
+	mark_root(n);
+	set_fmt(n, "hint", "hero_proc service register FILE, or mend the name");
+	json_array_append_new(into, n);
+}
+
 static void add_causes(struct why *w, const json_t *p, json_t *into, int depth)
 {
 	json_t *jobs = json_object_get(p, "jobs"), *open = json_object_get(p, "open"), *v;
@@ -403,12 +423,10 @@ static void add_causes(struct why *w, const json_t *p, json_t *into, int depth)
 	    json_array_append_new(into, job_node(w, p, v));
 	json_array_foreach(open, i, v) if (w->edges++ < EDGES_MAX)
 	    add_edge(w, p, v, json_array_size(open), into, depth);
-	if (is(p, "reason", "dependency_stopped") && text_in(p, "reason_subject")) {
-		json_t *by = picture_of(w->d, text_in(p, "reason_subject"), &w->at);
-
-		if (by)
-			add_target(w, by, into, depth + 1);
-	}
+	if (text_in(p, "reason_subject") &&
+	    (is(p, "reason", "dependency_stopped") ||
+		(is(p, "reason", "dependency_failed") && is(p, "state", "inactive"))))
+		add_subject(w, text_in(p, "reason_subject"), into, depth);
 }
 
 /* ---- why it runs -------------------------------------------------------------------- */
@@ -613,7 +631,8 @@ json_t *why_lines(struct daemon *d, unit_id unit)
 	return a;
 }
 
-#define HEAD_LINES 2 /* below the first one; then what lies before the root causes is counted */
+#define HEAD_LINES 2 /* below the first one; then what lies before the root causes is counted: one
+			less if the root has last words, for all is told in five lines */
 #define ROOT_LINES 3
 #define WHOLE_LINES 4 /* a tree of so many lines is shown as it is */
 
@@ -635,7 +654,8 @@ static void add_output(struct str *out, int depth, const char *output)
 
 static void add_tree(struct str *out, const struct lines *l, const char *output, bool full)
 {
-	bool whole = full || l->n <= WHOLE_LINES + 1, first = true;
+	size_t words = output && *output, head = HEAD_LINES - words;
+	bool whole = full || l->n + words <= WHOLE_LINES + 1, first = true;
 	size_t roots = 0, hidden = 0, more = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
@@ -643,19 +663,17 @@ static void add_tree(struct str *out, const struct lines *l, const char *output,
 		bool root = is_root(at->n) && at->depth > 0;
 
 		roots += root;
-		if (!whole && i > HEAD_LINES && (!root || roots > ROOT_LINES)) {
+		if (!whole && i > head && (!root || roots > ROOT_LINES)) {
 			*(root ? &more : &hidden) += 1;
 			continue;
 		}
 		if (hidden && first)
-			str_fmt(out, "%*s... %zu more ...\n", (HEAD_LINES + 1) * 2, "", hidden);
+			str_fmt(out, "%*s... %zu more ...\n", (int)(head + 1) * 2, "", hidden);
 		hidden = 0;
-		add_line(
-		    out, whole || at->depth <= HEAD_LINES + 1 ? at->depth : HEAD_LINES + 2, at->n);
+		int depth = whole || (size_t)at->depth <= head + 1 ? at->depth : (int)head + 2;
+		add_line(out, depth, at->n);
 		if (root && first)
-			add_output(out,
-			    at->depth <= HEAD_LINES + 1 || whole ? at->depth : HEAD_LINES + 2,
-			    output);
+			add_output(out, depth, output);
 		first = first && !root;
 	}
 	if (more)
