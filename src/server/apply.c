@@ -588,7 +588,9 @@ static void roll_back(struct apply *a, const char *why)
 	operations_unwait(a->d, a);
 	event_del(a->timer);
 	a->rolling_back = true;
-	error_set(&a->failed, ERR_START_FAILED, "rolled back to the previous definitions: %s", why);
+	if (why) /* else it was said before the supervisor was killed */
+		error_set(&a->failed, ERR_START_FAILED, "rolled back to the previous definitions: %s",
+		    why);
 	report(REPORT_WARN, "apply: operation %llu: %s", (unsigned long long)a->op, a->failed.msg);
 	a->stop_op = a->go_op = 0;
 	read_formers(a->before, &f);
@@ -598,7 +600,7 @@ static void roll_back(struct apply *a, const char *why)
 	stop_first(a);
 	if (restore(a, &f, &e)) {
 		error_set(&a->failed, e.code,
-		    "%s; the previous definitions can not be put back: %s", why, e.msg);
+		    "the previous definitions can not be put back: %s", e.msg);
 		a->go.n = 0;
 	}
 	formers_release(&f);
@@ -656,7 +658,7 @@ static void resume_one(struct apply *a)
 	} else if (a->d->is_boot || a->phase == APPLY_OVER) {
 		over(a); /* what is wanted is started by the boot */
 	} else if (a->rolling_back && !a->go.n && !a->go_op && a->before) {
-		roll_back(a, "it was under way when the supervisor was killed");
+		roll_back(a, NULL);
 	} else if (a->phase == APPLY_STOPPING) {
 		apply_run(a);
 	} else if (a->phase == APPLY_STARTING && a->go_op && operations_about(a->d, a->go_op)) {

@@ -398,7 +398,9 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 
 	s->placed = true;
 	at->executed = true;
-	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n)
+	/* The row may be that of the run before, which knew of another former definition. */
+	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
+	    d->units.v[unit].run == s->label.run)
 		at->former = former_hold(d->units.v[unit].former);
 	at->exited = s->exited && s->acked;
 	expect_readiness(d, s, job);

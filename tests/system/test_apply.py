@@ -295,6 +295,27 @@ def test_an_apply_that_was_confirmed_after_a_kill_of_the_server_stays(hp, folder
     assert hp.pid("web") == pid and hp.state("web") == "running"
 
 
+def test_an_apply_goes_on_after_a_kill_of_the_server(hp, folder):
+    deaf = f"trap : TERM; echo up; while [ ! -e {hp.root}/go ]; do sleep 0.01; done"
+    folder.put("db").put("web", ["db"]).put("old", script=deaf)
+    folder.apply(start=True)
+    wait_until(lambda: hp.rpc("logs.query", service="old")["lines"], what="it listens to signals")
+    before = pids(hp, "db", "web", "old")
+    folder.put("web", ["db"], extra='cwd = "/"\n').put("new", head='status = "start"\n').drop("old")
+    operation = hp.later("config.apply", paths=[str(folder.path)])
+    wait_until(lambda: hp.status("web").get("definition_changed"), what="the definitions changed")
+    assert hp.pid("web") == before["web"], "what was removed stops first"
+    number = hp.rpc("op.list", kind="apply")["operations"][0]["operation"]
+    hp.kill_server()
+    assert operation.join(20) is None and operation.error
+    assert hp.rpc("op.watch", operation=number)["operation_state"] == "done"
+    hp.wait_state("web", "running")
+    hp.wait_state("new", "running")
+    after = pids(hp, "db", "web")
+    assert after["db"] == before["db"] and after["web"] != before["web"]
+    wait_until(lambda: not is_alive(before["old"]), what="what was removed is gone")
+
+
 def lines(done):
     return [line.split(None, 2) for line in done.stdout.splitlines()]
 

@@ -147,7 +147,13 @@ static void cancel(struct rpc_call *call, json_t *params)
 	struct error e = {0};
 	struct op_view v;
 
-	if (!engine_op(d->engine, id, &v) || v.state != OP_ACTIVE) {
+	const struct operation_about *about = operations_about(d, id);
+
+	if (about && about->own) {
+		ops_fail(call, ERR_INVALID_STATE,
+		    "operation %llu can not be called off, those in its `operations` can",
+		    (unsigned long long)id);
+	} else if (!engine_op(d->engine, id, &v) || v.state != OP_ACTIVE) {
 		ask(call, params, answer_over);
 	} else if (param_bool(params, "dry_run", false) && v.kind != OP_STOP) {
 		json_t *o = operation_json(d, id);
