@@ -1,5 +1,7 @@
 #include "server/occupy.h"
 
+#include "server/holder.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,21 +36,6 @@ static void remove_stale(const char *path, const struct stat *seen)
 		report(REPORT_INFO, "removed the socket file %s: nobody listens on it", path);
 }
 
-static void command_of(pid_t pid, char *out, size_t n)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	*out = 0;
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(out, (int)n, f))
-		out[strcspn(out, "\n")] = 0;
-	fclose(f);
-}
-
 static enum err prepare_socket(const char *path, struct error *e)
 {
 	struct stat st;
@@ -60,7 +47,7 @@ static enum err prepare_socket(const char *path, struct error *e)
 	switch (occupy_listener(path, &holder)) {
 	case 0: remove_stale(path, &st); return ERR_OK;
 	case 1:
-		command_of(holder, command, sizeof(command));
+		holder_command(holder, command, sizeof(command));
 		return error_set(
 		    e, ERR_CONFLICT, "socket %s is held by pid %d (%s)", path, holder, command);
 	default: return ERR_OK;
@@ -75,6 +62,20 @@ static enum err prepare_folder(struct daemon *d, const struct service_def *s, st
 	return path_make(dir, 0755, e);
 }
 
+static enum err refuse_port(const struct tcp_def *t, const struct sockaddr_in *at, struct error *e)
+{
+	const char *host = t->host ? t->host : "127.0.0.1";
+	char command[32];
+	pid_t pid;
+
+	if (!holder_of_port(at->sin_addr.s_addr, (unsigned)t->port, &pid))
+		return error_set(e, ERR_CONFLICT, "port %s:%lld is in use by something else", host,
+		    (long long)t->port);
+	holder_command(pid, command, sizeof(command));
+	return error_set(e, ERR_CONFLICT, "port %s:%lld is held by pid %d (%s)", host,
+	    (long long)t->port, pid, command);
+}
+
 /* A bind that fails tells that the port is taken; the port is free again at once. */
 static enum err check_port(const struct tcp_def *t, struct error *e)
 {
@@ -86,8 +87,7 @@ static enum err check_port(const struct tcp_def *t, struct error *e)
 		return ERR_OK;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 && errno == EADDRINUSE)
-		return error_set(e, ERR_CONFLICT, "port %s:%lld is in use by something else",
-		    t->host ? t->host : "127.0.0.1", (long long)t->port);
+		return refuse_port(t, &at, e);
 	return ERR_OK;
 }
 
