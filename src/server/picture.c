@@ -1,3 +1,4 @@
+#include "server/left.h"
 #include "server/picture.h"
 
 #include "server/events.h"
@@ -43,6 +44,18 @@ static void add_note(
 		set_text(o, "note", str_text(&note));
 }
 
+/* Who a stop waits for, and until when. */
+static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
+{
+	auto_str left = {0};
+
+	left_describe(daemon_slot(d, j->id)->pid, &left);
+	if (left.n)
+		set_text(o, "left", str_text(&left));
+	if (j->deadline != MSEC_NEVER)
+		set_int(o, "kill_at", clock_wall_of(j->deadline));
+}
+
 static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 {
 	const struct action_def *a = daemon_action(d, unit, j->name, NULL);
@@ -64,6 +77,8 @@ static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 	if (j->core.state == JOB_RETRYING && j->deadline != MSEC_NEVER)
 		set_int(o, "next", clock_wall_of(j->deadline));
 	add_note(d, j, a, o);
+	if (j->core.state == JOB_STOPPING)
+		add_left(d, j, o);
 	return o;
 }
 

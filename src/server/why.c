@@ -138,6 +138,8 @@ static void describe_job(const struct why *w, const json_t *p, const json_t *j, 
 		str_fmt(out, ": %s", text_in(j, "why"));
 	else if (note)
 		str_fmt(out, ": %s", note);
+	if (text_in(j, "left"))
+		str_fmt(out, "; left: %s", text_in(j, "left"));
 }
 
 static bool is_trouble(const json_t *p, const json_t *j)
@@ -158,7 +160,10 @@ static void advise(const struct why *w, const json_t *p, const json_t *j, json_t
 	int64_t next = int_in(j, "next");
 	auto_str in = {0};
 
-	if (is(j, "state", "retrying")) {
+	if (is(j, "state", "stopping") && int_in(j, "kill_at") > w->now) {
+		add_span(&in, int_in(j, "kill_at") - w->now);
+		set_fmt(n, "next", "what is left gets KILL in %s", str_text(&in));
+	} else if (is(j, "state", "retrying")) {
 		add_span(&in, next - w->now);
 		set_fmt(n, "next", "the next attempt of %s follows in %s", name,
 		    next ? str_text(&in) : "a moment");

@@ -5,7 +5,7 @@ import time
 import xml.dom.minidom
 
 import pytest
-from hp import NOT_FOUND, E_NOT_FOUND, RpcError, wait_until
+from hp import NOT_FOUND, E_NOT_FOUND, RpcError, command_of, processes_with, wait_until
 
 NEVER = {"restart": "never"}
 ONCE_READY = "echo up; exec sleep 1000"
@@ -425,3 +425,16 @@ def test_a_shared_branch_of_the_tree_is_shown_once(hp):
         for side in "xy":
             hp.define(f"{side}{i}", dependencies={"requires": [f"x{i - 1}", f"y{i - 1}"]})
     assert len(hp.cli("tree", "x19").stdout.splitlines()) < 100
+
+
+def test_F31_a_stop_that_takes_long_says_what_is_left_and_when_it_gets_KILL(hp):
+    hp.define("stubborn", script="trap '' TERM; sleep 1234 & while true; do sleep 0.1; done", stop_timeout_ms=2000)
+    hp.rpc("service.start", name="stubborn")
+    wait_until(lambda: any("1234" in command_of(p) for p in processes_with(hp.mark)))
+    hp.rpc("service.stop", name="stubborn", wait=False)
+    hp.wait_state("stubborn", "stopping")
+    text = hp.rpc("service.why", name="stubborn")["text"]
+    pid = hp.pid("stubborn")
+    assert f"pid {pid} (" in text and "sleep 1234" in text
+    assert re.search(r"what is left gets KILL in [\d.]+ m?s", text)
+    hp.wait_state("stubborn", "inactive")

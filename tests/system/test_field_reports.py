@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 
-from hp import (E_CYCLE, E_DEPENDENCY, E_MISSING, EXAMPLES, INVALID_PARAMS, REFUSED, edge_to, is_alive, wait_until)
+from hp import (E_CYCLE, E_DEPENDENCY, E_MISSING, EXAMPLES, INVALID_PARAMS, REFUSED, SOURCE, edge_to,
+                is_alive, wait_until)
 
 HERO = EXAMPLES / "hero"
 ALL = [HERO / n / "service.toml" for n in ("hero_db", "hero_proxy", "hero_collab")]
@@ -234,3 +235,13 @@ def test_F74_the_same_on_the_command_line(hp):
     done = hp.cli("check", bad)
     assert done.returncode == REFUSED
     assert "bin_nmae" in done.stdout + done.stderr and "bin_name" in done.stdout + done.stderr
+
+
+def test_F18_no_client_and_no_engine_knows_a_service_by_name():
+    """Order comes from declarations: no service that anybody runs is named in the source."""
+    names = ("hero_db", "hero_proxy", "hero_collab", "hero_os", "hero_livekit", "hero_embedder", "hero_indexer")
+    for path in sorted((SOURCE / "src").rglob("*.[ch]*")):
+        code = "\n".join(line for line in path.read_text().splitlines()
+                         if not line.lstrip().startswith(("*", "/*", "//")))
+        for name in names:
+            assert f'"{name}' not in code, f"{path} knows {name}"
