@@ -378,6 +378,7 @@ static const struct field action_fields[] = {
 	{ "reload", { 0 }, F_STR, ACTION(reload), .judge = judge_reload, .doc = "a signal or a command" },
 	{ "user", { 0 }, F_STR, ACTION(user), .doc = "run as" },
 	{ "group", { 0 }, F_STR, ACTION(group), .doc = "run as" },
+	{ "no_new_privs", { 0 }, F_BOOL, ACTION(no_new_privs), .doc = "setuid programs give it no more rights" },
 	{ "umask", { 0 }, F_STR, ACTION(umask), .judge = judge_umask, .doc = "octal" },
 	{ "limits", { 0 }, F_ENV, ACTION(limits), .judge = judge_limits, .doc = "resource limits, soft or soft:hard" },
 	{ "nice", { 0 }, F_INT, ACTION(nice), .given_at = offsetof(struct action_def, nice_given), .min = -20, .max = 19, .doc = "priority" },

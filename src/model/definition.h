@@ -152,7 +152,7 @@ struct action_def {
 	bool supervised;       /* belongs to a sibling; never started */
 	bool is_process;       /* long-running; false: one-shot */
 	bool depends_on_given; /* [] written: no edges are inherited */
-	bool tty, singleton, nice_given, oom_given;
+	bool tty, singleton, nice_given, oom_given, no_new_privs;
 	bool kill_other_sockets, kill_other_tcp, kill_other_process;
 
 	/* What to execute: argv (exec given as an array), else script run by interpreter. */

@@ -137,6 +137,7 @@ static enum err surround(struct launch *l, const struct action_def *a, char *con
 	l->spec.has_nice = a->nice_given;
 	l->spec.nice = (int)a->nice;
 	l->spec.has_oom = a->oom_given;
+	l->spec.no_new_privs = a->no_new_privs;
 	l->spec.oom_score_adj = (int)a->oom_score_adj;
 	return ERR_OK;
 }
