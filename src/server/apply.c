@@ -1,10 +1,10 @@
 #include "server/apply.h"
 
-#include "manifest/definition_read.h"
 #include "server/events.h"
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/registration.h"
+#include "server/snapshot.h"
 
 #include <event2/event.h>
 
@@ -85,31 +85,6 @@ static json_t *detail_of(const struct apply *a)
 static void save(struct apply *a)
 {
 	operations_detail(a->d, a->op, detail_of(a));
-}
-
-static json_t *former_of(struct daemon *d, const char *name)
-{
-	json_t *list = json_array();
-	struct contribution c;
-	struct unit_view u;
-
-	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:o}", "source", c.source, "mode",
-			contribution_mode_str(c.mode), "definition", service_def_stored(c.def)));
-	if (!find_unit(d, name, &u))
-		return json_pack("{s:o}", "contributions", list);
-	return json_pack("{s:o, s:b, s:s}", "contributions", list, "live",
-	    u.run_live && u.state != SERVICE_EXITED, "wanted", wanted_str(u.wanted));
-}
-
-static json_t *remember(struct daemon *d, const struct strv *names)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < names->n; i++)
-		json_object_set_new(o, names->v[i], former_of(d, names->v[i]));
-	return o;
 }
 
 /* ---- its life ---------------------------------------------------------------------- */
@@ -314,7 +289,7 @@ struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_i
 	a->no_deps = order->no_deps;
 	a->rollback_after = order->rollback_after;
 	if (a->rollback_after > 0)
-		a->before = remember(d, order->before);
+		a->before = snapshot_take(d, order->before);
 	a->op = *out =
 	    operations_open(d, "apply", &order->names, order->who, order->method, detail_of(a));
 	stop_first(a);
@@ -460,59 +435,8 @@ void apply_redefined(struct daemon *d, const char *name)
 
 /* ---- back to what was ------------------------------------------------------------------ */
 
-struct formers {
-	struct registry_former *v;
-	size_t n, cap;
-};
-
-static void read_former(const char *name, const json_t *o, struct registry_former *out)
-{
-	const json_t *c;
-	size_t i;
-
-	out->name = name;
-	json_array_foreach(json_object_get(o, "contributions"), i, c)
-	{
-		struct service_def *def = mem_new(sizeof(*def));
-		struct diags diags = {0};
-		struct contribution in = {
-		    .def = def, .source = json_string_value(json_object_get(c, "source"))};
-
-		if (contribution_mode_parse(
-			json_string_value(json_object_get(c, "mode")), &in.mode) &&
-		    service_def_read_json(
-			json_object_get(c, "definition"), in.source, true, &diags, def))
-			*vec_push(out) = in;
-		else
-			free(def);
-		diags_release(&diags);
-	}
-}
-
-static void formers_release(struct formers *f)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		for (size_t k = 0; k < f->v[i].n; k++) {
-			struct service_def *def = (struct service_def *)(uintptr_t)f->v[i].v[k].def;
-
-			service_def_release(def);
-			free(def);
-		}
-		free(f->v[i].v);
-	}
-	free(f->v);
-}
-
-static void read_formers(json_t *before, struct formers *out)
-{
-	const char *name;
-	json_t *o;
-
-	json_object_foreach(before, name, o) read_former(name, o, vec_push(out));
-}
-
 /* What the new set brought and the old one does not have. */
-static void names_to_stop(struct apply *a, const struct formers *f)
+static void names_to_stop(struct apply *a, const struct snapshot *f)
 {
 	struct unit_view u;
 
@@ -563,7 +487,7 @@ static void put_words_back(struct apply *a)
 }
 
 /* The definitions of before, in the registry, the store and the engine. */
-static enum err restore(struct apply *a, const struct formers *f, struct error *e)
+static enum err restore(struct apply *a, const struct snapshot *f, struct error *e)
 {
 	struct registry_outcome out = {0};
 	struct diags diags = {0};
@@ -582,28 +506,28 @@ static enum err restore(struct apply *a, const struct formers *f, struct error *
 
 static void roll_back(struct apply *a, const char *why)
 {
-	struct formers f = {0};
+	struct snapshot f = {0};
 	struct error e = {0};
 
 	operations_unwait(a->d, a);
 	event_del(a->timer);
 	a->rolling_back = true;
 	if (why) /* else it was said before the supervisor was killed */
-		error_set(&a->failed, ERR_START_FAILED, "rolled back to the previous definitions: %s",
-		    why);
+		error_set(&a->failed, ERR_START_FAILED,
+		    "rolled back to the previous definitions: %s", why);
 	report(REPORT_WARN, "apply: operation %llu: %s", (unsigned long long)a->op, a->failed.msg);
 	a->stop_op = a->go_op = 0;
-	read_formers(a->before, &f);
+	snapshot_read(&f, a->before);
 	names_to_stop(a, &f);
 	strv_release(&a->go);
 	save(a); /* before the definitions: a killed server does all of it again */
 	stop_first(a);
 	if (restore(a, &f, &e)) {
-		error_set(&a->failed, e.code,
-		    "the previous definitions can not be put back: %s", e.msg);
+		error_set(
+		    &a->failed, e.code, "the previous definitions can not be put back: %s", e.msg);
 		a->go.n = 0;
 	}
-	formers_release(&f);
+	snapshot_release(&f);
 	save(a);
 	apply_run(a);
 }
