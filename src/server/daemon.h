@@ -120,6 +120,7 @@ struct daemon {
 	int shutdown_asked; /* how many times */
 	op_id shutdown_op;
 	int exit_status;
+	bool container_looks; /* container.c: a look is on its way */
 	usec_wall started;
 };
 

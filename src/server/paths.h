@@ -14,6 +14,7 @@ struct options {
 	char *socket, *state; /* NULL: derived */
 	enum report_level level;
 	bool safe, version, help;
+	bool container, exit_when_done; /* container.h */
 };
 /* Usage errors are told in *e. */
 enum err options_parse(struct options *o, int argc, char **argv, struct error *e);

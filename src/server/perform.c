@@ -1,3 +1,4 @@
+#include "server/container.h"
 #include "server/perform.h"
 
 #include "server/apply.h"
@@ -96,6 +97,7 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 		events_unit(d, fx);
 		registration_unit_changed(d, fx->unit);
 		apply_unit_changed(d, fx->unit);
+		container_unit_changed(d, fx->unit);
 		break;
 	case EFFECT_EDGE: events_edge(d, fx); break;
 	case EFFECT_WANTED:
