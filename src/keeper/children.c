@@ -14,7 +14,7 @@ void pids_release(struct pids *p)
 	*p = (struct pids){0};
 }
 
-static bool pids_add(struct pids *p, pid_t pid)
+bool pids_add(struct pids *p, pid_t pid)
 {
 	if (p->n == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 64;
@@ -115,14 +115,18 @@ static size_t read_environment(pid_t pid, char *text, size_t size)
 }
 
 /* The keeper puts the token first, but a shell may have sorted its environment. */
-uint64_t process_token(pid_t pid)
+uint64_t process_number(pid_t pid, const char *key)
 {
 	static char text[256 * 1024];
-	const char key[] = KEEPER_TOKEN_ENV "=";
-	size_t n = read_environment(pid, text, sizeof(text));
+	size_t n = read_environment(pid, text, sizeof(text)), bytes = strlen(key);
 	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
-		if (strncmp(text + at, key, sizeof(key) - 1) == 0)
-			return strtoull(text + at + sizeof(key) - 1, NULL, 16);
+		if (strncmp(text + at, key, bytes) == 0 && text[at + bytes] == '=')
+			return strtoull(text + at + bytes + 1, NULL, 16);
 	}
 	return 0;
+}
+
+uint64_t process_token(pid_t pid)
+{
+	return process_number(pid, KEEPER_TOKEN_ENV);
 }

@@ -179,9 +179,14 @@ struct process_stat {
 };
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
-uint64_t process_token(pid_t pid);	       /* from its environment; 0: none */
+bool pids_add(struct pids *p, pid_t pid);
+uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
+uint64_t process_token(pid_t pid);
 bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
+
+/* strays.c */
+void strays_end(const struct keeper *k); /* returns when nothing of a former keeper is left */
 
 /* notify.c */
 int notify_open(

@@ -11,10 +11,10 @@
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
  *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it where that is
- *allowed.  When it dies it is started again: at once, then after 100 ms doubling to KEEPER_DELAY_MAX_MS; after five
- *   deaths in a minute with the further argument --safe.
- *   A server that is started by hand (no KEEPER_FD_ENV) executes the keeper with
- *   itself as --server; it keeps its pid, which becomes the keeper's.
+ *allowed.  When it dies it is started again: at once, then after 100 ms doubling to
+ *KEEPER_DELAY_MAX_MS; after five deaths in a minute with the further argument --safe. A server that
+ *is started by hand (no KEEPER_FD_ENV) executes the keeper with itself as --server; it keeps its
+ *pid, which becomes the keeper's.
  *
  * Ends and exit statuses
  *   The keeper ends with the server's exit status when the server exits after
@@ -22,6 +22,10 @@
  *   Every other end of the server is a death.  What still lives after SHUTDOWN is
  *   killed.  SIGTERM and SIGINT become SHUTDOWN_ASKED (value: how many so far), also
  *   told to a later server; they kill nothing.  SIGHUP is ignored.
+ *
+ * A keeper that is killed.  The server becomes the next keeper, as when started by hand
+ * (KEEPER_NOFILE_ENV tells it the limits of the start).  Before a keeper starts anything it
+ * ends, by TERM and after 10 s by KILL, whatever carries its state folder's KEEPER_ID_ENV.
  *
  * Channel: SOCK_SEQPACKET socketpair, both ends non-blocking, both with a queue of
  * their own.  A message is struct keeper_msg, then text_bytes of text (no NUL),
@@ -60,7 +64,9 @@
 
 #define KEEPER_VERSION 2
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
-#define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"	/* in each job: 16 hex digits */
+#define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
+#define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
+#define KEEPER_NOFILE_ENV "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
 #define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
 
 #define KEEPER_DELAY_MAX_ENV "HERO_PROC_RESTART_MAX_MS" /* other than KEEPER_DELAY_MAX_MS */

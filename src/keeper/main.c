@@ -117,7 +117,12 @@ static void clean_up_inheritance(void)
 /* Four descriptors a job: above the hard limit, where that is allowed. */
 static void raise_nofile(struct keeper *k)
 {
+	unsigned long long soft, most;
+	const char *given = getenv(KEEPER_NOFILE_ENV);
 	getrlimit(RLIMIT_NOFILE, &k->nofile);
+	if (given && sscanf(given, "%llu:%llu", &soft, &most) == 2) /* raised by a former keeper */
+		k->nofile = (struct rlimit){soft, most};
+	unsetenv(KEEPER_NOFILE_ENV);
 	struct rlimit hard = {k->nofile.rlim_max, k->nofile.rlim_max};
 	struct rlimit many = {NOFILE_MANY, NOFILE_MANY};
 	if (hard.rlim_max >= NOFILE_MANY || setrlimit(RLIMIT_NOFILE, &many) < 0)
@@ -137,6 +142,7 @@ int main(int argc, char **argv)
 	clean_up_inheritance();
 	open_state(&k);
 	lock_state(&k);
+	strays_end(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	raise_nofile(&k);
 	k.server.delay_max_ms = delay_max();

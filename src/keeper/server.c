@@ -28,7 +28,7 @@ static void on_channel(struct keeper *k, struct watch *w, uint32_t events)
 static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
 {
 	sigset_t none;
-	char number[16];
+	char number[16], nofile[64];
 	sigemptyset(&none);
 	snprintf(number, sizeof(number), "%d", CHANNEL_FD);
 	setsid(); /* Ctrl-C goes to the keeper, which passes it on as a request */
@@ -37,6 +37,9 @@ static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
 	else
 		dup2(fd, CHANNEL_FD);
 	setenv(KEEPER_FD_ENV, number, 1);
+	snprintf(nofile, sizeof(nofile), "%llu:%llu", (unsigned long long)k->nofile.rlim_cur,
+	    (unsigned long long)k->nofile.rlim_max);
+	setenv(KEEPER_NOFILE_ENV, nofile, 1);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(k->server.argv[0], k->server.argv);
 	say("can not execute %s: %s", k->server.argv[0], strerror(errno));

@@ -69,7 +69,7 @@ static void run(struct keeper *k, struct job *j, struct child *c)
 
 /* What the keeper adds to an environment. */
 struct extra {
-	char token[64], notify[96], watchdog[sizeof(WATCHDOG_PID) + 12];
+	char token[64], id[64], notify[96], watchdog[sizeof(WATCHDOG_PID) + 12];
 };
 
 static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t flags, struct extra *x)
@@ -89,6 +89,9 @@ static int prepare(struct keeper *k, struct job *j, struct spec *s, uint32_t fla
 	}
 	snprintf(x->token, sizeof(x->token), KEEPER_TOKEN_ENV "=%s", hex);
 	spec_env_put(s, x->token);
+	token_hex(hex, k->id);
+	snprintf(x->id, sizeof(x->id), KEEPER_ID_ENV "=%s", hex);
+	spec_env_put(s, x->id);
 	return 0;
 }
 

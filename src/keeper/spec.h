@@ -18,7 +18,7 @@ struct spec {
 	const uint32_t *groups, *fds;
 	char **held; /* names, head->n_held of them */
 };
-#define SPEC_ENV_EXTRA 3
+#define SPEC_ENV_EXTRA 4
 
 /* 0, or errno; EINVAL: malformed.  To be released in any case. */
 int spec_read(struct spec *s, const void *bytes, size_t n);

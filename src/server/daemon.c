@@ -177,8 +177,11 @@ static void on_lost_keeper(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	report(REPORT_ERROR, "the keeper is gone");
+	report(REPORT_ERROR,
+	    "the keeper was killed: how its processes end is lost; they are ended, a new keeper "
+	    "is started");
 	d->exit_status = KEEPER_EXIT_FAILED;
+	d->keeper_lost = !d->shutting_down;
 	event_base_loopbreak(d->base);
 }
 

@@ -47,7 +47,7 @@ struct job_slot {
 	pid_t pid;	 /* of the present attempt, 0: none */
 	usec_wall created, started, ready_at, ended;
 	int64_t event, edge_event; /* the last about it, about one of its edges: events.h */
-	struct attempt *live; /* a process, or what is left of its set; NULL: none */
+	struct attempt *live;	   /* a process, or what is left of its set; NULL: none */
 };
 
 /* What the server knows of a unit beside the engine; by unit_id. */
@@ -55,7 +55,7 @@ struct unit_slot {
 	uint64_t run; /* number of the run that the rest speaks of */
 	char *who;    /* asked for it */
 	usec_wall started, ended;
-	int64_t event; /* the last about it: events.h */
+	int64_t event;	       /* the last about it: events.h */
 	struct former *former; /* of its run, as the store had it; or NULL */
 };
 
@@ -82,9 +82,9 @@ struct daemon {
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct hub *hub;
 	struct background *background;
-	struct apply *applies; /* a list of those in flight, or NULL */
-	bool applying;	       /* a set of definitions is being changed by one of them */
-	struct aside *asides; /* commands beside jobs that are under way */
+	struct apply *applies;	   /* a list of those in flight, or NULL */
+	bool applying;		   /* a set of definitions is being changed by one of them */
+	struct aside *asides;	   /* commands beside jobs that are under way */
 	struct api *api;	   /* NULL until recovery is over */
 	struct recovery *recovery; /* NULL when it is over */
 	size_t effects;		   /* since the heap was trimmed last */
@@ -109,7 +109,8 @@ struct daemon {
 	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
 	bool has_cgroups;
 	bool safe;
-	bool is_boot; /* this keeper has had no server before */
+	bool keeper_lost; /* this process is to be the next one */
+	bool is_boot;	  /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */
 	struct {

@@ -88,7 +88,7 @@ static void grow_fd_table(void)
 	}
 }
 
-static int serve(struct options *o, int keeper_fd)
+static int serve(struct options *o, int keeper_fd, bool *keeper_lost)
 {
 	struct daemon d;
 	struct error e = {0};
@@ -102,14 +102,22 @@ static int serve(struct options *o, int keeper_fd)
 		report(REPORT_ERROR, "%s", e.msg);
 	else
 		status = daemon_run(&d);
+	*keeper_lost = d.keeper_lost;
 	daemon_release(&d);
 	return status;
+}
+
+/* The keeper's word for this server alone, not for the next keeper's. */
+static int without_safe(int argc, char **argv)
+{
+	return argc > 1 && strcmp(argv[argc - 1], "--safe") == 0 ? argc - 1 : argc;
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = {0};
 	struct error e = {0};
+	int status = KEEPER_EXIT_FAILED;
 
 	if (options_parse(&o, argc, argv, &e)) {
 		fprintf(stderr, "hero_proc_server: %s\n%s", e.msg, options_usage);
@@ -121,7 +129,17 @@ int main(int argc, char **argv)
 	}
 	report_set_level(o.level);
 	int fd = spawner_fd_from_env();
-	int status = fd < 0 ? become_keeper(&o, argc, argv) : serve(&o, fd);
+	auto_free char *nofile = text_dup(getenv(KEEPER_NOFILE_ENV));
+	bool keeper_lost = fd < 0;
+
+	unsetenv(KEEPER_NOFILE_ENV); /* not for jobs */
+	if (fd >= 0)
+		status = serve(&o, fd, &keeper_lost);
+	if (keeper_lost) {
+		if (nofile)
+			setenv(KEEPER_NOFILE_ENV, nofile, 1);
+		status = become_keeper(&o, without_safe(argc, argv), argv);
+	}
 	options_release(&o);
 	return status;
 }

@@ -100,7 +100,7 @@ static void a_child_inherits_nothing_that_was_not_asked_for(void **state)
 	auto_free char *limit = bed_output(&bed, "ulimit -Sn");
 	assert_int_equal(strtoul(limit, NULL, 10), mine.rlim_cur);
 	auto_free char *env = bed_output(&bed, "exec env | sort");
-	assert_non_null(strstr(env, "A=b\nHERO_PROC_TOKEN=0000000000001003\nPATH="));
+	assert_non_null(strstr(env, "HERO_PROC_TOKEN=0000000000001003\n"));
 	assert_null(strstr(env, KEEPER_FD_ENV));
 	auto_free char *session =
 	    bed_output(&bed, "[ $$ = $(ps -o sid= -p $$ | tr -d ' ') ] && echo own");
