@@ -385,6 +385,8 @@ static void add_edge(
 	}
 	describe_edge(p, e, leaf, &fact);
 	json_t *n = node(name, &fact, int_in(e, "since"));
+	if (int_in(e, "timed_out_ms"))
+		mark_root(n); /* what is below goes on; that it took too long is the failure */
 	if (leaf)
 		advise_edge(p, e, target, n);
 	else if (target && strcmp(to, name) != 0) /* a sibling speaks for itself */

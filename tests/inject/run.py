@@ -193,7 +193,7 @@ def log_never_matches(c):
 @kind
 def waits_for_a_person(c):
     c.keys |= {"readiness": {"manual": True}}
-    c.said = ["not ready"]
+    c.said = ["nobody has said"]
 
 
 @kind
@@ -206,7 +206,7 @@ def socket_never_opens(c):
 def nobody_listens(c):
     c.keys |= {"sockets": [{"name": "x.sock", "path": f"{c.dir}/x.sock"}], "interpreter": "python3",
                "script": f"import socket,time\ns=socket.socket(socket.AF_UNIX)\ns.bind('{c.dir}/x.sock')\ntime.sleep(999)"}
-    c.said = [f"{c.dir}/x.sock"]
+    c.said = [f"{c.dir}/x.sock", "refused"]
 
 
 @kind

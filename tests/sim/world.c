@@ -196,6 +196,8 @@ static bool unit_holds(struct world *w, const struct sim_unit *t, enum condition
 {
 	bool one_shots = false, all = true;
 
+	if (!t->n_jobs && (c == COND_COMPLETED || c == COND_SUCCEEDED))
+		return true; /* redefined as a target: what it once did may count */
 	if (!t->n_jobs) { /* a target: while its hard edges hold */
 		for (size_t i = 0; i < t->n_edges; i++)
 			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !t->edges[i].is.group &&
