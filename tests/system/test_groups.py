@@ -87,3 +87,12 @@ def test_without_it_independent_branches_finish(hp):
                                         {"name": "slow", "script": "sleep 0.3"},
                                         {"name": "late", "script": f"touch {mark}", "depends_on": ["slow"]}])
     assert ran["state"] == "failed" and mark.exists()
+
+
+def test_a_second_definition_of_one_name_is_refused_and_set_replaces_it(hp):
+    hp.define("x", exec=["/usr/bin/sleep", "1000"])
+    other = {"name": "x", "actions": [{"name": "x", "exec": ["/usr/bin/sleep", "2000"]}]}
+    assert hp.refusal("service.define", service=other).code == -32002
+    assert hp.rpc("service.get", name="x")["actions"][0]["exec"] == ["/usr/bin/sleep", "1000"]
+    assert hp.rpc("service.set", service=other)["services"][0]["change"] == "updated"
+    assert hp.rpc("service.get", name="x")["actions"][0]["exec"] == ["/usr/bin/sleep", "2000"]
