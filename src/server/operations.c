@@ -372,7 +372,6 @@ op_id operations_note(struct daemon *d, const char *kind, const struct strv *nam
 	return id;
 }
 
-static void commit_ended(struct daemon *d);
 
 static void answer(bool durable, void *ctx)
 {
@@ -386,10 +385,10 @@ static void answer(bool durable, void *ctx)
 		w->fn(w->ctx, &w->e, take(w->answer));
 		waiter_free(w);
 	}
-	commit_ended(d);
+	operations_commit(d);
 }
 
-static void commit_ended(struct daemon *d)
+void operations_commit(struct daemon *d)
 {
 	struct operations *o = d->operations;
 
@@ -422,7 +421,6 @@ static void end(struct daemon *d, struct entry *en, const struct op_view *v)
 	}
 	map_remove(&d->operations->by_id, en->key);
 	entry_free(en);
-	commit_ended(d);
 	engine_op_forget(d->engine, v->id);
 }
 

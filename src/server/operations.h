@@ -49,6 +49,8 @@ void operations_watch(
 void operations_unwait(struct daemon *d, void *ctx);
 
 void operations_changed(struct daemon *d, const struct effect *fx); /* EFFECT_OP */
+/* After all effects of a pass: who waited is answered behind every row that they wrote. */
+void operations_commit(struct daemon *d);
 
 /* What is known of one in flight beside the engine; NULL: it is not. */
 struct operation_about {

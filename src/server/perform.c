@@ -179,5 +179,6 @@ void perform_effects(struct daemon *d)
 		submission_sweep(d);
 	}
 	d->performing = false;
+	operations_commit(d);
 	arm(d);
 }

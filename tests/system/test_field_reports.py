@@ -205,6 +205,19 @@ def test_F51_wanted_survives_the_daemon(hp):
     assert (hp.status("on")["wanted"], hp.status("off")["wanted"]) == ("start", "stop")
 
 
+def test_F51_what_a_stop_was_answered_is_stored(hp):
+    """The answer comes behind every row: a kill right after it loses nothing."""
+    hp.shutdown()
+    hp.env["HERO_PROC_RESTART_MAX_MS"] = "20"
+    hp.start()
+    hp.define("off", status="start")
+    for _ in range(20):
+        hp.rpc("wanted.set", name="off", wanted="start")
+        hp.rpc("service.stop", name="off")
+        hp.kill_server()
+        assert hp.status("off")["wanted"] == "stop"
+
+
 def test_F73_a_second_daemon_for_one_state_folder_is_refused(hp):
     first = hp.info()
     hp.define("mine")
