@@ -316,6 +316,8 @@ void dependencies_take(struct dep_list *l, struct dep *take_d)
 			*take_d = weaker;
 		}
 		l->v[i].kinds = kinds & DEP_REQUIRES ? DEP_REQUIRES : kinds;
+		if (take_d->need > l->v[i].need)
+			l->v[i].need = take_d->need; /* of a group said twice: both hold */
 		dep_release(take_d);
 		return;
 	}

@@ -70,7 +70,8 @@ static uint32_t group_of(const struct dep_list *deps, size_t at)
 	if (!d->any.n)
 		return 0;
 	while (!strv_eq(&deps->v[i].any, &d->any) || deps->v[i].condition != d->condition ||
-	       deps->v[i].kinds != d->kinds)
+	       deps->v[i].kinds != d->kinds || deps->v[i].gate.kind != d->gate.kind ||
+	       !text_eq(deps->v[i].gate.text, d->gate.text))
 		i++;
 	return (uint32_t)i + 1;
 }

@@ -96,3 +96,11 @@ def test_a_second_definition_of_one_name_is_refused_and_set_replaces_it(hp):
     assert hp.rpc("service.get", name="x")["actions"][0]["exec"] == ["/usr/bin/sleep", "1000"]
     assert hp.rpc("service.set", service=other)["services"][0]["change"] == "updated"
     assert hp.rpc("service.get", name="x")["actions"][0]["exec"] == ["/usr/bin/sleep", "2000"]
+
+
+def test_a_group_that_is_said_twice_needs_the_larger_number(hp):
+    members(hp)
+    hp.rpc("wanted.set", name="cache_a", wanted="stop")
+    hp.define("x", exec=["/usr/bin/sleep", "1000"], depends_on=[{"any": MEMBERS}, {"any": MEMBERS, "need": 2}])
+    assert hp.rpc("service.start", name="x")["state"] == "running"
+    assert [hp.state(name) for name in MEMBERS] == ["running", "running"]
