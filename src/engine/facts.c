@@ -349,7 +349,7 @@ bool edge_is_ticking(const struct engine *en, edge_id e)
 	return f->was_executed && !f->waiting;
 }
 
-static bool job_is_up(const struct job *j)
+bool job_is_up(const struct job *j)
 {
 	return !j->is->policy.virtual && (j->core.state == JOB_RUNNING || j->core.state == JOB_READY);
 }

@@ -14,6 +14,7 @@
 static void mark(struct engine *en, struct ids *jobs, job_id j)
 {
 	job_mark_turn(en, j);
+	en->units.v[en->jobs.v[j].unit].mark = en->epoch; /* groups do not count on it */
 	en->jobs.v[j].core.dep_failed = true;
 	effect_push(en, (struct effect){ .kind = EFFECT_JOB_TURN, .unit = en->jobs.v[j].unit, .job = j });
 	ids_push(jobs, j);
@@ -29,11 +30,11 @@ static void mark_followers(struct engine *en, struct ids *jobs)
 		for_in (en, u, e) {
 			const struct edge *ed = &en->edges.v[e];
 			const struct job *from = &en->jobs.v[ed->from];
-			bool up = from->core.state == JOB_RUNNING || from->core.state == JOB_READY;
 
 			if ((ed->is->kinds & DEP_REQUIRES) && ed->is->on_failure == ON_FAILURE_RESTART &&
-			    up && !from->is->policy.virtual && !from->stop_mark &&
-			    (ed->to_job == ID_NONE ? from->unit != u : ed->to_job == j))
+			    job_is_up(from) && !from->stop_mark &&
+			    (ed->to_job == ID_NONE ? from->unit != u : ed->to_job == j) &&
+			    !edge_group_holds(en, e, en->epoch))
 				mark(en, jobs, ed->from);
 		}
 	}
@@ -43,6 +44,7 @@ static void restart_jobs(struct engine *en, job_id j)
 {
 	struct ids jobs = { 0 };
 
+	walk_begin(en);
 	mark(en, &jobs, j);
 	mark_followers(en, &jobs);
 	jobs_take_turns(en, &jobs);
@@ -53,6 +55,7 @@ static void stop_job(struct engine *en, job_id j)
 {
 	struct ids jobs = { 0 };
 
+	walk_begin(en);
 	en->jobs.v[j].core.stop = true;
 	mark(en, &jobs, j);
 	jobs_take_turns(en, &jobs);
@@ -78,11 +81,11 @@ void failures_resume(struct engine *en)
 {
 	struct ids jobs = { 0 };
 
+	walk_begin(en);
 	for (job_id j = 0; j < en->jobs.n; j++) {
 		const struct job *jb = &en->jobs.v[j];
 
-		if (jb->used && jb->core.dep_failed && !jb->stop_mark &&
-		    (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY))
+		if (jb->used && jb->core.dep_failed && !jb->stop_mark && job_is_up(jb))
 			mark(en, &jobs, j);
 	}
 	jobs_take_turns(en, &jobs);
