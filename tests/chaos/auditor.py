@@ -42,6 +42,7 @@ class World:
 
     def __init__(self, mark):
         self.mark, self.known, self.outside = mark.encode(), {}, []
+        self.early = 0  # looked at inside execve(2): asked again in the next sample
 
     def look(self):
         living = {}
@@ -71,6 +72,9 @@ class World:
             environ = f.read().split(b"\0")
         with open(f"/proc/{pid}/cmdline", "rb") as f:
             words = f.read().split(b"\0")
+        if environ == [b""] or words == [b""]:
+            self.early += 1
+            raise OSError("inside execve(2): it has its name, and no environment yet")
         if self.mark not in environ or len(words) < 3:
             return None
         token = next(e[16:].decode() for e in environ if e.startswith(b"HERO_PROC_TOKEN="))
@@ -160,7 +164,7 @@ class Auditor:
         self.divergences += [(round(length * 1000), "until the end", *key) for key, length in self.open.items()]
         long = sorted((d for d in self.divergences if d[0] > TOLERATED * 1000), reverse=True)
         return {"samples": self.samples, "answers": self.answers, "doubled": sorted(self.doubled),
-                "lost": sorted(self.lost), "outside": self.world.outside,
+                "lost": sorted(self.lost), "outside": self.world.outside, "early": self.world.early,
                 "seen": sum(1 for v in self.world.known.values() if v),
                 "divergences": len(self.divergences), "long": long[:20], "long_count": len(long),
                 "longest_ms": max((d[0] for d in self.divergences), default=0),
