@@ -142,6 +142,11 @@ static int open_file(const struct keeper *k, const struct job *j, const char *fi
 	return openat(k->cgroup_fd, path, flags | O_CLOEXEC);
 }
 
+static bool is_short(void)
+{
+	return errno == EMFILE || errno == ENFILE;
+}
+
 static bool is_populated(int events_fd)
 {
 	char text[256];
@@ -162,10 +167,29 @@ void cgroup_watch(struct keeper *k, struct job *j)
 {
 	j->set.fd = open_file(k, j, "cgroup.events", O_RDONLY);
 	j->set.fn = on_events;
+	if (j->set.fd < 0 && is_short()) {
+		reserve_lend(k);
+		j->set.fd = open_file(k, j, "cgroup.events", O_RDONLY);
+		k->watches_due = k->watches_due || (j->set.fd < 0 && is_short());
+		reserve_fill(k);
+		if (j->set.fd < 0 && k->watches_due)
+			return; /* not to be seen is not to be empty */
+	}
 	if (j->set.fd >= 0 && is_populated(j->set.fd))
 		watch_add(k, &j->set, EPOLLPRI);
 	else
 		job_set_is_empty(k, j);
+}
+
+void cgroup_watch_again(struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	k->watches_due = false;
+	while (!k->watches_due && (j = job_each(k, &it))) {
+		if (j->has_cgroup && j->exited && !j->empty && j->set.fd < 0)
+			cgroup_watch(k, j);
+	}
 }
 
 static bool is_member(pid_t pid, const char *hex)
@@ -182,34 +206,37 @@ static bool is_member(pid_t pid, const char *hex)
 }
 
 /* The number may be used again before the signal: pidfd first, then compare. */
-void cgroup_signal(struct keeper *k, const struct job *j, int signo)
+bool cgroup_signal(struct keeper *k, const struct job *j, int signo)
 {
 	char hex[17];
 	token_hex(hex, j->token);
 	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
+	bool few = fd < 0 && is_short(), any = false;
 	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
 	int pid;
-	while (f && fscanf(f, "%d", &pid) == 1) {
+	while (f && !(few && !any) && fscanf(f, "%d", &pid) == 1) {
 		int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (pidfd < 0)
-			continue;
-		if (is_member(pid, hex))
-			syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
-		close(pidfd);
+		errno = pidfd < 0 ? errno : 0;
+		if (pidfd >= 0 && is_member(pid, hex))
+			any = syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) == 0 || any;
+		else
+			few = few || is_short();
+		if (pidfd >= 0)
+			close(pidfd);
 	}
 	if (f)
 		fclose(f);
+	return any || !few;
 }
 
 /* Before Linux 5.14 there is no cgroup.kill: one by one, a fork may slip through. */
-void cgroup_kill(struct keeper *k, const struct job *j)
+bool cgroup_kill(struct keeper *k, const struct job *j)
 {
 	int fd = open_file(k, j, "cgroup.kill", O_WRONLY);
 	bool ok = fd >= 0 && write(fd, "1", 1) == 1;
 	if (fd >= 0)
 		close(fd);
-	if (!ok)
-		cgroup_signal(k, j, SIGKILL);
+	return ok || cgroup_signal(k, j, SIGKILL);
 }
 
 static void adopt(struct keeper *k, const char *name)

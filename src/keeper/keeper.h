@@ -74,6 +74,8 @@ struct server {
 	unsigned n_deaths, delay_ms, delay_max_ms;
 };
 
+#define KEEPER_RESERVE 6
+
 struct keeper {
 	const char *state_dir;
 	int state_fd, epoll_fd, signal_fd;
@@ -86,6 +88,8 @@ struct keeper {
 	struct job *dead; /* freed after the present batch of events */
 	struct held *held[HELD_BUCKETS];
 	bool sets_due;
+	bool watches_due; /* a set could not be watched for want of a descriptor */
+	int reserve[KEEPER_RESERVE]; /* open for nothing; 0 or -1: not at present */
 	size_t reaps_put_off; /* SIGCHLDs that a kept zombie hid orphans from */
 	size_t exited_left;   /* jobs whose leader ended and whose set is not empty */
 	unsigned shutdown_asked;
@@ -162,8 +166,10 @@ void cgroup_make_next(struct keeper *k);	  /* when there is nothing else to do *
 void cgroup_drop_next(struct keeper *k);
 void cgroup_remove(struct keeper *k, struct job *j);
 void cgroup_watch(struct keeper *k, struct job *j);
-void cgroup_signal(struct keeper *k, const struct job *j, int signo);
-void cgroup_kill(struct keeper *k, const struct job *j);
+void cgroup_watch_again(struct keeper *k); /* those for which there was no descriptor */
+/* false: nobody was signalled, for want of descriptors. */
+bool cgroup_signal(struct keeper *k, const struct job *j, int signo);
+bool cgroup_kill(struct keeper *k, const struct job *j);
 bool cgroup_has(const struct job *j, pid_t pid);
 
 /* children.c: what /proc says about processes below this one */
@@ -192,6 +198,10 @@ void strays_end(const struct keeper *k); /* returns when nothing of a former kee
 int notify_open(
     struct keeper *k, struct job *j, char name[64]); /* 0, or errno; name for NOTIFY_SOCKET */
 void notify_drain(struct keeper *k, struct job *j);
+
+/* reserve.c: descriptors for what must not fail for want of one */
+void reserve_fill(struct keeper *k);
+void reserve_lend(struct keeper *k);
 
 /* held.c */
 void held_put(struct keeper *k, const char *name, int take_fd);

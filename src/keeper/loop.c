@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WATCH_AGAIN_MS 50
+
 int64_t now_ns(void)
 {
 	struct timespec t;
@@ -83,7 +85,10 @@ void keeper_run(struct keeper *k)
 	open_signals(k);
 	server_start(k);
 	while (!k->ended) {
-		int n = epoll_wait(k->epoll_fd, ev, 64, server_timeout_ms(k));
+		int timeout = server_timeout_ms(k);
+		if (k->watches_due && (timeout < 0 || timeout > WATCH_AGAIN_MS))
+			timeout = WATCH_AGAIN_MS;
+		int n = epoll_wait(k->epoll_fd, ev, 64, timeout);
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
 			if (w->fd >= 0)
@@ -91,6 +96,8 @@ void keeper_run(struct keeper *k)
 		}
 		if (k->sets_due)
 			sets_check(k);
+		if (k->watches_due)
+			cgroup_watch_again(k);
 		free_dead(k);
 		server_flush(k);
 		server_timer(k);

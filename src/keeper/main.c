@@ -145,6 +145,7 @@ int main(int argc, char **argv)
 	strays_end(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	raise_nofile(&k);
+	reserve_fill(&k);
 	k.server.delay_max_ms = delay_max();
 	channel_init(&k.server.channel, -1);
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -72,6 +72,7 @@ void sets_check(struct keeper *k)
 	if (!wanted)
 		return;
 	struct pids all = {0};
+	reserve_lend(k); /* what can not be read looks like an empty set */
 	bool complete = children_of(getpid(), &all);
 	for (size_t i = 0; i < all.n; i++) {
 		if (!(j = job_of_orphan(k, all.v[i])))
@@ -80,6 +81,7 @@ void sets_check(struct keeper *k)
 		if (j->killing)
 			kill(all.v[i], SIGKILL);
 	}
+	reserve_fill(k);
 	pids_release(&all);
 	complete = complete && !child_signal_pending(k);
 	it = (struct job_iter){0};
@@ -164,20 +166,33 @@ enum set_answer set_has(const struct job *j, pid_t pid)
 	return is ? SET_YES : SET_NO;
 }
 
+static bool signal_cgroup(struct keeper *k, struct job *j, int signo)
+{
+	return signo == SIGKILL ? cgroup_kill(k, j) : cgroup_signal(k, j, signo);
+}
+
+/* The reserve is lent when it is needed; by descent it is needed at every step. */
+static void signal_all(struct keeper *k, struct job *j, int signo)
+{
+	if (j->has_cgroup && signal_cgroup(k, j, signo))
+		return;
+	reserve_lend(k);
+	if (j->has_cgroup)
+		signal_cgroup(k, j, signo);
+	else
+		signal_by_descent(k, j, signo);
+	reserve_fill(k);
+}
+
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope)
 {
 	if (scope == KEEPER_SCOPE_LEADER) {
 		signal_leader(j, signo);
 	} else if (scope == KEEPER_SCOPE_KILL) {
 		j->killing = true;
-		if (j->has_cgroup)
-			cgroup_kill(k, j);
-		else
-			signal_by_descent(k, j, SIGKILL);
+		signal_all(k, j, SIGKILL);
 		k->sets_due = true;
-	} else if (j->has_cgroup) {
-		cgroup_signal(k, j, signo);
 	} else {
-		signal_by_descent(k, j, signo);
+		signal_all(k, j, signo);
 	}
 }

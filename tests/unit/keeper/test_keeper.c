@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -299,6 +301,52 @@ static void a_signal_to_the_set_reaches_grandchildren(void **state)
 	close(p[0]);
 }
 
+/* From now on the keeper can open nothing that it has not open. */
+static void take_descriptors(const struct bed *b)
+{
+	char path[64];
+	rlim_t highest = 0;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)b->keeper);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		rlim_t fd = (rlim_t)strtoul(e->d_name, NULL, 10);
+		highest = fd > highest ? fd : highest;
+	}
+	closedir(d);
+	struct rlimit few;
+	assert_int_equal(prlimit(b->keeper, RLIMIT_NOFILE, NULL, &few), 0);
+	few.rlim_cur = highest + 1;
+	assert_int_equal(prlimit(b->keeper, RLIMIT_NOFILE, &few, NULL), 0);
+}
+
+/* Found by bad weather: a stop was lost, and a set that could not be read was called empty. */
+static void without_descriptors_a_set_is_signalled_and_never_called_empty(void **state)
+{
+	int p[2];
+	char buf[8];
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	uint64_t t = bed_sh(&bed,
+	    "(trap 'echo c; exit' TERM; echo a; while :; do sleep 0.05; done) & trap 'exit 7' TERM; echo b; wait",
+	    p[1], false);
+	uint64_t left = bed_sh(&bed, "(echo d; exec sleep 100) & exit 0", p[1], false);
+	close(p[1]);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(read(p[0], buf, 1), 1);
+	assert_true(bed_until_exited(&bed, left));
+	take_descriptors(&bed);
+	spawner_signal(bed.spawner, t, SIGTERM, KEEPER_SCOPE_SET);
+	assert_true(bed_until_empty(&bed, t));
+	assert_int_equal(bed_seen(&bed, t)->how.status, 7);
+	assert_int_equal(read(p[0], buf, 1), 1);
+	assert_int_equal(buf[0], 'c');
+	assert_false(bed_seen(&bed, left)->empty);
+	spawner_signal(bed.spawner, left, SIGKILL, KEEPER_SCOPE_KILL);
+	assert_true(bed_until_empty(&bed, left));
+	close(p[0]);
+}
+
 static bool is_ready(struct bed *b, void *arg)
 {
 	return strstr(bed_seen(b, *(uint64_t *)arg)->notified, "READY=1") != NULL;
@@ -470,6 +518,7 @@ int main(void)
 	    WITH(a_long_list_comes_in_batches),
 	    BOTH(a_set_is_empty_when_the_last_grandchild_is_gone),
 	    BOTH(a_signal_to_the_set_reaches_grandchildren),
+	    BOTH(without_descriptors_a_set_is_signalled_and_never_called_empty),
 	    WITH(a_notification_is_heard_though_its_sender_is_gone),
 	    BOTH(of_a_thousand_immediate_exits_none_is_lost_or_early),
 	    WITH(a_second_keeper_exits_4_and_names_the_first),
