@@ -100,25 +100,35 @@ bool process_stat(pid_t pid, struct process_stat *out)
 	return true;
 }
 
-static size_t read_environment(pid_t pid, char *text, size_t size)
+static bool is_executing(pid_t pid)
+{
+	struct process_stat st = {0};
+	return process_stat(pid, &st) && st.executing;
+}
+
+/* Inside execve(2) there is none for a moment: an empty one counts only if the process was
+ * not there before the reading and is not after it.  false: it is there all the time. */
+static bool read_environment(pid_t pid, char *text, size_t size, size_t *n)
 {
 	char path[64];
-	struct process_stat st;
 	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	size_t n = read_file(path, text, size);
-	/* Inside execve(2) there is none for a moment. */
-	for (int i = 0; i < 20 && n == 0 && process_stat(pid, &st) && st.executing; i++) {
+	for (int i = 0; i < 20; i++) {
+		bool executing = is_executing(pid);
+		*n = read_file(path, text, size);
+		if (*n || (!executing && !is_executing(pid)))
+			return true;
 		nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
-		n = read_file(path, text, size);
 	}
-	return n;
+	return false;
 }
 
 /* The keeper puts the token first, but a shell may have sorted its environment. */
 uint64_t process_number(pid_t pid, const char *key)
 {
 	static char text[256 * 1024];
-	size_t n = read_environment(pid, text, sizeof(text)), bytes = strlen(key);
+	size_t n, bytes = strlen(key);
+	if (!read_environment(pid, text, sizeof(text), &n))
+		return PROCESS_UNSURE;
 	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
 		if (strncmp(text + at, key, bytes) == 0 && text[at + bytes] == '=')
 			return strtoull(text + at + bytes + 1, NULL, 16);

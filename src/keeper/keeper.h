@@ -186,6 +186,7 @@ struct process_stat {
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
 bool pids_add(struct pids *p, pid_t pid);
+#define PROCESS_UNSURE UINT64_MAX /* it is inside execve(2) and can not be asked now */
 uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
 uint64_t process_token(pid_t pid);
 bool process_stat(pid_t pid, struct process_stat *out);

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WATCH_AGAIN_MS 50
+#define LOOK_AGAIN_MS 20 /* at what could not be seen */
 
 int64_t now_ns(void)
 {
@@ -86,8 +86,8 @@ void keeper_run(struct keeper *k)
 	server_start(k);
 	while (!k->ended) {
 		int timeout = server_timeout_ms(k);
-		if (k->watches_due && (timeout < 0 || timeout > WATCH_AGAIN_MS))
-			timeout = WATCH_AGAIN_MS;
+		if ((k->watches_due || k->sets_due) && (timeout < 0 || timeout > LOOK_AGAIN_MS))
+			timeout = LOOK_AGAIN_MS;
 		int n = epoll_wait(k->epoll_fd, ev, 64, timeout);
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;

@@ -44,13 +44,15 @@ static struct job *job_of_session(const struct keeper *k, pid_t session)
 }
 
 /* The job that a child of the keeper, which is no leader, belongs to; or NULL. */
-static struct job *job_of_orphan(const struct keeper *k, pid_t pid)
+static struct job *job_of_orphan(const struct keeper *k, pid_t pid, bool *unsure)
 {
 	if (pid == k->server.pid || job_find_pid(k, pid))
 		return NULL;
 	pid_t session = getsid(pid);
 	struct job *j = session > 0 && session != getsid(0) ? job_of_session(k, session) : NULL;
-	return j ? j : job_find(k, process_token(pid));
+	uint64_t token = j ? 0 : process_token(pid);
+	*unsure = *unsure || token == PROCESS_UNSURE;
+	return j ? j : job_find(k, token);
 }
 
 static bool child_signal_pending(const struct keeper *k)
@@ -66,7 +68,7 @@ void sets_check(struct keeper *k)
 	k->sets_due = false;
 	struct job_iter it = {0};
 	struct job *j;
-	bool wanted = false;
+	bool wanted = false, unsure = false;
 	while (!wanted && k->exited_left && (j = job_each(k, &it)))
 		wanted = j->exited && !j->empty && !j->has_cgroup;
 	if (!wanted)
@@ -75,7 +77,7 @@ void sets_check(struct keeper *k)
 	reserve_lend(k); /* what can not be read looks like an empty set */
 	bool complete = children_of(getpid(), &all);
 	for (size_t i = 0; i < all.n; i++) {
-		if (!(j = job_of_orphan(k, all.v[i])))
+		if (!(j = job_of_orphan(k, all.v[i], &unsure)))
 			continue;
 		j->seen = true;
 		if (j->killing)
@@ -83,7 +85,8 @@ void sets_check(struct keeper *k)
 	}
 	reserve_fill(k);
 	pids_release(&all);
-	complete = complete && !child_signal_pending(k);
+	complete = complete && !unsure && !child_signal_pending(k);
+	k->sets_due = unsure; /* nobody tells when it can be asked */
 	it = (struct job_iter){0};
 	while ((j = job_each(k, &it))) {
 		if (complete && j->exited && !j->has_cgroup && !j->seen)
@@ -128,9 +131,10 @@ static void signal_below(pid_t member, int signo)
 static void signal_by_descent(struct keeper *k, struct job *j, int signo)
 {
 	struct pids all = {0};
+	bool unsure = false; /* one that executes for that long is not waited for */
 	children_of(getpid(), &all);
 	for (size_t i = 0; i < all.n; i++) {
-		if (job_of_orphan(k, all.v[i]) != j)
+		if (job_of_orphan(k, all.v[i], &unsure) != j)
 			continue;
 		signal_below(all.v[i], signo);
 		kill(all.v[i], signo); /* the keeper's child: its number can not be used again */
