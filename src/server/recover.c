@@ -175,8 +175,6 @@ enum err recover_begin(struct daemon *d, struct error *e)
 	d->recovering = true;
 	if (records_load(d->records, e))
 		return e->code;
-	engine_set_counters(d->engine, records_counter(d->records, COUNTER_TOKEN),
-	    records_counter(d->records, COUNTER_OP), records_counter(d->records, COUNTER_RUN));
 	engine_restore_begin(d->engine);
 	if (gates_load_flags(d, e) || registration_load(d, e) ||
 	    store_load_wanted(d->store, take_wanted, d, e))
@@ -192,6 +190,22 @@ static struct survivor *survivor_of(struct recovery *r, uint64_t token)
 
 	snprintf(key, sizeof(key), "%llx", (unsigned long long)token);
 	return map_get(&r->by_token, key);
+}
+
+/* What the keeper knows was given away, also where no commit says so. */
+static void saw(struct daemon *d, const struct survivor *s)
+{
+	records_saw(d->records, COUNTER_TOKEN, s->token & ~AUX_TOKEN_BIT);
+	if (!s->label.unit || s->label.aux)
+		return;
+	records_saw(d->records, COUNTER_RUN, s->label.run);
+	records_saw(d->records, COUNTER_JOB, (uint64_t)s->label.row);
+}
+
+static void set_counters(struct daemon *d)
+{
+	engine_set_counters(d->engine, records_counter(d->records, COUNTER_TOKEN),
+	    records_counter(d->records, COUNTER_OP), records_counter(d->records, COUNTER_RUN));
 }
 
 void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd)
@@ -212,6 +226,7 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
 	label_read(&s->label, job->label, job->label_bytes);
+	saw(d, s);
 	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
 	*vec_push(&d->recovery->survivors) = s;
 	map_put(&d->recovery->by_token, s->key, s);
@@ -679,6 +694,7 @@ void recover_on_listed_all(void *ctx)
 	if (!r)
 		return;
 	r->listed = true;
+	set_counters(d);
 	decide_boot(d);
 	if (store_load_runs(d->store, take_run, d, &e) ||
 	    (!d->is_boot && store_load_jobs(d->store, take_job, r, &e)))

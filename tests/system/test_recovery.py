@@ -1,6 +1,7 @@
 """Nothing is lost when the server is killed (SPEC 0, 5)."""
 import os
 import signal
+import time
 
 from hp import EXAMPLES, command_of, healthy, is_alive, wait_until
 
@@ -198,3 +199,25 @@ def test_survivors_of_keeper_and_server_are_ended_by_the_next_start(fresh):
     hp.start()
     hp.wait_state("s", "running")
     assert not is_alive(pid) and hp.pid("s") != pid
+
+
+def test_a_token_is_given_to_one_attempt_only_whenever_the_server_is_killed(hp):
+    """What the keeper knows counts, also where nothing of it was committed: tokens, runs and rows."""
+    hp.shutdown()
+    hp.env["HERO_PROC_RESTART_MAX_MS"] = "20"
+    hp.start()
+    said = hp.root / "tokens"
+    said.touch()
+    for n in range(40):
+        size = said.stat().st_size
+        server = hp.info()["pid"]
+        call = hp.later("run.submit", name=f"r{n}", wait=False, actions=[
+            {"name": "a", "script": f"echo $HERO_PROC_TOKEN >> {said}; sleep 0.2"}])
+        end = time.monotonic() + 5
+        while said.stat().st_size == size:  # no pause: the commit is a few milliseconds away
+            assert time.monotonic() < end
+        os.kill(server, signal.SIGKILL)
+        call.join()
+        wait_until(lambda: healthy(hp.socket))
+    tokens = said.read_text().split()
+    assert len(tokens) == len(set(tokens)), sorted(t for t in set(tokens) if tokens.count(t) > 1)
