@@ -15,7 +15,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("HERO_PROC_BUILD", SOURCE / "build")).resolve()
-PAYLOAD, FLOOR, RPC_LOAD = (str(BUILD / "bench" / name) for name in ("payload", "floor", "rpc_load"))
+PAYLOAD, FLOOR, FLOOD, RPC_LOAD = (str(BUILD / "bench" / name) for name in ("payload", "floor", "flood", "rpc_load"))
 RECORD = struct.Struct("<IIqqq")  # struct record of payload.c
 BEGUN, TOLD_TO_STOP = 1, 2
 STALLED = 20  # seconds without a new record: it will not come

@@ -1,16 +1,21 @@
 /*
  * payload.c - the service that is measured: the least that can tell the time.
  *
- *	payload TRACE ID [FD]
+ *	payload TRACE ID [FD|notify]
  *
  * Appends one record to TRACE when it has begun (main() and the moment before its
- * newline on FD), and one when it is told to stop; then it ends.  The clock is
- * CLOCK_MONOTONIC in nanoseconds.  Nothing that is measured comes from a supervisor.
+ * newline on FD, or READY=1 on $NOTIFY_SOCKET), and one when it is told to stop; then it ends.  The
+ *clock is CLOCK_MONOTONIC in nanoseconds.  Nothing that is measured comes from a supervisor.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +46,33 @@ static void append(const char *path, struct record r)
 	close(fd);
 }
 
+static bool notify(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (!path || fd < 0)
+		return false;
+	strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = 0;
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	bool sent = sendto(fd, "READY=1", 7, 0, (struct sockaddr *)&to, size) == 7;
+	close(fd);
+	return sent;
+}
+
+static bool tell_ready(const char *how)
+{
+	if (strcmp(how, "notify") == 0)
+		return notify();
+	int fd = (int)strtol(how, NULL, 10);
+	bool sent = write(fd, "\n", 1) == 1;
+	close(fd);
+	return sent;
+}
+
 int main(int argc, char **argv)
 {
 	struct record r = {.kind = BEGUN, .main_ns = now()};
@@ -56,12 +88,8 @@ int main(int argc, char **argv)
 	sigaddset(&stop, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 	r.ready_ns = now();
-	if (argc > 3) {
-		int fd = (int)strtol(argv[3], NULL, 10);
-		if (write(fd, "\n", 1) != 1)
-			return 4;
-		close(fd);
-	}
+	if (argc > 3 && !tell_ready(argv[3]))
+		return 4;
 	append(argv[1], r);
 	sigwait(&stop, &signo);
 	r.kind = TOLD_TO_STOP;

@@ -103,6 +103,11 @@ class Floor(Peer):
     def start(self):
         self.process.send_signal(signal.SIGUSR1)
 
+    def run_beside(self, commands):
+        """Programs that it does not know: the same load on the machine, for comparison."""
+        for argv in commands:
+            subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # ended by clean_up()
+
     stop = Peer.ask_to_end
 
 
@@ -170,6 +175,12 @@ class HeroProc(Peer):
         if "error" in answer:
             raise Failed(f"{method}: {json.dumps(answer['error'])[:300]}")
         return answer["result"]
+
+    def run_beside(self, commands):
+        """Services that are not measured."""
+        for i, argv in enumerate(commands):
+            self.rpc("service.define", service={"name": f"beside{i}", "actions": [{"name": f"beside{i}", "exec": argv}]})
+        self.rpc("service.start", name=[f"beside{i}" for i in range(len(commands))])
 
     def start(self):
         self.command(self.dir / "bin/hero_proc", "-q", "--socket", self.socket, "service", "start",
@@ -247,6 +258,44 @@ class S6(Peer):
     stop = ask_to_end
 
 
+class S6rc(S6):
+    name = "s6-rc"
+    config = ("longruns with `notification-fd` 3 and `dependencies.d`, run scripts in execlineb; database compiled, "
+              "`s6-svscan` and `s6-rc-init` before the clock; `s6-rc -u change`, `-d change`")
+    programs = ("s6-svscan", "s6-rc", "s6-rc-compile", "s6-rc-init", "execlineb")
+    idles_first = orders = orders_stop = True
+
+    @classmethod
+    def version(cls):
+        return os.environ.get("BENCH_S6RC_VERSION", "see the package")
+
+    def prepare(self):
+        self.scan, self.live = self.dir / "scan", self.dir / "live"
+        self.scan.mkdir()
+        for i, needs in enumerate(self.graph.needs):
+            own = f"src/{self.graph.name(i)}"
+            self.write(f"{own}/type", "longrun\n")
+            self.write(f"{own}/notification-fd", "3\n")
+            self.write(f"{own}/run", f"#!{shutil.which('execlineb')} -P\n{' '.join(self.payload(i))}\n", 0o755)
+            for k in needs:
+                self.write(f"{own}/dependencies.d/{self.graph.name(k)}", "")
+            self.write(f"src/all/contents.d/{self.graph.name(i)}", "")
+        self.write("src/all/type", "bundle\n")
+        self.once("s6-rc-compile", self.dir / "db", self.dir / "src")
+        self.daemon("s6-svscan", "-c", 4096, self.scan)
+        self.wait_for((self.scan / ".s6-svscan/control").exists)
+        self.once("s6-rc-init", "-c", self.dir / "db", "-l", self.live, self.scan)
+
+    def once(self, *argv):
+        subprocess.run(list(map(str, argv)), check=True, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+
+    def start(self):
+        self.command("s6-rc", "-l", self.live, "-u", "change", "all")
+
+    def stop(self):
+        self.command("s6-rc", "-l", self.live, "-d", "change", "all")
+
+
 class Runit(Peer):
     name = "runit"
     config = "`runsvdir`, run scripts in sh; no readiness, no dependencies; the boot of the daemon is inside the clock"
@@ -296,4 +345,102 @@ class Supervisord(Peer):
     stop = Peer.ask_to_end
 
 
-PEERS = [Floor, HeroProc, Dinit, S6, Runit, Supervisord]
+class Nitro(Peer):
+    name = "nitro"
+    config = ("`notification-fd` 3, run scripts in sh; no dependencies: `setup` of a dependent says `nitroctl wait-up` "
+              "of what it needs; boot inside the clock; stops without an order")
+    programs = ("nitro", "nitroctl")
+    idles_first = orders_stop = False
+    longest_chain = 500  # it holds 500 services in a chain, no more
+
+    @classmethod
+    def version(cls):
+        return os.environ.get("BENCH_NITRO_VERSION", "see its source")
+
+    def prepare(self):
+        self.env = {"NITRO_SOCK": str(self.dir / "nitro.sock")}
+        for i, needs in enumerate(self.graph.needs):
+            own = f"n/{self.graph.name(i)}"
+            self.write(f"{own}/run", f"#!/bin/sh\nexec {' '.join(self.payload(i))}\n", 0o755)
+            self.write(f"{own}/notification-fd", "3\n")
+            if needs:
+                waits = "".join(f"nitroctl -t 600 wait-up {self.graph.name(k)} || exit 1\n" for k in needs)
+                self.write(f"{own}/setup", f"#!/bin/sh\nexport NITRO_SOCK={self.env['NITRO_SOCK']}\n{waits}", 0o755)
+
+    def start(self):
+        self.daemon("nitro", self.dir / "n", env=self.env)
+
+    stop = Peer.ask_to_end
+
+
+class Systemd(Peer):
+    name = "systemd"
+    config = ("`systemd --user` in a cgroup and a mount namespace of its own; `Type=notify`, `Requires` and `After`, "
+              "`RestartSec=0`, no limit of starts, output to /dev/null; idle before the clock; `systemctl --user start`")
+    programs = ("systemctl", "unshare")
+    binary = "/lib/systemd/systemd"
+
+    @classmethod
+    def is_there(cls):
+        return super().is_there() and os.path.exists(cls.binary) and os.geteuid() == 0
+
+    @classmethod
+    def version(cls):
+        return version_of(cls.binary, "--version")
+
+    def prepare(self):
+        units, run = self.dir / "config/systemd/user", self.dir / "run"
+        run.mkdir(mode=0o700)
+        self.env = {"XDG_RUNTIME_DIR": str(run), "XDG_CONFIG_HOME": str(self.dir / "config"), "HOME": str(self.dir),
+                    "XDG_DATA_HOME": str(self.dir / "data"), "SYSTEMD_LOG_LEVEL": "err", "SYSTEMD_LOG_TARGET": "console"}
+        for i, needs in enumerate(self.graph.needs):
+            needed = " ".join(f"{self.graph.name(k)}.service" for k in needs)
+            self.write(units / f"{self.graph.name(i)}.service",
+                       "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n"
+                       + (f"Requires={needed}\nAfter={needed}\n" if needs else "")
+                       + f"[Service]\nType=notify\nExecStart={' '.join(self.payload(i, 'notify'))}\nRestart=always\n"
+                       "RestartSec=0\nStandardOutput=null\nStandardError=null\n")
+        everything = "".join(f"Wants={n}.service\nAfter={n}.service\n" for n in map(self.graph.name, range(self.graph.n)))
+        self.write(units / "all.target", "[Unit]\nDefaultDependencies=no\n" + everything)
+        self.write(units / "idle.target", "[Unit]\nDefaultDependencies=no\n")
+        self.cgroups = [Path(root) / f"hp-bench-{os.getpid()}" for root in cgroup_roots()]
+        for folder in self.cgroups:
+            folder.mkdir(exist_ok=True)
+        # It insists on /run/systemd/system, so it gets a /run of its own.
+        self.daemon("unshare", "--mount", "sh", "-c", "mount -t tmpfs none /run && mkdir -p /run/systemd/system && "
+                    f"exec {self.binary} --user --unit=idle.target", env=self.env, preexec_fn=self.enter)
+        self.wait_for(lambda: self.ctl("is-active", "idle.target").wait() == 0)
+
+    def enter(self):
+        for folder in self.cgroups:
+            (folder / "cgroup.procs").write_text("0")
+
+    def ctl(self, *words):
+        return self.command("systemctl", "--user", *words, env=self.env)
+
+    def start(self):
+        self.ctl("start", "all.target" if len(self.graph.last()) > 1 else self.graph.last()[0] + ".service")
+
+    def stop(self):
+        self.ctl("stop", "s*.service")
+
+    def ask_to_end(self):
+        self.process.send_signal(signal.SIGRTMIN + 24)
+
+    def end(self):
+        super().end()
+        for folder in getattr(self, "cgroups", []):
+            for below, _, _ in os.walk(folder, topdown=False):
+                try:
+                    os.rmdir(below)
+                except OSError:
+                    pass  # its processes are ended by the session; the next run takes the folder as it is
+
+
+def cgroup_roots():
+    """Where systemd looks for its own hierarchy: cgroup v2, or the named one of v1."""
+    rows = [line.split() for line in open("/proc/self/mounts")]
+    return [r[1] for r in rows if r[2] == "cgroup2" or (r[2] == "cgroup" and "name=systemd" in r[3])]
+
+
+PEERS = [Floor, HeroProc, Dinit, S6rc, S6, Nitro, Runit, Systemd, Supervisord]

@@ -6,10 +6,11 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import time
 
-from harness import (BEGUN, RPC_LOAD, TOLD_TO_STOP, Failed, Graph, Session, pss_kib, quantile, work_of)
+from harness import (BEGUN, FLOOD, RPC_LOAD, TOLD_TO_STOP, Failed, Graph, Session, pss_kib, quantile, work_of)
 
 
 def hops(graph, rows):
@@ -125,15 +126,60 @@ def rpc(peer, n=100):
         return {"requests/s": said["per_second"], "p50": said["p50_us"], "p99": said["p99_us"]}
 
 
-def interference(peer, n, noisy):
+FLOODS, FLOOD_LINES = 10, 20000  # of 100 bytes, a second each: 20 MB/s together
+
+
+def interference(peer, n, asked, flooded):
+    """Hops of a chain while 64 clients ask without a pause, and while ten services write logs."""
     with Session(peer, Graph.chain(n)) as s:
-        other = load(s.peer, 600, "service.status", '{"name":"s00000"}') if noisy else None
+        if flooded:
+            s.peer.run_beside([[FLOOD, str(FLOOD_LINES)]] * FLOODS)
+            time.sleep(1)
+        other = load(s.peer, 600, "service.status", '{"name":"s00000"}') if asked else None
         try:
             return started(s)
         finally:
             if other:
                 other.kill()
                 other.communicate()
+
+
+class Listener:
+    """A Unix socket that takes every connection and says nothing, in a process of its own."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(4096)
+        self.pid = os.fork()
+        if self.pid == 0:
+            while True:
+                self.socket.accept()[0].close()
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.socket.close()
+
+
+def probed(peer, n, interval_s, seconds):
+    """What liveness probes cost: n services asked every interval_s over a Unix socket."""
+    with Session(peer, Graph.wide(n), register=False) as s:
+        listener = Listener(s.dir / "probed")
+        try:
+            more = f'probes.liveness = {{ unix = "{s.dir}/probed", interval = "{interval_s}s" }}\n'
+            s.peer.rpc("service.register", manifests=[m | {"text": m["text"] + more} for m in s.peer.manifests()])
+            s.start()
+            time.sleep(15)
+            who = s.peer.supervisors().values()
+            before = work_of(who)
+            time.sleep(seconds)
+            after = work_of(who)
+            probes = n * seconds / interval_s
+            return {"CPU per probe": (after[0] - before[0]) / probes, "switches per probe": (after[1] - before[1]) / probes,
+                    "CPU of a core %": (after[0] - before[0]) / seconds / 1e4}
+        finally:
+            listener.end()
 
 
 class Scenario:
@@ -162,8 +208,10 @@ def scenarios(idle_s):
         Scenario("T5 layers", "10 layers of 20, each needs the whole layer before", start, Graph.layers(10, 20),
                  only=chain_fits(10)),
         Scenario("T7 crash", "SIGKILL to new main(), 50 services, no delay configured", crash, 50),
-        Scenario("T8 stop 31", "ordered stop of a chain of 31", stop, Graph.chain(31), only=chain_fits(31)),
-        Scenario("T8 stop 500", "ordered stop of a chain of 500", stop, Graph.chain(500), only=chain_fits(500)),
+        Scenario("T8 stop 31", "ordered stop of a chain of 31", stop, Graph.chain(31),
+                 only=lambda peer: peer.orders_stop and chain_fits(31)(peer)),
+        Scenario("T8 stop 500", "ordered stop of a chain of 500", stop, Graph.chain(500),
+                 only=lambda peer: peer.orders_stop and chain_fits(500)(peer)),
     ]
     found += [Scenario(f"T9 memory {n}", f"PSS with {n} idle services", memory, n,
                        only=lambda peer, n=n: n <= (1000 if not is_ours(peer) else n) and n <= peer.most)
@@ -177,7 +225,11 @@ def scenarios(idle_s):
         Scenario("T13 register 1000", "1,000 manifests registered, then planned", register, 1000, only=is_ours),
         Scenario("T14 plan", "plan of 10,000 services and 100,000 edges", plan, 10000, 100000, only=is_ours),
         Scenario("T15 rpc", "service.status over 64 connections", rpc, only=is_ours),
-        Scenario("T15 quiet", "chain of 100, quiet", interference, 100, False, only=is_ours),
-        Scenario("T15 loaded", "chain of 100, while 64 connections ask", interference, 100, True, only=is_ours),
+        Scenario("T10 probes", "1,000 services, a liveness probe each every 10 s", probed, 1000, 10, 30, only=is_ours),
     ]
+    for key, asked, flooded, title in (("quiet", False, False, "quiet"), ("asked", True, False, "while 64 connections ask"),
+                                       ("flooded", False, True, "while ten services write 20,000 lines a second each"),
+                                       ("loaded", True, True, "while 64 connections ask and ten services write")):
+        found.append(Scenario(f"T15 {key}", f"chain of 100, {title}", interference, 100, asked, flooded,
+                              only=lambda peer, asked=asked: is_ours(peer) or (peer.name == "floor" and not asked)))
     return found
