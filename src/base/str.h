@@ -39,6 +39,7 @@ char *text_dup_n(const char *s, size_t n);
 char *text_fmt(const char *fmt, ...) attr_fmt(1, 2);
 void text_set(char **slot, const char *s);       /* frees the old, keeps a copy */
 bool text_eq(const char *a, const char *b);      /* NULL equals NULL only */
+const char *text_last_part(const char *path);    /* behind the last slash; NULL gives NULL */
 
 /* Append room for one more T to a {v, n, cap} vector; evaluates to a pointer to it
  * (zeroed).  It begins with what the smallest block of malloc (24 bytes) holds, or one: most

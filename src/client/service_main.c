@@ -20,7 +20,7 @@ static void self_init(struct self *s, const char *manifest)
 
 	path[n > 0 ? n : 0] = '\0';
 	s->exec = text_dup(path);
-	s->name = strrchr(s->exec, '/') ? strrchr(s->exec, '/') + 1 : s->exec;
+	s->name = text_last_part(s->exec);
 	s->manifest = manifest;
 }
 

@@ -250,7 +250,7 @@ void action_sockets_read(struct reader *r, void *obj, const struct node *n)
 			s->name = NULL;
 		}
 		if (!s->name && s->path)
-			text_set(&s->name, strrchr(s->path, '/') ? strrchr(s->path, '/') + 1 : s->path);
+			text_set(&s->name, text_last_part(s->path));
 		if (!s->name || !*s->name || strstr(s->name, "..") || (s->path && *s->path != '/')) {
 			reader_error(r, c, "write {name = \"rpc.sock\"}", "a socket needs a `name`; a `path` is absolute");
 			if (!s->name)

@@ -232,13 +232,8 @@ static void check_names(struct reader *r, const struct node *n, const struct dep
 			    "`%s` is not a name", names[i]);
 	if (!dep_key(d) && !d->any.n && d->gate.kind == GATE_NONE)
 		reader_error(r, n, "name its `bin`, `crate` or `repo`", "a dependency names no target");
-	if (d->repo) {
-		const char *key = strrchr(d->repo, '/');
-
-		key = key ? key + 1 : d->repo;
-		if (!name_is_valid(key))
-			reader_error(r, n, "write owner/name", "`%s` is not a repository", d->repo);
-	}
+	if (d->repo && !name_is_valid(text_last_part(d->repo)))
+		reader_error(r, n, "write owner/name", "`%s` is not a repository", d->repo);
 }
 
 static void set_source(struct reader *r, const struct node *n, struct dep *d)

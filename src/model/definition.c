@@ -94,11 +94,8 @@ const char *dep_key(const struct dep *d)
 		return d->bin;
 	if (d->crate)
 		return d->crate;
-	if (d->repo) {
-		const char *slash = strrchr(d->repo, '/');
-
-		return slash ? slash + 1 : d->repo;
-	}
+	if (d->repo)
+		return text_last_part(d->repo);
 	return d->action ? d->action : d->service ? d->service : d->name;
 }
 

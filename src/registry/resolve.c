@@ -99,9 +99,7 @@ static const struct socket_def *target_socket(const struct target *t, const char
 
 static const char *repo_tail(const struct dep *d)
 {
-	const char *slash = d->repo ? strrchr(d->repo, '/') : NULL;
-
-	return slash ? slash + 1 : d->repo ? d->repo : dep_key(d);
+	return d->repo ? text_last_part(d->repo) : dep_key(d);
 }
 
 static char *gate_path(
