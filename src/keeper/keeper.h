@@ -62,13 +62,33 @@ struct held {
 	char name[];
 };
 
+/* keeper_protocol.h, "Upgrades".  The states after UPGRADE_ASKED are told to the server. */
+enum upgrade_state {
+	UPGRADE_NONE,
+	UPGRADE_ASKED, /* the server that asked for it has not ended yet */
+	UPGRADE_NEXT,  /* the next one is on trial */
+	UPGRADE_DONE,
+	UPGRADE_BACK, /* it failed, `why`; the former one is there again */
+};
+struct upgrade {
+	enum upgrade_state state;
+	uint64_t operation;
+	char
+	    *other; /* what is not executed now: the next one, on trial the former one; else NULL */
+	int other_fd, trial_ms;
+	int64_t until; /* ns, CLOCK_MONOTONIC: then the running server is killed; 0: no bound */
+	char why[96];
+};
+
 struct server {
 	char **argv; /* with room for --safe at the end */
 	size_t argc;
 	struct watch exit, channel_watch;
 	struct channel channel;
 	pid_t pid;
-	bool safe, shutdown_said, running;
+	int program_fd; /* the file that is executed, whatever becomes of its name; -1: argv[0] */
+	bool safe, shutdown_said, running, served;
+	struct upgrade upgrade;
 	int64_t started_at, next_start_at; /* ns, CLOCK_MONOTONIC; next: 0 = none is due */
 	int64_t deaths[5];
 	unsigned n_deaths, delay_ms, delay_max_ms;
@@ -88,10 +108,10 @@ struct keeper {
 	struct job *dead; /* freed after the present batch of events */
 	struct held *held[HELD_BUCKETS];
 	bool sets_due;
-	bool watches_due; /* a set could not be watched for want of a descriptor */
+	bool watches_due;	     /* a set could not be watched for want of a descriptor */
 	int reserve[KEEPER_RESERVE]; /* open for nothing; 0 or -1: not at present */
-	size_t reaps_put_off; /* SIGCHLDs that a kept zombie hid orphans from */
-	size_t exited_left;   /* jobs whose leader ended and whose set is not empty */
+	size_t reaps_put_off;	     /* SIGCHLDs that a kept zombie hid orphans from */
+	size_t exited_left;	     /* jobs whose leader ended and whose set is not empty */
 	unsigned shutdown_asked;
 	bool notify_due; /* some job's is */
 	bool channel_wants_out;
@@ -121,6 +141,16 @@ void server_ask_shutdown(struct keeper *k);
 int server_timeout_ms(const struct keeper *k); /* for epoll_wait; -1: nothing is due */
 void server_timer(struct keeper *k);
 void server_flush(struct keeper *k);
+
+/* upgrade.c */
+void program_hold(struct server *s);
+void program_let_go(struct server *s);
+void program_execute(const struct server *s); /* in the child; returns when it can not be */
+void upgrade_ask(struct keeper *k, const char *path, uint64_t operation, int trial_ms);
+void upgrade_serves(struct keeper *k);
+bool upgrade_server_ended(struct keeper *k, const siginfo_t *how); /* true: another was started */
+void upgrade_timer(struct keeper *k);
+void upgrade_tell(const struct upgrade *u); /* in the child: KEEPER_UPGRADE_ENV */
 
 /* requests.c */
 void requests_read(struct keeper *k);

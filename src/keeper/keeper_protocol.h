@@ -27,6 +27,16 @@
  * (KEEPER_NOFILE_ENV tells it the limits of the start).  Before a keeper starts anything it
  * ends, by TERM and after 10 s by KILL, whatever carries its state folder's KEEPER_ID_ENV.
  *
+ * Upgrades.  UPGRADE names the next server and the operation that this is; the server that said
+ * it then ends (after 10 s it is killed).  The next one is started at once and is on trial until
+ * it says SERVING, within the time that UPGRADE gave.  If it ends before, or is late and killed,
+ * the former one is started at once.  Neither counts as a death.  A server finds in
+ * KEEPER_UPGRADE_ENV what became of the last one: `next OPERATION`, `done OPERATION` or
+ * `back OPERATION WHY`; it acts on the jobs and hears clients only after SERVING.  The keeper
+ * holds the file of the server, so that a death starts the same program again though its path
+ * names another one by now; only a server that never said SERVING is looked up anew.  A keeper
+ * that is started begins with the path of its command line.
+ *
  * Channel: SOCK_SEQPACKET socketpair, both ends non-blocking, both with a queue of
  * their own.  A message is struct keeper_msg, then text_bytes of text (no NUL),
  * with descriptors by SCM_RIGHTS.  The text of a SPAWN is its spec and at most
@@ -62,11 +72,16 @@
 
 #include <stdint.h>
 
-#define KEEPER_VERSION 2
+/* Grows when a message or a meaning changes; kinds that are added stand at the end of their list. */
+#define KEEPER_VERSION 3
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
 #define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
 #define KEEPER_NOFILE_ENV "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
+#define KEEPER_UPGRADE_ENV "HERO_PROC_UPGRADE" /* in the server: see "Upgrades" */
+#define KEEPER_UPGRADE_NEXT "next"
+#define KEEPER_UPGRADE_DONE "done"
+#define KEEPER_UPGRADE_BACK "back"
 #define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
 
 #define KEEPER_DELAY_MAX_ENV "HERO_PROC_RESTART_MAX_MS" /* other than KEEPER_DELAY_MAX_MS */
@@ -110,7 +125,10 @@ enum keeper_exit {
 	X(KEEPER_LIST_MORE,      "list_more",      "")                                             \
 	X(KEEPER_LIST_END,       "list_end",       "")                                             \
 	X(KEEPER_SHUTDOWN_ASKED, "shutdown_asked", "value=how many times")                         \
-	X(KEEPER_PONG,           "pong",           "value token")
+	X(KEEPER_PONG,           "pong",           "value token")                                  \
+	/* requests, added later */                                                                \
+	X(KEEPER_UPGRADE,        "upgrade",        "token=operation value=ms of the trial text=path of the next server") \
+	X(KEEPER_SERVING,        "serving",        "the server has recovered and opens its API")
 
 /* Where a spawn failed; the text reads "<step>: <errno>" or "<step> <path>: <errno>". */
 #define KEEPER_STEP_LIST(X)                                                                        \

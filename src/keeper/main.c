@@ -147,6 +147,7 @@ int main(int argc, char **argv)
 	raise_nofile(&k);
 	reserve_fill(&k);
 	k.server.delay_max_ms = delay_max();
+	k.server.program_fd = k.server.upgrade.other_fd = -1;
 	channel_init(&k.server.channel, -1);
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	journal_open(&k);

@@ -150,6 +150,17 @@ static void do_shutdown(struct keeper *k, struct channel_in *in)
 	k->server.shutdown_said = true;
 }
 
+static void do_upgrade(struct keeper *k, struct channel_in *in)
+{
+	upgrade_ask(k, in->text, in->msg.token, in->msg.value);
+}
+
+static void do_serving(struct keeper *k, struct channel_in *in)
+{
+	(void)in;
+	upgrade_serves(k);
+}
+
 static void do_ping(struct keeper *k, struct channel_in *in)
 {
 	struct keeper_msg m = {.kind = KEEPER_PONG, .value = in->msg.value, .token = in->msg.token};
@@ -173,6 +184,8 @@ static void (*const requests[KEEPER_KIND_COUNT])(struct keeper *, struct channel
     [KEEPER_LIST_NEXT] = do_list_next,
     [KEEPER_SHUTDOWN] = do_shutdown,
     [KEEPER_PING] = do_ping,
+    [KEEPER_UPGRADE] = do_upgrade,
+    [KEEPER_SERVING] = do_serving,
 };
 
 /* Everything that is there: what a dead server still asked for counts. */

@@ -41,7 +41,8 @@ static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
 	    (unsigned long long)k->nofile.rlim_max);
 	setenv(KEEPER_NOFILE_ENV, nofile, 1);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(k->server.argv[0], k->server.argv);
+	upgrade_tell(&k->server.upgrade);
+	program_execute(&k->server);
 	say("can not execute %s: %s", k->server.argv[0], strerror(errno));
 	_exit(NOT_EXECUTABLE);
 }
@@ -72,6 +73,8 @@ static void count_death(struct keeper *k)
 {
 	struct server *s = &k->server;
 	int64_t now = now_ns();
+	if (!s->served && s->upgrade.state != UPGRADE_BACK)
+		program_let_go(s); /* its file may have been mended since */
 	s->deaths[s->n_deaths++ % 5] = now;
 	if (now - s->started_at > CALM_AFTER)
 		s->delay_ms = 0;
@@ -105,6 +108,8 @@ static void on_server_exit(struct keeper *k, struct watch *w, uint32_t events)
 	s->running = false;
 	s->pid = 0;
 	bool exited = si.si_code == CLD_EXITED;
+	if (!(exited && s->shutdown_said) && upgrade_server_ended(k, &si))
+		return;
 	if (exited && s->shutdown_said)
 		end(k, si.si_status);
 	else if (k->jobs.n == 0 && ((exited && is_agreed(si.si_status)) || k->shutdown_asked))
@@ -135,7 +140,9 @@ void server_start(struct keeper *k)
 	int pair[2];
 	s->next_start_at = 0;
 	s->started_at = now_ns();
+	s->served = false;
 	s->argv[s->argc] = s->safe ? safe_word : NULL;
+	program_hold(s);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		count_death(k);
 		return;
@@ -191,6 +198,9 @@ void server_flush(struct keeper *k)
 int server_timeout_ms(const struct keeper *k)
 {
 	int64_t at = k->ending_until ? k->ending_until : k->server.next_start_at;
+	int64_t trial = k->server.upgrade.until;
+	if (trial && !k->ending_until && (!at || trial < at))
+		at = trial;
 	if (!at)
 		return -1;
 	int64_t left = (at - now_ns() + MS - 1) / MS;
@@ -214,4 +224,6 @@ void server_timer(struct keeper *k)
 		k->ended = now_ns() >= k->ending_until || !anything_lives(k);
 	else if (k->server.next_start_at && now_ns() >= k->server.next_start_at)
 		server_start(k);
+	if (!k->ending_until)
+		upgrade_timer(k);
 }

@@ -268,6 +268,7 @@ void daemon_ready(struct daemon *d)
 		d->exit_status = KEEPER_EXIT_FAILED;
 		event_base_loopbreak(d->base);
 	} else {
+		spawner_serving(d->spawner);
 		report(REPORT_INFO, "ready on %s", d->paths.socket);
 	}
 	if (d->shutdown_op)

@@ -83,6 +83,8 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 	case KEEPER_LIST_NEXT:
 	case KEEPER_SHUTDOWN:
 	case KEEPER_PING:
+	case KEEPER_UPGRADE:
+	case KEEPER_SERVING:
 	case KEEPER_KIND_COUNT: break; /* requests: never sent by a keeper */
 	}
 }
@@ -268,6 +270,17 @@ void spawner_list(struct spawner *s)
 void spawner_shutdown(struct spawner *s)
 {
 	send_plain(s, KEEPER_SHUTDOWN, 0, 0, KEEPER_SCOPE_LEADER);
+}
+
+void spawner_upgrade(struct spawner *s, const char *path, uint64_t operation, int trial_ms)
+{
+	struct keeper_msg m = {.kind = KEEPER_UPGRADE, .token = operation, .value = trial_ms};
+	send_message(s, &m, path, strlen(path), NULL, 0);
+}
+
+void spawner_serving(struct spawner *s)
+{
+	send_plain(s, KEEPER_SERVING, 0, 0, KEEPER_SCOPE_LEADER);
 }
 
 void spawner_ping(struct spawner *s, uint64_t token, int value)

@@ -79,6 +79,10 @@ void spawner_hold(struct spawner *s, const char *name, int fd); /* a duplicate i
 void spawner_release(struct spawner *s, const char *name);
 void spawner_list(struct spawner *s);
 void spawner_shutdown(struct spawner *s);
+/* The program at `path` is the next server, on trial for so long; this one is about to exit. */
+void spawner_upgrade(struct spawner *s, const char *path, uint64_t operation, int trial_ms);
+/* Recovery is over; a trial has been passed. */
+void spawner_serving(struct spawner *s);
 /* Answered by pong; with a token, what its job notified before was told by then. */
 void spawner_ping(struct spawner *s, uint64_t token, int value);
 

@@ -136,6 +136,7 @@ void bed_accept(struct bed *b)
 	struct {
 		pid_t pid;
 		int safe;
+		char path[96], upgrade[128];
 	} hello;
 	union {
 		struct cmsghdr align;
@@ -156,6 +157,8 @@ void bed_accept(struct bed *b)
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(int));
 	b->server = hello.pid;
 	b->safe = hello.safe;
+	memcpy(b->server_path, hello.path, sizeof(b->server_path));
+	memcpy(b->upgrade, hello.upgrade, sizeof(b->upgrade));
 	b->listed_all = false;
 	spawner_free(b->spawner);
 	b->spawner = spawner_new(b->base, fd, &events, b);

@@ -32,6 +32,7 @@ struct bed {
 	int listen_fd, server_fd;
 	pid_t keeper, server;
 	bool safe, has_cgroups, listed_all, lost;
+	char server_path[96], upgrade[128]; /* of the present server: argv[0], KEEPER_UPGRADE_ENV */
 	int shutdown_asked;
 	struct event_base *base;
 	struct spawner *spawner;

@@ -5,6 +5,7 @@
  */
 #include "keeper/keeper_protocol.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +25,11 @@ int main(int argc, char **argv)
 	struct {
 		pid_t pid;
 		int safe;
-	} hello = {getpid(), strcmp(argv[argc - 1], "--safe") == 0};
+		char path[96], upgrade[128];
+	} hello = {getpid(), strcmp(argv[argc - 1], "--safe") == 0, "", ""};
+	const char *upgrade = getenv(KEEPER_UPGRADE_ENV);
+	snprintf(hello.path, sizeof(hello.path), "%s", argv[0]);
+	snprintf(hello.upgrade, sizeof(hello.upgrade), "%s", upgrade ? upgrade : "");
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int))];

@@ -328,7 +328,8 @@ static void without_descriptors_a_set_is_signalled_and_never_called_empty(void *
 	(void)state;
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	uint64_t t = bed_sh(&bed,
-	    "(trap 'echo c; exit' TERM; echo a; while :; do sleep 0.05; done) & trap 'exit 7' TERM; echo b; wait",
+	    "(trap 'echo c; exit' TERM; echo a; while :; do sleep 0.05; done) & trap 'exit 7' "
+	    "TERM; echo b; wait",
 	    p[1], false);
 	uint64_t left = bed_sh(&bed, "(echo d; exec sleep 100) & exit 0", p[1], false);
 	close(p[1]);
@@ -455,6 +456,94 @@ static void five_deaths_in_a_minute_start_the_server_safe(void **state)
 	assert_true(bed.safe);
 }
 
+/* ---- upgrades ---------------------------------------------------------------------- */
+
+static bool is_sent(struct bed *b, void *arg)
+{
+	(void)arg;
+	return spawner_is_idle(b->spawner);
+}
+
+/* The fake server under another name, which it tells. */
+static void upgrade_to(const char *name, int trial_ms)
+{
+	auto_free char *path = text_fmt("%s/%s", bed.dir, name);
+	unlink(path);
+	assert_int_equal(symlink(getenv("FAKE_SERVER_EXE"), path), 0);
+	spawner_upgrade(bed.spawner, path, 42, trial_ms);
+	assert_true(bed_until(&bed, is_sent, NULL));
+	bed_end_server(&bed, 0);
+	bed_accept(&bed);
+	assert_string_equal(bed.server_path, path);
+	assert_string_equal(bed.upgrade, "next 42 ");
+	unlink(path);
+}
+
+static void serve(void)
+{
+	spawner_serving(bed.spawner);
+	assert_true(bed_until_listed(&bed));
+}
+
+static void the_next_server_is_told_that_it_is_on_trial_and_stays_once_it_serves(void **state)
+{
+	(void)state;
+	uint64_t t = bed_sh(&bed, "exec sleep 100", -1, false);
+	assert_true(bed_until_spawned(&bed, t));
+	serve();
+	for (int i = 0; i < 6; i++) { /* none of these is a death */
+		upgrade_to("next", 60000);
+		assert_false(bed.safe);
+		serve();
+	}
+	char path[sizeof(bed.server_path)];
+	memcpy(path, bed.server_path, sizeof(path));
+	bed_kill_server(&bed); /* its name is gone, its file is held */
+	assert_string_equal(bed.server_path, path);
+	assert_string_equal(bed.upgrade, "done 42 ");
+	assert_true(bed_until_listed(&bed));
+	assert_true(bed_seen(&bed, t)->listed && !bed_seen(&bed, t)->exited);
+	spawner_signal(bed.spawner, t, SIGKILL, KEEPER_SCOPE_KILL);
+	assert_true(bed_until_empty(&bed, t));
+	spawner_ack(bed.spawner, t);
+}
+
+static void a_next_server_that_ends_on_trial_is_followed_by_the_former_at_once(void **state)
+{
+	(void)state;
+	serve();
+	upgrade_to("next", 60000);
+	bed_end_server(&bed, KEEPER_EXIT_USAGE); /* of a server that is not on trial: the end */
+	bed_accept(&bed);
+	assert_string_equal(bed.upgrade, "back 42 it ended with exit status 2 before it served");
+	assert_string_equal(bed.server_path, getenv("FAKE_SERVER_EXE"));
+	bed_kill_server(&bed);
+	assert_string_equal(bed.server_path, getenv("FAKE_SERVER_EXE"));
+	serve();
+	upgrade_to("second", 60000);
+	bed_kill_server(&bed);
+	assert_string_equal(bed.upgrade, "back 42 it ended with signal 9 before it served");
+}
+
+static void a_next_server_that_does_not_serve_in_time_is_killed(void **state)
+{
+	(void)state;
+	serve();
+	upgrade_to("next", 100);
+	bed_accept(&bed);
+	assert_string_equal(bed.upgrade, "back 42 it did not serve within 100 ms");
+	assert_string_equal(bed.server_path, getenv("FAKE_SERVER_EXE"));
+}
+
+static void a_next_server_that_can_not_be_executed_is_followed_by_the_former(void **state)
+{
+	(void)state;
+	spawner_upgrade(bed.spawner, "/nowhere/server", 7, 60000);
+	assert_true(bed_until(&bed, is_sent, NULL));
+	bed_kill_server(&bed);
+	assert_string_equal(bed.upgrade, "back 7 it ended with exit status 127 before it served");
+}
+
 static void a_clean_exit_ends_the_keeper_only_when_no_job_is_left(void **state)
 {
 	(void)state;
@@ -524,6 +613,10 @@ int main(void)
 	    WITH(a_second_keeper_exits_4_and_names_the_first),
 	    WITH(terminating_the_keeper_asks_the_server_and_kills_nothing),
 	    WITH(five_deaths_in_a_minute_start_the_server_safe),
+	    WITH(the_next_server_is_told_that_it_is_on_trial_and_stays_once_it_serves),
+	    WITH(a_next_server_that_ends_on_trial_is_followed_by_the_former_at_once),
+	    WITH(a_next_server_that_does_not_serve_in_time_is_killed),
+	    WITH(a_next_server_that_can_not_be_executed_is_followed_by_the_former),
 	    WITH(a_clean_exit_ends_the_keeper_only_when_no_job_is_left),
 	    BOTH(exits_outlive_the_keeper_in_its_journal),
 	};
