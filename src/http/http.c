@@ -19,7 +19,7 @@ struct http_server {
 	char *path;
 	struct event_base *base;
 	struct evhttp *http;
-	struct listen_id file; /* of the socket file that is ours */
+	struct listening listening; /* its descriptor is evhttp's */
 	struct http_stream *streams;
 	struct pending *pending;
 	struct door *door;
@@ -355,16 +355,29 @@ static struct bufferevent *came_in(struct event_base *base, void *ctx)
 	return NULL;
 }
 
-static enum err serve(struct http_server *s, int take_fd, struct error *e)
+static enum err listen_or_take(struct http_server *s, struct error *e)
+{
+	const struct listening *held = s->cfg.held;
+
+	if (held && listen_is_at(s->path, &held->file)) {
+		s->listening = *held;
+		return ERR_OK;
+	}
+	if (held)
+		close(held->fd);
+	return listen_unix(s->path, &s->listening, e);
+}
+
+static enum err serve(struct http_server *s, struct error *e)
 {
 	size_t limit = s->cfg.max_connections ? s->cfg.max_connections : LIMIT_CONNECTIONS;
 	struct evhttp_bound_socket *bound = NULL;
 
 	s->http = evhttp_new(s->base);
 	if (s->http)
-		bound = evhttp_accept_socket_with_handle(s->http, take_fd);
+		bound = evhttp_accept_socket_with_handle(s->http, s->listening.fd);
 	if (!bound) {
-		close(take_fd);
+		close(s->listening.fd);
 		return error_sys(e, ENOMEM, "http");
 	}
 	if (door_new(s->base, evhttp_bound_socket_get_listener(bound), limit, &s->door, e))
@@ -384,14 +397,13 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
     struct http_server **out, struct error *e)
 {
 	struct http_server *s = mem_new(sizeof(*s));
-	int fd;
 
 	s->cfg = *cfg;
 	s->base = base;
 	s->path = text_dup(cfg->socket_path);
-	enum err code = listen_unix(s->path, &fd, &s->file, e);
+	enum err code = listen_or_take(s, e);
 	if (!code)
-		code = serve(s, fd, e);
+		code = serve(s, e);
 	if (!code && cfg->group)
 		code = listen_share(s->path, *cfg->group, e);
 	if (code) {
@@ -406,7 +418,7 @@ void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
-	listen_remove(s->path, &s->file);
+	listen_remove(s->path, &s->listening.file);
 	for (struct pending *p = s->pending, *next; p; p = next) {
 		next = p->next;
 		if (p->req)
@@ -422,4 +434,15 @@ void http_server_free(struct http_server *s)
 		evhttp_free(s->http);
 	free(s->path);
 	free(s);
+}
+
+void http_server_leave(struct http_server *s)
+{
+	s->listening.file = (struct listen_id){0};
+	http_server_free(s);
+}
+
+struct listening http_server_listening(const struct http_server *s)
+{
+	return s->listening;
 }

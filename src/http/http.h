@@ -16,6 +16,7 @@
 #ifndef HP_HTTP_HTTP_H
 #define HP_HTTP_HTTP_H
 
+#include "http/listen.h"
 #include "rpc/rpc.h"
 
 struct event_base;
@@ -24,6 +25,9 @@ struct http_stream;
 
 struct http_config {
 	const char *socket_path; /* absolute */
+	/* Listens there already: its descriptor is taken, and used unless another file stands at
+	 * the path by now.  NULL: a socket is made. */
+	const struct listening *held;
 	const struct rpc_service *rpc;
 	void *ctx;			 /* of the callbacks */
 	json_t *(*health)(void *ctx);	 /* a new object; its `ok` false makes 503 */
@@ -43,6 +47,10 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
     struct http_server **out, struct error *e) attr_must_use;
 /* Closes the socket, removes its file, drops every client (unsubscribe is called). */
 void http_server_free(struct http_server *s);
+/* The same, but the file stays, for who holds a duplicate of the socket. */
+void http_server_leave(struct http_server *s);
+/* The socket, borrowed. */
+struct listening http_server_listening(const struct http_server *s);
 
 /* One event; `data` is one line of text.  A client with more than LIMIT_SSE_QUEUE_BYTES waiting is
  * dropped: a comment behind what waits says so, and it has two seconds to take it.  False: it is

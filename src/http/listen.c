@@ -44,7 +44,7 @@ static enum err remove_stale(const struct sockaddr_un *at, struct error *e)
 	return ERR_OK;
 }
 
-enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct error *e)
+enum err listen_unix(const char *path, struct listening *out, struct error *e)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -61,8 +61,7 @@ enum err listen_unix(const char *path, int *out_fd, struct listen_id *id, struct
 	umask(before);
 	if (bound != 0 || listen(fd, 512) != 0 || lstat(path, &st) != 0)
 		return error_sys(e, errno, "%s", path);
-	*id = (struct listen_id){st.st_dev, st.st_ino};
-	*out_fd = fd_take(&fd);
+	*out = (struct listening){fd_take(&fd), {st.st_dev, st.st_ino}};
 	return ERR_OK;
 }
 
@@ -77,10 +76,15 @@ enum err listen_share(const char *path, gid_t group, struct error *e)
 	return ERR_OK;
 }
 
-void listen_remove(const char *path, const struct listen_id *id)
+bool listen_is_at(const char *path, const struct listen_id *id)
 {
 	struct stat st;
 
-	if (id->ino && lstat(path, &st) == 0 && st.st_dev == id->dev && st.st_ino == id->ino)
+	return id->ino && lstat(path, &st) == 0 && st.st_dev == id->dev && st.st_ino == id->ino;
+}
+
+void listen_remove(const char *path, const struct listen_id *id)
+{
+	if (listen_is_at(path, id))
 		unlink(path);
 }

@@ -96,12 +96,51 @@ char *api_metrics(void *daemon)
 	return str_take(&out);
 }
 
+/* ---- the socket, which the keeper holds ------------------------------------------------ */
+
+#define HELD_AS "api:%llu:%llu" /* device and inode of its file */
+
+bool api_take_held(struct daemon *d, const char *name, int take_fd)
+{
+	unsigned long long dev, ino;
+
+	if (sscanf(name, HELD_AS, &dev, &ino) != 2)
+		return false;
+	if (!d->held_api) {
+		d->held_api = mem_new(sizeof(*d->held_api));
+		*d->held_api = (struct listening){take_fd, {(dev_t)dev, (ino_t)ino}};
+	} else {
+		close(take_fd);
+		spawner_release(d->spawner, name);
+	}
+	return true;
+}
+
+static char *held_as(const struct listening *l)
+{
+	return text_fmt(HELD_AS, (unsigned long long)l->file.dev, (unsigned long long)l->file.ino);
+}
+
+/* `former`: what was taken up, if it could be. */
+static void hold(struct daemon *d, const struct listening *former, const struct listening *now)
+{
+	auto_free char *name = held_as(now);
+	auto_free char *old = former ? held_as(former) : NULL;
+
+	if (text_eq(name, old))
+		return;
+	if (old)
+		spawner_release(d->spawner, old);
+	spawner_hold(d->spawner, name, now->fd);
+}
+
 /* ---- the door ----------------------------------------------------------------------- */
 
 enum err api_open(struct daemon *d, struct error *e)
 {
 	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
-	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline};
+	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config,
+	    ops_timeline};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));
@@ -110,7 +149,9 @@ enum err api_open(struct daemon *d, struct error *e)
 	    .ctx = d,
 	    .title = "hero_proc",
 	    .version = "0.1.0"};
+	auto_free struct listening *held = take(d->held_api);
 	const struct http_config cfg = {.socket_path = d->paths.socket,
+	    .held = held,
 	    .rpc = &a->rpc,
 	    .ctx = d,
 	    .health = api_health,
@@ -122,16 +163,28 @@ enum err api_open(struct daemon *d, struct error *e)
 		free(a);
 		return e->code;
 	}
+	const struct listening now = http_server_listening(a->http);
+	hold(d, held, &now);
 	d->api = a;
 	return ERR_OK;
 }
 
-void api_close(struct daemon *d)
+static void close_with(struct daemon *d, void (*close_http)(struct http_server *s))
 {
 	struct api *a = take(d->api);
 
 	if (!a)
 		return;
-	http_server_free(a->http);
+	close_http(a->http);
 	free(a);
+}
+
+void api_close(struct daemon *d)
+{
+	close_with(d, http_server_free);
+}
+
+void api_leave(struct daemon *d)
+{
+	close_with(d, http_server_leave);
 }

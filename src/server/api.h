@@ -10,8 +10,12 @@
 
 #include <jansson.h>
 
+/* The keeper holds the socket, so who connects while there is no server waits. */
 enum err api_open(struct daemon *d, struct error *e) attr_must_use;
-void api_close(struct daemon *d);
+void api_close(struct daemon *d); /* and remove the socket's file */
+void api_leave(struct daemon *d); /* another server is to come: the file stays */
+/* A descriptor that the keeper holds: true, and taken, if it is the API's socket. */
+bool api_take_held(struct daemon *d, const char *name, int take_fd);
 
 json_t *api_health(void *daemon);
 char *api_metrics(void *daemon);

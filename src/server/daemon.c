@@ -366,8 +366,10 @@ static void release_memory(struct daemon *d)
 
 void daemon_release(struct daemon *d)
 {
-	if (d->api)
+	if (d->shutting_down || d->keeper_lost)
 		api_close(d);
+	else
+		api_leave(d);
 	reload_release(d);
 	if (d->logs)
 		release_memory(d);

@@ -38,6 +38,7 @@ struct apply;
 struct aside;
 struct background;
 struct api;
+struct listening;
 
 /* What the server knows of a job beside the engine; by job_id. */
 struct job_slot {
@@ -86,6 +87,7 @@ struct daemon {
 	bool applying;		   /* a set of definitions is being changed by one of them */
 	struct aside *asides;	   /* commands beside jobs that are under way */
 	struct api *api;	   /* NULL until recovery is over */
+	struct listening *held_api; /* the socket of a former server, until api_open(); or NULL */
 	struct recovery *recovery; /* NULL when it is over */
 	size_t effects;		   /* since the heap was trimmed last */
 	struct event *trim;

@@ -250,7 +250,7 @@ void recover_on_held(void *ctx, const char *name, int take_fd)
 		s->held[what] = take_fd;
 	else if (held_parse(name, &token, &what))
 		*vec_push(&d->recovery->orphans) = (struct orphan){token, what, take_fd};
-	else
+	else if (!api_take_held(d, name, take_fd))
 		close(take_fd);
 }
 

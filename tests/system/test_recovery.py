@@ -221,3 +221,41 @@ def test_a_token_is_given_to_one_attempt_only_whenever_the_server_is_killed(hp):
         wait_until(lambda: healthy(hp.socket))
     tokens = said.read_text().split()
     assert len(tokens) == len(set(tokens)), sorted(t for t in set(tokens) if tokens.count(t) > 1)
+
+
+def test_who_calls_while_the_server_is_dead_is_answered_by_the_next(hp):
+    """The keeper holds the listening socket: nobody is refused, and the file stays the same one."""
+    server, keeper, file = hp.info()["pid"], hp.keeper_pid(), hp.socket.stat().st_ino
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not is_alive(server), what="the server died")
+        callers = [hp.later("system.info") for _ in range(20)]
+        wait_until(lambda: len(waiting_at(hp.socket)) >= 20, what="all are at the door")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert {c.done()["pid"] for c in callers} == {hp.info()["pid"]} != {server}
+    assert hp.socket.stat().st_ino == file
+    hp.shutdown()
+    assert not hp.socket.exists()
+
+
+def waiting_at(path):
+    """Connections to a Unix socket that were not accepted yet, as /proc/net/unix shows them."""
+    rows = [line.split() for line in open("/proc/net/unix")]
+    return [r for r in rows if r[-1] == str(path) and r[5] == "02"]
+
+
+def test_a_socket_file_that_was_removed_meanwhile_is_made_anew(hp):
+    keeper = hp.keeper_pid()
+    server = hp.info()["pid"]
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        hp.socket.unlink()
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: hp.socket.exists() and healthy(hp.socket), what="the next server answers")
+    hp.kill_server()
+    hp.shutdown()
+    assert not hp.socket.exists()
