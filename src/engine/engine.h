@@ -335,6 +335,8 @@ bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view
 bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id *unit);
 job_id engine_job_by_token(const struct engine *en, uint64_t token);
 bool engine_demanded(const struct engine *en, unit_id u);
+/* The same of all at once, in units plus edges: out[u] for each u below engine_unit_count(). */
+void engine_demanded_all(const struct engine *en, bool *out);
 
 /* clang-format off */
 #define EDGE_STATUS_LIST(X)                                                                \

@@ -59,6 +59,32 @@ bool engine_demanded(const struct engine *en, unit_id u)
 	return found;
 }
 
+void engine_demanded_all(const struct engine *en, bool *out)
+{
+	struct ids todo = { 0 };
+	unit_id at;
+
+	for (unit_id u = 0; u < en->units.n; u++) {
+		out[u] = en->units.v[u].wanted != WANTED_STOP && is_root(&en->units.v[u]);
+		if (out[u])
+			ids_push(&todo, u);
+	}
+	while (ids_pop(&todo, &at)) {
+		for_jobs (en, at, j) {
+			for_out (en, j, e) {
+				unit_id to = en->edges.v[e].to_unit;
+
+				if (to == ID_NONE || out[to] || !(en->edges.v[e].is->kinds & DEP_PULLS) ||
+				    en->units.v[to].wanted == WANTED_STOP || blocked_by_other(en, at, to))
+					continue;
+				out[to] = true;
+				ids_push(&todo, to);
+			}
+		}
+	}
+	free(todo.v);
+}
+
 static op_id op_in_flight(const struct engine *en, unit_id u)
 {
 	for (uint32_t w = en->units.v[u].first_watch; w != ID_NONE; w = en->watches.v[w].next)

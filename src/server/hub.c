@@ -147,11 +147,13 @@ static void send_json(struct http_stream *s, const char *kind, json_t *take_o)
 static void send_snapshot(struct daemon *d, struct http_stream *s)
 {
 	json_t *services = json_array();
+	auto_free bool *demanded = mem_new(engine_unit_count(d->engine) + 1);
 	struct unit_view u;
 
+	engine_demanded_all(d->engine, demanded);
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered)
-			json_array_append_new(services, status_of_unit(d, i));
+			json_array_append_new(services, status_of_unit(d, i, demanded));
 	send_json(
 	    s, "snapshot", json_pack("{s:s, s:o}", "event", "snapshot", "services", services));
 }

@@ -153,7 +153,7 @@ static json_t *run_json(struct daemon *d, const struct unit_view *u)
 	    status_time(s ? s->started : 0));
 }
 
-json_t *status_of_unit(struct daemon *d, unit_id unit)
+json_t *status_of_unit(struct daemon *d, unit_id unit, const bool *demanded)
 {
 	struct unit_view u;
 
@@ -165,7 +165,8 @@ json_t *status_of_unit(struct daemon *d, unit_id unit)
 	    status_waiting_on(d, unit), "cause", why_lines(d, unit), "run", run_json(d, &u),
 	    "actions", actions_json(d, unit));
 
-	json_object_set_new(o, "demanded", json_boolean(engine_demanded(d->engine, unit)));
+	bool is_demanded = demanded ? demanded[unit] : engine_demanded(d->engine, unit);
+	json_object_set_new(o, "demanded", json_boolean(is_demanded));
 	struct strv differences = {0};
 	if (former_differences(d, unit, &differences)) {
 		json_object_set_new(o, "definition_changed", json_true());

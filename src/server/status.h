@@ -12,8 +12,9 @@
 
 #include <jansson.h>
 
-/* name state wanted since reason waiting_on[] cause[] run actions[]; NULL: no such unit. */
-json_t *status_of_unit(struct daemon *d, unit_id unit);
+/* name state wanted since reason waiting_on[] cause[] run actions[]; NULL: no such unit.
+ * `demanded`: of all units, by engine_demanded_all(), where many are shown; NULL: it is asked. */
+json_t *status_of_unit(struct daemon *d, unit_id unit, const bool *demanded);
 
 /* The edges that a unit's waiting jobs wait for. */
 json_t *status_waiting_on(struct daemon *d, unit_id unit);

@@ -20,7 +20,9 @@ json_t *why_chain(struct daemon *d, const char *name, const struct instant *at);
  * last unless it is far; empty when all is well. */
 json_t *why_lines(struct daemon *d, unit_id unit);
 
-/* The first root cause, borrowed from the tree; NULL: there is none. */
+/* why_text.c: what people read.
+ *
+ * The first root cause, borrowed from the tree; NULL: there is none. */
 const json_t *why_root(const json_t *chain);
 
 /* The tree for people.  `output`: last lines of the root's process, or NULL.  Not `full`:

@@ -637,6 +637,20 @@ void world_judge_failures(struct world *w)
 
 /* ---- rules between events --------------------------------------------------------- */
 
+static void judge_demand(struct world *w)
+{
+	auto_free bool *all = mem_new(engine_unit_count(w->en) + 1);
+
+	engine_demanded_all(w->en, all);
+	for (unit_id u = 0; u < engine_unit_count(w->en); u++) {
+		struct unit_view uv;
+
+		if (engine_unit(w->en, u, &uv) && all[u] != engine_demanded(w->en, u))
+			world_break(w, "who is demanded is the same from above and from below", "%s",
+			    uv.name);
+	}
+}
+
 void world_judge(struct world *w)
 {
 	struct error e;
@@ -645,6 +659,7 @@ void world_judge(struct world *w)
 		return;
 	if (engine_check(w->en, &e))
 		world_break(w, "belief equals a recount from facts", "%s", e.msg);
+	judge_demand(w);
 	for (unit_id u = 0; u < engine_unit_count(w->en); u++) {
 		struct unit_view uv;
 		struct job_view jv;

@@ -67,7 +67,7 @@ static void status(struct rpc_call *call, json_t *params)
 	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
 
 	if (id != ID_NONE)
-		rpc_answer(call, status_of_unit(ops_daemon(call), id));
+		rpc_answer(call, status_of_unit(ops_daemon(call), id, NULL));
 }
 
 static bool passes(struct daemon *d, const struct service_def *s, unit_id id, const json_t *params)
@@ -88,9 +88,11 @@ static void list(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	int64_t limit = param_int(params, "limit", LIST_MAX);
 	json_t *services = json_array();
+	auto_free bool *demanded = mem_new(engine_unit_count(d->engine) + 1);
 	const struct service_def *s = registry_next(d->registry, param_text(params, "cursor"));
 	const char *last = NULL;
 
+	engine_demanded_all(d->engine, demanded);
 	limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
 	for (; s && (int64_t)json_array_size(services) < limit;
 	     s = registry_next(d->registry, last)) {
@@ -98,7 +100,7 @@ static void list(struct rpc_call *call, json_t *params)
 
 		last = s->name;
 		if (passes(d, s, id, params))
-			json_array_append_new(services, status_of_unit(d, id));
+			json_array_append_new(services, status_of_unit(d, id, demanded));
 	}
 	json_t *o = json_pack(
 	    "{s:o, s:I}", "services", services, "total", (json_int_t)registry_count(d->registry));
