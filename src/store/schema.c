@@ -1,37 +1,12 @@
 #include "store/schema.h"
 
 #include "base/str.h"
+#include "store/migrations.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
-
-/* Never changed once released: a new version is a new entry. */
-static const char *const migrations[SCHEMA_VERSION] = {
-    "CREATE TABLE contributions (source TEXT NOT NULL, service TEXT NOT NULL, json TEXT NOT NULL,"
-    " PRIMARY KEY (source, service)) WITHOUT ROWID;"
-    "CREATE TABLE wanted (service TEXT PRIMARY KEY, wanted TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT, service TEXT, state TEXT, reason TEXT,"
-    " who TEXT, started INTEGER, ended INTEGER, definition TEXT);"
-    "CREATE INDEX runs_service ON runs (service, id);"
-    "CREATE INDEX runs_name ON runs (name);"
-    "CREATE INDEX runs_open ON runs (id) WHERE ended = 0;"
-    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, run INTEGER, name TEXT, service TEXT, action TEXT,"
-    " context TEXT, token INTEGER, attempt INTEGER, state TEXT, reason TEXT, exit_code INTEGER,"
-    " signal INTEGER, pid INTEGER, restarts INTEGER, created INTEGER, started INTEGER,"
-    " ready_at INTEGER, ended INTEGER, ready INTEGER, stop_cause TEXT);"
-    "CREATE INDEX jobs_run ON jobs (run);"
-    "CREATE TABLE operations (id INTEGER PRIMARY KEY, kind TEXT, names TEXT, state TEXT,"
-    " error TEXT, steps TEXT, who TEXT, started INTEGER, ended INTEGER);"
-    "CREATE INDEX operations_open ON operations (id) WHERE ended = 0;"
-    "CREATE TABLE events (id INTEGER PRIMARY KEY, cause INTEGER, time INTEGER, subject TEXT,"
-    " fact TEXT);"
-    "CREATE INDEX events_subject ON events (subject, id);"
-    "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-    "CREATE TABLE flags (name TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID;",
-    "ALTER TABLE operations ADD COLUMN detail TEXT;",
-    "ALTER TABLE runs ADD COLUMN reason_subject TEXT;",
-};
+#include <unistd.h>
 
 bool db_is_corrupt(int rc)
 {
@@ -40,7 +15,9 @@ bool db_is_corrupt(int rc)
 
 static enum db_state refuse(sqlite3 *db, int rc, struct error *e)
 {
-	error_set(e, ERR_STORAGE, "state.db: %s", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	bool known = db && sqlite3_errcode(db) != SQLITE_OK; /* else it was another file's */
+
+	error_set(e, ERR_STORAGE, "state.db: %s", known ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 	return db_is_corrupt(rc) ? DB_CORRUPT : DB_REFUSED;
 }
 
@@ -57,11 +34,72 @@ static int pragma_int(sqlite3 *db, const char *sql, int *out)
 	return rc;
 }
 
-static int migrate(sqlite3 *db, int from)
+/* In one transaction (sqlite3_backup_init(3)): a kill leaves all of it, or nothing. */
+static int copy_all(sqlite3 *from, sqlite3 *to)
 {
-	int rc = SQLITE_OK;
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
 
-	for (int v = from; rc == SQLITE_OK && v < SCHEMA_VERSION; v++) {
+	if (b)
+		sqlite3_backup_step(b, -1);
+	if (b)
+		sqlite3_backup_finish(b);
+	return sqlite3_errcode(to);
+}
+
+static char *copy_path(const char *path, int version)
+{
+	return text_fmt("%s.before-%d", path, version);
+}
+
+static void remove_older_copies(const char *path, int version)
+{
+	for (int v = 1; v < version; v++) {
+		auto_free char *older = copy_path(path, v);
+
+		unlink(older);
+	}
+}
+
+/* Under its name only when it is whole. */
+static int keep_copy(sqlite3 *db, const char *path, int version)
+{
+	auto_free char *to = copy_path(path, version);
+	auto_free char *made = text_fmt("%s.new", to);
+	sqlite3 *copy = NULL;
+	int rc;
+
+	unlink(made);
+	rc = sqlite3_open_v2(made, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	if (rc == SQLITE_OK)
+		rc = copy_all(db, copy);
+	sqlite3_close(copy);
+	if (rc == SQLITE_OK && rename(made, to) < 0)
+		rc = SQLITE_CANTOPEN;
+	if (rc == SQLITE_OK)
+		remove_older_copies(path, version);
+	else
+		unlink(made);
+	return rc;
+}
+
+/* SQLITE_CANTOPEN: there is none. */
+static int put_copy_back(sqlite3 *db, const char *path)
+{
+	auto_free char *from = copy_path(path, migration_count);
+	sqlite3 *copy = NULL;
+	int rc = sqlite3_open_v2(from, &copy, SQLITE_OPEN_READWRITE, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = copy_all(copy, db);
+	sqlite3_close(copy);
+	return rc;
+}
+
+static int migrate(sqlite3 *db, const char *path, int from)
+{
+	int rc = from > 0 && from < migration_count ? keep_copy(db, path, from) : SQLITE_OK;
+
+	for (int v = from; rc == SQLITE_OK && v < migration_count; v++) {
 		auto_free char *sql = text_fmt(
 		    "BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;", migrations[v], v + 1);
 
@@ -92,10 +130,29 @@ static int open_file(const char *path, int flags, sqlite3 **db)
 	return rc;
 }
 
-enum db_state db_open_writer(const char *path, sqlite3 **out, struct error *e)
+/* Of a later version: refused, or replaced by what it was made from. */
+static enum db_state take_back(
+    sqlite3 *db, const char *path, int version, bool *put_back, struct error *e)
+{
+	auto_free char *copy = copy_path(path, migration_count);
+	int rc = *put_back ? put_copy_back(db, path) : SQLITE_CANTOPEN;
+
+	if (rc == SQLITE_OK)
+		return DB_OK;
+	if (rc != SQLITE_CANTOPEN)
+		return refuse(db, rc, e);
+	error_set(e, ERR_STORAGE,
+	    "state.db: written by a later version (schema %d, ours is %d)%s%s", version,
+	    migration_count, access(copy, F_OK) == 0 ? "; what it was made from is " : "",
+	    access(copy, F_OK) == 0 ? copy : "");
+	return DB_REFUSED;
+}
+
+enum db_state db_open_writer(const char *path, bool *put_back, sqlite3 **out, struct error *e)
 {
 	sqlite3 *db = NULL;
 	enum db_state state = DB_OK;
+	bool is_later = false;
 	int version = 0;
 	int rc = open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db);
 
@@ -103,13 +160,11 @@ enum db_state db_open_writer(const char *path, sqlite3 **out, struct error *e)
 		rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = pragma_int(db, "PRAGMA user_version", &version);
-	if (rc == SQLITE_OK && version > SCHEMA_VERSION) {
-		error_set(e, ERR_STORAGE,
-		    "state.db: written by a later version (schema %d, ours is %d)", version,
-		    SCHEMA_VERSION);
-		state = DB_REFUSED;
+	if (rc == SQLITE_OK && version > migration_count) {
+		is_later = true;
+		state = take_back(db, path, version, put_back, e);
 	} else if (rc == SQLITE_OK) {
-		rc = migrate(db, version);
+		rc = migrate(db, path, version);
 	}
 	if (rc != SQLITE_OK)
 		state = refuse(db, rc, e);
@@ -117,6 +172,7 @@ enum db_state db_open_writer(const char *path, sqlite3 **out, struct error *e)
 		sqlite3_close(db);
 		return state;
 	}
+	*put_back = is_later;
 	*out = db;
 	return DB_OK;
 }

@@ -10,14 +10,14 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 3
-
 /* What stands in the way of using a file. */
 enum db_state { DB_OK, DB_CORRUPT, DB_REFUSED };
 
-/* Open for writing, make or migrate.  DB_REFUSED: the disk, the rights, or a
- * later version; *e says which. */
-enum db_state db_open_writer(const char *path, sqlite3 **out, struct error *e);
+/* Open for writing, make or migrate.  Before its first migration the file is copied to
+ * PATH.before-VERSION, which stays until the next one.  A file of a later version is replaced by
+ * the copy of ours if *put_back says so, and *put_back tells whether it was.  DB_REFUSED: the disk,
+ * the rights, or a later version; *e says which. */
+enum db_state db_open_writer(const char *path, bool *put_back, sqlite3 **out, struct error *e);
 /* Read everything once: is every page what it should be? */
 enum db_state db_check(sqlite3 *db, struct error *e);
 enum err db_open_reader(const char *path, sqlite3 **out, struct error *e);

@@ -1,5 +1,7 @@
 #include "store/store_priv.h"
 
+#include "store/migrations.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +16,7 @@ static void set_options(struct store *s, const struct store_options *o)
 
 	if (!o)
 		o = &none;
+	s->opt.put_back = o->put_back;
 	s->opt.keep_runs = o->keep_runs ? o->keep_runs : 10000;
 	s->opt.keep_operations = o->keep_operations ? o->keep_operations : 10000;
 	s->opt.keep_jobs = o->keep_jobs ? o->keep_jobs : 20000;
@@ -104,6 +107,16 @@ enum err store_open(
 	}
 	*out = s;
 	return ERR_OK;
+}
+
+int store_version(void)
+{
+	return migration_count;
+}
+
+bool store_was_put_back(const struct store *s)
+{
+	return s->was_put_back;
 }
 
 void store_close(struct store *s)

@@ -31,13 +31,17 @@ struct store_options {			    /* 0: the default */
 	int64_t keep_jobs;		    /* 20000 ended ones */
 	int64_t keep_events;		    /* 100000 */
 	int64_t keep_seconds;		    /* 30 days */
+	bool put_back; /* an upgrade failed: what a later version made of the database goes */
 };
 
-/* `dir` is made (0700).  ERR_STORAGE when it can not be used at all, or was
- * written by a later version. */
+/* `dir` is made (0700).  A database of an earlier version is migrated, each step in one
+ * transaction; what it was before is kept as state.db.before-VERSION.  ERR_STORAGE when it can
+ * not be used at all, or was written by a later version. */
 enum err store_open(
     const char *dir, const struct store_options *o, struct store **out, struct error *e);
-void store_close(struct store *s); /* commits what waits, if the disk takes it */
+int store_version(void); /* of the database that is written; every earlier one is read */
+bool store_was_put_back(const struct store *s); /* store_options.put_back, and there was need */
+void store_close(struct store *s);		/* commits what waits, if the disk takes it */
 
 /* Rows.  Texts are borrowed: by put until it returns, by a callback likewise. */
 
@@ -55,8 +59,8 @@ struct store_run { /* key: id */
 	enum run_state state;
 	enum reason reason;
 	const char *who;
-	usec_wall started, ended; /* ended 0: open */
-	const char *definition;	  /* JSON of an ad-hoc run, or NULL */
+	usec_wall started, ended;   /* ended 0: open */
+	const char *definition;	    /* JSON of an ad-hoc run, or NULL */
 	const char *reason_subject; /* "db" of dependency_stopped(db), or NULL */
 };
 struct store_job { /* key: id */

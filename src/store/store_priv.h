@@ -42,6 +42,7 @@ struct store {
 
 	/* the writer's own */
 	sqlite3 *writer;
+	bool was_put_back;
 	size_t since_retain;
 	msec retry_pause;
 

@@ -31,8 +31,10 @@ static bool is_small(const char *path)
 
 static enum db_state open_checked(struct store *s, bool check, struct error *e)
 {
-	enum db_state state = db_open_writer(s->path, &s->writer, e);
+	bool put_back = s->opt.put_back;
+	enum db_state state = db_open_writer(s->path, &put_back, &s->writer, e);
 
+	s->was_put_back |= state == DB_OK && put_back;
 	if (state == DB_OK && check && is_small(s->path))
 		state = db_check(s->writer, e);
 	if (state != DB_OK && s->writer) {
