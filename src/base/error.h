@@ -23,7 +23,7 @@
 	X(ERR_SYSTEM,             "system",             -32000,    1, "a system call failed")               \
 	X(ERR_NOT_FOUND,          "not_found",          -32001,    3, "no such thing")                      \
 	X(ERR_CONFLICT,           "conflict",           -32002,    4, "it collides with something active")  \
-	X(ERR_CYCLE,              "cycle",              -32003,    4, "order edges form a circle")          \
+	X(ERR_CYCLE,              "cycle",              -32003,    4, "order edges form a cycle")          \
 	X(ERR_MISSING_DEPENDENCY, "missing_dependency", -32004,    4, "a hard target is not registered")    \
 	X(ERR_DEPENDENCY_FAILED,  "dependency_failed",  -32005,    5, "a hard target failed")               \
 	X(ERR_TIMEOUT,            "timeout",            -32006,    6, "the caller's wait is over")          \

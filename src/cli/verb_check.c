@@ -1,42 +1,51 @@
-/* verb_check.c - read manifests as the daemon would, and say everything that is wrong. */
+/* verb_check.c - read manifests as the daemon would, together, and say everything that is wrong. */
 #include "cli/cli.h"
 #include "manifest/manifest.h"
+#include "registry/registry.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
-static void add_all(json_t *to, json_t *take_more)
-{
-	json_array_extend(to, take_more);
-	json_decref(take_more);
-}
+/* What is looked at: files, what they say, what is wrong with it. */
+struct checked {
+	json_t *files; /* [{given, text}] */
+	struct {
+		struct manifest *v;
+		size_t n, cap;
+	} manifests;
+	struct {
+		struct contribution *v;
+		size_t n, cap;
+	} all;
+	struct diags diags;
+	bool wrong;
+};
 
-static bool check_one(struct cli *c, const json_t *entry, json_t *all)
+static void read_one(struct checked *x, json_t *entry)
 {
 	const char *path = text_of(entry, "given"), *text = text_of(entry, "text");
-	struct diags diags = { 0 };
 	struct manifest m;
 	struct error e;
-	enum err code = manifest_read(text, json_string_length(json_object_get(entry, "text")),
-	    &(struct manifest_options){ .path = path }, &m, &diags, &e);
 
-	for (size_t i = 0; i < diags.n; i++) {
-		auto_str out = { 0 };
-
-		diag_print(&diags.v[i], &out);
-		if (!c->json)
-			fputs(str_text(&out), stderr);
-	}
-	add_all(json_object_get(all, "errors"), diags_json(&diags, DIAG_ERROR));
-	add_all(json_object_get(all, "warnings"), diags_json(&diags, DIAG_WARNING));
-	manifest_release(&m);
-	diags_release(&diags);
-	return code == ERR_OK;
+	if (manifest_read(text, json_string_length(json_object_get(entry, "text")),
+		&(struct manifest_options){.path = path}, &m, &x->diags, &e))
+		x->wrong = true;
+	for (size_t i = 0; i < m.n; i++)
+		*vec_push(&x->all) = (struct contribution){&m.v[i], path, CONTRIBUTE_REGISTER};
+	*vec_push(&x->manifests) = m;
+	json_array_append(x->files, entry);
 }
 
-int verb_check(struct cli *c)
+static bool is_folder(const char *path)
 {
-	json_t *all = json_pack("{s:[], s:[]}", "errors", "warnings");
-	bool ok = true;
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* 0, or the exit status of a file that can not be read. */
+static int read_all(struct cli *c, struct checked *x)
+{
 	int status = 0;
 
 	for (int i = 0; i < c->n; i++) {
@@ -47,20 +56,77 @@ int verb_check(struct cli *c)
 		one.args = &c->args[i];
 		one.n = 1;
 		list = manifests_below(&one, NULL, &status);
-		if (!list) {
-			json_decref(all);
+		if (!list)
 			return status;
-		}
-		json_array_foreach (list, k, entry) {
-			bool is_file = json_array_size(list) == 1;
-
-			json_object_set_new(entry, "given", json_string(is_file ? c->args[i] : text_of(entry, "path")));
-			ok = check_one(c, entry, all) && ok;
+		json_array_foreach(list, k, entry)
+		{
+			/* As it was written, and below a folder the whole path. */
+			json_object_set_new(entry, "given",
+			    json_string(
+				is_folder(c->args[i]) ? text_of(entry, "path") : c->args[i]));
+			read_one(x, entry);
 		}
 		json_decref(list);
 	}
-	if (c->json)
-		cli_json(json_incref(all));
-	json_decref(all);
-	return ok ? 0 : err_exit_status(ERR_INVALID);
+	return 0;
+}
+
+/* Cycles, conflicts and claims among all of them; other manifests may be registered elsewhere. */
+static void judge_together(struct checked *x)
+{
+	const struct registry_config whole = {
+	    .hero_socket_dir = "$HERO_SOCKET_DIR", .partial = true};
+	struct registry *r = registry_new(&whole);
+	struct registry_outcome out = {0};
+	struct error e;
+	json_t *entry;
+	size_t i;
+
+	if (registry_apply(r, x->all.v, x->all.n, REGISTRY_DRY_RUN, &out, &x->diags, &e))
+		x->wrong = true;
+	diags_sort(&x->diags);
+	json_array_foreach(x->files, i, entry) diags_quote(&x->diags, text_of(entry, "given"),
+	    text_of(entry, "text"), json_string_length(json_object_get(entry, "text")));
+	registry_outcome_release(&out);
+	registry_free(r);
+}
+
+static void tell(struct cli *c, const struct checked *x)
+{
+	if (c->json) {
+		cli_json(json_pack("{s:o, s:o}", "errors", diags_json(&x->diags, DIAG_ERROR),
+		    "warnings", diags_json(&x->diags, DIAG_WARNING)));
+		return;
+	}
+	for (size_t i = 0; i < x->diags.n; i++) {
+		auto_str out = {0};
+
+		diag_print(&x->diags.v[i], &out);
+		fputs(str_text(&out), stderr);
+	}
+}
+
+static void release(struct checked *x)
+{
+	for (size_t i = 0; i < x->manifests.n; i++)
+		manifest_release(&x->manifests.v[i]);
+	free(x->manifests.v);
+	free(x->all.v);
+	diags_release(&x->diags);
+	json_decref(x->files);
+}
+
+int verb_check(struct cli *c)
+{
+	struct checked x = {.files = json_array()};
+	int status = read_all(c, &x);
+
+	if (!status) {
+		if (!x.wrong)
+			judge_together(&x);
+		tell(c, &x);
+		status = x.wrong ? err_exit_status(ERR_INVALID) : 0;
+	}
+	release(&x);
+	return status;
 }

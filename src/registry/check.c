@@ -184,7 +184,7 @@ static void check_target(struct judge *j, const struct carrier *c, const struct 
 	}
 	if (is_target_wrong(j, c, who, d, t))
 		return;
-	if (d->resolved.rule == RESOLVED_NOTHING && key && !d->optional)
+	if (d->resolved.rule == RESOLVED_NOTHING && key && !d->optional && !j->reg->partial)
 		judge_warn(j, &d->source, "depends_on", "register it, or mark the edge optional",
 		    "`%s` depends on `%s`, which is not registered", who, key);
 	if (!t || d->resolved.rule == RESOLVED_GATE)

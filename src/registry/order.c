@@ -188,7 +188,7 @@ static void refuse_cycle(
 			if (path.v[i].entry == roots->v[k])
 				at = &path.v[i];
 	judge_refuse(o->j, at->entry, ERR_CYCLE, &at->dep->source, "depends_on",
-	    "remove one of these edges, or make it `wants`", "order edges form a circle: %s",
+	    "remove one of these edges, or make it `wants`", "order edges form a cycle: %s",
 	    text.s);
 	free(path.v);
 }

@@ -6,6 +6,7 @@ struct registry *registry_new(const struct registry_config *cfg)
 	struct registry *reg = mem_new(sizeof(*reg));
 
 	reg->dir = text_dup(cfg->hero_socket_dir);
+	reg->partial = cfg->partial;
 	return reg;
 }
 

@@ -52,6 +52,7 @@ struct registry;
 
 struct registry_config {
 	const char *hero_socket_dir; /* absolute; copied */
+	bool partial; /* a part of the whole: absent targets are not warned of */
 };
 
 struct registry *registry_new(const struct registry_config *cfg);

@@ -60,6 +60,7 @@ struct claim_slot {
 
 struct registry {
 	char *dir;	   /* hero_socket_dir */
+	bool partial;
 	struct map names;  /* name -> struct name_slot */
 	struct map claims; /* key -> struct claim_slot */
 	struct entry_list entries;

@@ -86,6 +86,25 @@ def test_check_of_good_files_is_silent_success_and_needs_no_daemon(fresh):
     expect(DONE, hp.cli("check", *(EXAMPLES / "livekit").glob("*/service.toml")))
 
 
+def test_check_finds_a_cycle_among_files_with_each_edge_and_says_nothing_of_what_is_elsewhere(fresh):
+    hp = fresh()
+    for name, needs in ("a", "b"), ("b", "a"), ("c", "elsewhere"):
+        (hp.root / name).mkdir()
+        (hp.root / name / "service.toml").write_text(f'[service]\nname = "{name}"\nexec = "sleep 9"\nrequires = ["{needs}"]\n')
+    text = said(expect(REFUSED, hp.cli("check", hp.root / "a", hp.root / "b", hp.root / "c")))
+    assert "a/service.toml:4" in text and "b/service.toml:4" in text and "cycle" in text
+    assert not said(expect(DONE, hp.cli("check", hp.root / "c")))
+
+
+def test_check_warns_of_an_edge_that_waits_for_execution_only(fresh):
+    hp = fresh()
+    files = []
+    for name, more in ("db", ""), ("web", 'requires = ["db"]\n'):
+        files.append(hp.root / f"{name}.toml")
+        files[-1].write_text(f'[service]\nname = "{name}"\nexec = "sleep 9"\n{more}')
+    assert "waits only until `db` is executed" in said(expect(DONE, hp.cli("check", *files)))
+
+
 def test_json_is_json_everywhere(hp):
     hp.register(*ALL)
     hp.rpc("service.start", name="hero_collab_web")

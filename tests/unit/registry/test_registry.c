@@ -403,7 +403,7 @@ static void a_boot_loads_in_any_order_and_leaves_out_what_does_not_fit(void **st
 	set[4] = needs("self", DEP_REQUIRES, "self", NULL, 0);
 	assert_int_equal(give_all(&w, set, 5, NULL, CONTRIBUTE_DEFINE, REGISTRY_LOAD), ERR_OK);
 	assert_int_equal(registry_count(w.reg), 3);
-	assert_told(&w, DIAG_WARNING, "left out: order edges form a circle");
+	assert_told(&w, DIAG_WARNING, "left out: order edges form a cycle");
 	assert_told(&w, DIAG_WARNING, "left out: `self` depends on itself");
 	assert_string_equal(dep_at(&w, "web", "web", 0)->resolved.service, "db");
 	world_release(&w);
