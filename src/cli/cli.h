@@ -15,7 +15,7 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune, repair;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	int width, height; /* of the terminal */
@@ -109,6 +109,7 @@ int verb_flag_set(struct cli *c);
 int verb_flag_clear(struct cli *c);
 int verb_flag_list(struct cli *c);
 int verb_health(struct cli *c);
+int verb_doctor(struct cli *c);
 int verb_run_submit(struct cli *c);
 int verb_run_list(struct cli *c);
 int verb_run_get(struct cli *c);

@@ -48,6 +48,8 @@ const struct verb verbs[] = {
 	{ "flag clear", "NAME", "close it: who starts from now on waits", 1, 1, verb_flag_clear },
 	{ "flag list", "", "flags that are set", 0, 0, verb_flag_list },
 	{ "health", "", "is the daemon well", 0, 0, verb_health },
+	{ "doctor", "[--repair]", "hold what the daemon believes against the kernel; without a daemon: why not", 0, 0,
+	    verb_doctor },
 	{ "shutdown", "", "stop everything, end the daemon", 0, 0, verb_shutdown },
 	{ "completion", "bash|zsh|fish", "completion for a shell", 1, 1, verb_completion },
 };
@@ -55,7 +57,7 @@ const size_t n_verbs = countof(verbs);
 
 enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
 	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE, OPT_YES, OPT_PRUNE, OPT_ROLLBACK_AFTER };
+	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE, OPT_YES, OPT_PRUNE, OPT_ROLLBACK_AFTER, OPT_REPAIR };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -94,6 +96,7 @@ static const struct option options[] = {
 	{ "yes", no_argument, NULL, OPT_YES },
 	{ "prune", no_argument, NULL, OPT_PRUNE },
 	{ "rollback-after", required_argument, NULL, OPT_ROLLBACK_AFTER },
+	{ "repair", no_argument, NULL, OPT_REPAIR },
 	{ 0 },
 };
 
@@ -223,6 +226,7 @@ static int take_option(struct cli *c, int opt)
 	case OPT_STATE: c->state = optarg; break;
 	case OPT_YES: c->yes = true; break;
 	case OPT_PRUNE: c->prune = true; break;
+	case OPT_REPAIR: c->repair = true; break;
 	case OPT_ROLLBACK_AFTER:
 		if (!parse_span(optarg, &c->rollback_after) || !c->rollback_after)
 			return bad_usage(optarg, "not a duration: write 30s or 500ms");

@@ -1,6 +1,7 @@
 #include "server/api.h"
 
 #include "http/http.h"
+#include "server/doctor/doctor.h"
 #include "server/hub.h"
 #include "server/operations.h"
 #include "server/ops/ops.h"
@@ -91,8 +92,10 @@ char *api_metrics(void *daemon)
 	str_fmt(&out, "hero_proc_log_dropped_bytes_total %llu\n", (unsigned long long)logs.dropped);
 	metric(&out, "hero_proc_degraded", "gauge",
 	    "1 while the state or the logs can not be written.");
-	str_fmt(&out, "hero_proc_degraded %d\n# EOF\n",
+	str_fmt(&out, "hero_proc_degraded %d\n",
 	    store_degraded(d->store, NULL) || logs_degraded(d->logs, NULL));
+	doctor_metrics(d, &out);
+	str_add(&out, "# EOF\n");
 	return str_take(&out);
 }
 

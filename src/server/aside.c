@@ -208,6 +208,15 @@ bool aside_on_empty(struct daemon *d, uint64_t token)
 	return true;
 }
 
+const struct aside *aside_next(const struct daemon *d, const struct aside *after, uint64_t *token)
+{
+	const struct aside *a = after ? after->next : d->asides;
+
+	if (a)
+		*token = a->token;
+	return a;
+}
+
 void asides_free(struct daemon *d)
 {
 	while (d->asides)

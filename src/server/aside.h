@@ -30,4 +30,7 @@ bool aside_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_
 bool aside_on_empty(struct daemon *d, uint64_t token);
 void asides_free(struct daemon *d);
 
+/* Those under way, one after the other (NULL: the first); NULL: no more. */
+const struct aside *aside_next(const struct daemon *d, const struct aside *after, uint64_t *token);
+
 #endif

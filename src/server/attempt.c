@@ -2,6 +2,7 @@
 
 #include "server/former.h"
 #include "server/aside.h"
+#include "server/doctor/doctor.h"
 #include "server/label.h"
 #include "server/launch.h"
 #include "server/notified.h"
@@ -363,8 +364,10 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 	struct attempt *at = attempt_find(d, token);
 
 	if (!at) {
-		if (!(token & AUX_TOKEN_BIT))
+		if (!(token & AUX_TOKEN_BIT)) {
+			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
 			spawner_signal(d->spawner, token, 9, KEEPER_SCOPE_KILL); /* nobody's */
+		}
 		return;
 	}
 	at->executed = true;
@@ -477,6 +480,8 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	if (d->recovery && !at && recover_on_exited(d, token, how))
 		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
+		if (!(token & AUX_TOKEN_BIT))
+			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
 		spawner_ack(d->spawner, token);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/background.h"
+#include "server/doctor/doctor.h"
 #include "server/gates.h"
 #include "server/hub.h"
 #include "server/notified.h"
@@ -85,8 +86,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 static void on_trim(evutil_socket_t fd, short what, void *ctx)
 {
-	(void)fd, (void)what, (void)ctx;
+	(void)fd, (void)what;
 
+	doctor_glance(ctx);
 	malloc_trim(0);
 }
 
@@ -114,16 +116,21 @@ static void on_pipe_closed(uint64_t token, enum log_stream stream, void *ctx)
 	spawner_release(d->spawner, name);
 }
 
-static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)
+void daemon_acknowledge_again(struct daemon *d)
 {
-	struct daemon *d = ctx;
 	struct strv due = d->acks_due;
-	(void)fd, (void)what;
 
 	d->acks_due = (struct strv){0};
 	for (size_t i = 0; i < due.n; i++)
 		attempt_acknowledge(d, strtoull(due.v[i], NULL, 16));
 	strv_release(&due);
+}
+
+static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+
+	daemon_acknowledge_again(ctx);
 }
 
 void daemon_retry_ack(struct daemon *d, uint64_t token)
@@ -164,6 +171,14 @@ static void on_hello(void *ctx, pid_t keeper, bool has_cgroups)
 	d->has_cgroups = has_cgroups;
 }
 
+static void on_pong(void *ctx, uint64_t token, int value)
+{
+	if (token)
+		notified_on_pong(ctx, token, value);
+	else
+		doctor_on_pong(ctx, value);
+}
+
 static void on_shutdown_asked(void *ctx, int times)
 {
 	struct daemon *d = ctx;
@@ -191,7 +206,7 @@ static const struct spawner_events keeper_events = {
     .exited = attempt_on_exited,
     .set_empty = attempt_on_empty,
     .notified = attempt_on_notified,
-    .pong = notified_on_pong,
+    .pong = on_pong,
     .listed = recover_on_listed,
     .held = recover_on_held,
     .listed_all = recover_on_listed_all,
@@ -305,6 +320,7 @@ static enum err open_stores(struct daemon *d, struct error *e)
 	d->gates = gates_new(d);
 	d->hub = hub_new(d);
 	d->background = background_new(d->base);
+	d->doctor = doctor_new(d);
 	return ERR_OK;
 }
 
@@ -387,6 +403,7 @@ void daemon_release(struct daemon *d)
 		store_close(d->store);
 	hub_free(d->hub);
 	background_free(d->background);
+	doctor_free(d->doctor);
 	applies_free(d);
 	operations_free(d->operations);
 	records_free(d->records);

@@ -37,6 +37,7 @@ struct hub;
 struct apply;
 struct aside;
 struct background;
+struct doctor;
 struct api;
 struct listening;
 
@@ -83,6 +84,7 @@ struct daemon {
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct hub *hub;
 	struct background *background;
+	struct doctor *doctor;
 	struct apply *applies;	   /* a list of those in flight, or NULL */
 	bool applying;		   /* a set of definitions is being changed by one of them */
 	struct aside *asides;	   /* commands beside jobs that are under way */
@@ -146,6 +148,7 @@ void daemon_shutdown(struct daemon *d, const char *who);
 void daemon_ready(struct daemon *d);
 /* Acknowledge an exit to the keeper later: its row could not be committed now. */
 void daemon_retry_ack(struct daemon *d, uint64_t token);
+void daemon_acknowledge_again(struct daemon *d); /* all of these, now */
 /* The folder name below HERO_SOCKET_DIR, and the absolute path of a declared socket. */
 char *daemon_socket_path(
     const struct daemon *d, const struct service_def *s, const struct socket_def *k);

@@ -3,6 +3,7 @@
 #include "server/apply.h"
 #include "server/api.h"
 #include "server/attempt.h"
+#include "server/doctor/doctor.h"
 #include "server/events.h"
 #include "server/former.h"
 #include "server/gates.h"
@@ -482,6 +483,8 @@ static void end_strays(struct recovery *r)
 			report(REPORT_WARN,
 			    "%s/%s: process %d belongs to no known run; it is ended", s->label.unit,
 			    s->label.action, s->pid);
+		if (s->label.unit && !s->label.aux && !s->empty)
+			doctor_found(r->d, CHECK_STRAYS, "%016llx", (unsigned long long)s->token);
 		if (!s->empty)
 			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
 		if (s->exited && !s->acked)
@@ -552,6 +555,8 @@ static void tell_gone(struct recovery *r)
 			engine_set_empty(d->engine, clock_mono(), row->token);
 		else
 			engine_exited(d->engine, clock_mono(), row->token, &gone);
+		if (row->state != JOB_STARTING && !v.core.exited && gone.lost)
+			doctor_found(d, CHECK_PROCESSES, "%016llx", (unsigned long long)row->token);
 		perform_effects(d);
 	}
 }

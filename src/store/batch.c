@@ -114,6 +114,48 @@ enum err store_write_batch(struct store *s, const struct ops *list, struct error
 	return finish(s, &b, ok, e);
 }
 
+static enum err mirror_table(
+    struct store *s, enum table_id id, struct strv *names, struct error *e)
+{
+	const struct table *t = &tables[id];
+	_Alignas(max_align_t) char row[ROW_MAX] = {0};
+	struct value v[COLUMNS_MAX];
+	sqlite3_stmt *st = NULL;
+	auto_str sql = {0};
+	int rc;
+
+	table_select_sql(t, "", &sql);
+	rc = sqlite3_prepare_v2(s->writer, sql.s, -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return store_db_error(s, rc, "read", e);
+	while (e->code == ERR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		char *name = NULL;
+
+		row_read(t, st, row);
+		row_values(t, row, v);
+		mirror_write(s->definitions_fd, t, v, e);
+		mirror_holds(s->definitions_fd, t, v, &name);
+		strv_take(names, name);
+	}
+	if (e->code == ERR_OK && rc != SQLITE_DONE)
+		store_db_error(s, rc, "read", e);
+	sqlite3_finalize(st);
+	return e->code;
+}
+
+enum err store_mirror_all(struct store *s, struct error *e)
+{
+	struct strv names = {0};
+
+	for (size_t i = 0; e->code == ERR_OK && i < TABLE_COUNT; i++)
+		if (tables[i].mirrored)
+			mirror_table(s, (enum table_id)i, &names, e);
+	if (e->code == ERR_OK)
+		mirror_keep_only(s->definitions_fd, &names);
+	strv_release(&names);
+	return e->code;
+}
+
 struct rebuild {
 	struct batch batch;
 	bool ok;

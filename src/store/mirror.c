@@ -84,6 +84,15 @@ enum err mirror_write(int dir_fd, const struct table *t, const struct value *v, 
 	return write_file(dir_fd, name, text, e);
 }
 
+bool mirror_holds(int dir_fd, const struct table *t, const struct value *v, char **name)
+{
+	auto_free char *text = to_json(t, v);
+
+	*name = mem_new(FILE_NAME_BYTES);
+	file_name(*name, t, v);
+	return holds_already(dir_fd, *name, text);
+}
+
 enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v, struct error *e)
 {
 	char name[FILE_NAME_BYTES];
@@ -92,6 +101,22 @@ enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v,
 	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return error_sys(e, errno, "definitions/%s: remove", name);
 	return ERR_OK;
+}
+
+void mirror_keep_only(int dir_fd, const struct strv *names)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct map known = {0};
+
+	for (size_t i = 0; i < names->n; i++)
+		map_put(&known, names->v[i], names->v[i]);
+	for (struct dirent *de; d && (de = readdir(d));)
+		if (de->d_name[0] != '.' && !map_get(&known, de->d_name))
+			unlinkat(dir_fd, de->d_name, 0);
+	map_release(&known);
+	if (d)
+		closedir(d);
 }
 
 static const struct table *find_table(const char *name)

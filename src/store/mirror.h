@@ -15,6 +15,12 @@
 enum err mirror_write(int dir_fd, const struct table *t, const struct value *v, struct error *e);
 enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v, struct error *e);
 
+/* Does its file say exactly this?  *name, which the caller frees, is that of the file. */
+bool mirror_holds(int dir_fd, const struct table *t, const struct value *v, char **name);
+
+/* Remove every file whose name is not in the list. */
+void mirror_keep_only(int dir_fd, const struct strv *names);
+
 /* Every readable row; the values are the callback's until it returns.  The
  * number of files that could not be read is added to *bad. */
 typedef void (*mirror_fn)(const struct table *t, const struct value *v, void *ctx);

@@ -263,6 +263,14 @@ void store_dispatch(struct store *s)
 	}
 }
 
+void store_write_files(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->files_due = true;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool store_degraded(struct store *s, struct str *out)
 {
 	bool degraded;

@@ -119,6 +119,10 @@ void store_barrier(struct store *s, store_done_fn fn, void *ctx);
 int store_event_fd(const struct store *s); /* readable: call store_dispatch */
 void store_dispatch(struct store *s);
 
+/* Write every file below definitions/ anew from the rows, and remove those of no row: soon,
+ * on the writer's thread. */
+void store_write_files(struct store *s);
+
 /* What is not as it should be; false when all is well.  `out` may be NULL. */
 bool store_degraded(struct store *s, struct str *out);
 

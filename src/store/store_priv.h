@@ -55,6 +55,7 @@ struct store {
 	struct str trouble; /* why writing fails now */
 	struct str notes;   /* what happened and should be known */
 	size_t shed;
+	bool files_due; /* store_write_files */
 	bool quit;
 };
 
@@ -65,7 +66,8 @@ void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
 
 /* batch.c: write ops in one transaction. */
 enum err store_write_batch(struct store *s, const struct ops *list, struct error *e);
-/* Rows of definitions/ into an empty database. */
+/* Rows of definitions/ into an empty database, and the other way round. */
+enum err store_mirror_all(struct store *s, struct error *e);
 enum err store_rebuild(struct store *s, struct error *e);
 enum err store_db_error(struct store *s, int rc, const char *what, struct error *e);
 

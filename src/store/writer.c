@@ -153,10 +153,24 @@ static void write_some(struct store *s)
 	answer(s, rc != ERR_OK);
 }
 
+/* With the lock, which it gives up while it writes. */
+static void write_files_again(struct store *s)
+{
+	struct error e = {0};
+
+	s->files_due = false;
+	pthread_mutex_unlock(&s->lock);
+	if (store_writer_open(s, false, &e) == ERR_OK && store_mirror_all(s, &e) == ERR_OK)
+		e.code = ERR_OK;
+	if (e.code != ERR_OK)
+		store_note(s, "%s", e.msg);
+	pthread_mutex_lock(&s->lock);
+}
+
 /* With the lock: until there is something to do. */
 static void wait_for_work(struct store *s)
 {
-	while (!s->quit && s->queue.n == 0 && !s->waiting) {
+	while (!s->quit && s->queue.n == 0 && !s->waiting && !s->files_due) {
 		if (!s->writer) {
 			pthread_cond_wait(&s->work, &s->lock);
 		} else if (!wait_msec(s, IDLE_MSEC) && s->queue.n == 0) {
@@ -189,6 +203,8 @@ void *store_writer_main(void *store)
 	pthread_mutex_lock(&s->lock);
 	while (!s->quit || s->queue.n > 0) {
 		wait_for_work(s);
+		if (s->files_due)
+			write_files_again(s);
 		if (s->queue.n > 0 || s->waiting)
 			write_some(s);
 		if (s->trouble.n > 0 && s->quit)

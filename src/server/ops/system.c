@@ -2,6 +2,7 @@
 #include "server/ops/ops.h"
 
 #include "server/api.h"
+#include "server/doctor/doctor.h"
 #include "server/gates.h"
 #include "server/operations.h"
 #include "server/perform.h"
@@ -9,6 +10,8 @@
 
 #include <sys/resource.h>
 
+static const struct rpc_param doctor_params[] = {
+    {"repair", RPC_BOOL, false, "mend what the findings name"}};
 static const struct rpc_param flag_params[] = {{"name", RPC_STRING, true, "a flag"}};
 
 static void ping(struct rpc_call *call, json_t *params)
@@ -76,6 +79,19 @@ static void shutdown_all(struct rpc_call *call, json_t *params)
 		      "operation", (json_int_t)d->shutdown_op));
 }
 
+static void answer_doctor(void *ctx, json_t *take_report)
+{
+	rpc_answer(ctx, take_report);
+}
+
+static void doctor(struct rpc_call *call, json_t *params)
+{
+	struct error e = {0};
+
+	if (doctor_begin(ops_daemon(call), param_bool(params, "repair", false), answer_doctor, call, &e))
+		ops_fail(call, e.code, "%s", e.msg);
+}
+
 /* ---- flags ----------------------------------------------------------------------------- */
 
 static bool flag_name(struct rpc_call *call, const char *name)
@@ -129,6 +145,8 @@ static const struct rpc_method methods[] = {
     OPS_METHOD_0("system.info", "Who is there", info, false),
     OPS_METHOD_0(
 	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
+    OPS_METHOD("system.doctor", "Holds what we believe against what the kernel says, and mends on request",
+	doctor_params, doctor, true),
     OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
     OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),
     OPS_METHOD_0("flag.list", "Flags that are set", list_flags, false),

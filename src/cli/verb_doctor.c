@@ -1,0 +1,113 @@
+/* verb_doctor.c - what the doctor found; without a daemon, what can be seen from outside. */
+#include "cli/cli.h"
+
+#include "cli/outside.h"
+
+#include <stdio.h>
+
+static const char *paint_severity(const struct cli *c, const char *severity)
+{
+	if (strcmp(severity, "error") == 0)
+		return paint(c, "\033[31m");
+	return paint(c, strcmp(severity, "warn") == 0 ? "\033[33m" : "\033[2m");
+}
+
+static void print_checks(const struct cli *c, const json_t *report)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(report, "checks"), i, row) {
+		long long n = json_integer_value(json_object_get(row, "findings"));
+		auto_free char *found = n ? text_fmt("%lld finding%s", n, n == 1 ? "" : "s") : text_dup("ok");
+
+		printf("%-12s %s%-11s%s %s\n", text_of(row, "name"), paint(c, n ? "\033[31m" : "\033[32m"), found,
+		    plain(c), text_of(row, "compares"));
+	}
+}
+
+static void print_subject(const json_t *subject, struct str *out)
+{
+	json_int_t pid = json_integer_value(json_object_get(subject, "pid"));
+	const char *service = text_of(subject, "service"), *action = text_of(subject, "action"),
+		   *path = text_of(subject, "path");
+
+	if (*service)
+		str_fmt(out, " %s", service);
+	if (*action && strcmp(action, service) != 0)
+		str_fmt(out, "/%s", action);
+	if (pid)
+		str_fmt(out, " pid %lld", (long long)pid);
+	if (*path)
+		str_fmt(out, " %s", path);
+}
+
+static void print_finding(const struct cli *c, const json_t *f)
+{
+	const char *severity = text_of(f, "severity"), *repair = text_of(f, "repair");
+	auto_free char *age = age_of(text_of(f, "since"));
+	auto_str subject = { 0 };
+
+	print_subject(json_object_get(f, "subject"), &subject);
+	printf("\n%s%s%s %s:%s\n", paint_severity(c, severity), severity, plain(c), text_of(f, "check"),
+	    str_text(&subject));
+	printf("    we say:    %s\n    there is:  %s\n", text_of(f, "ours"), text_of(f, "kernel"));
+	printf("    seen:      %s ago\n", age);
+	if (*repair)
+		printf("    --repair:  %s\n", repair);
+}
+
+static void print_report(const struct cli *c, const json_t *v)
+{
+	json_t *o;
+	size_t i;
+
+	print_checks(c, v);
+	json_array_foreach (json_object_get(v, "findings"), i, o)
+		print_finding(c, o);
+	if (json_array_size(json_object_get(v, "repaired")))
+		puts("\nrepaired:");
+	json_array_foreach (json_object_get(v, "repaired"), i, o)
+		printf("    %s\n", json_string_value(o));
+}
+
+static int without_daemon(struct cli *c, struct hp_error *e)
+{
+	int status = hp_error_exit_status(e);
+	json_t *rows = outside_look(hp_client_socket(c->client)), *row;
+	size_t i;
+
+	if (c->json) {
+		hp_error_release(e);
+		cli_json(json_pack("{s:b, s:b, s:o}", "ok", 0, "daemon", 0, "outside", rows));
+		return status;
+	}
+	fprintf(stderr, "hero_proc: %s\n", e->message);
+	hp_error_release(e);
+	json_array_foreach (rows, i, row) {
+		bool ok = json_is_true(json_object_get(row, "ok"));
+
+		printf("%-12s %s%-7s%s %s\n", text_of(row, "name"), paint(c, ok ? "\033[32m" : "\033[31m"),
+		    ok ? "ok" : "look", plain(c), text_of(row, "says"));
+		if (*text_of(row, "try"))
+			printf("    try: %s\n", text_of(row, "try"));
+	}
+	json_decref(rows);
+	return status;
+}
+
+int verb_doctor(struct cli *c)
+{
+	struct hp_error e;
+	json_t *v = cli_try(c, "system.doctor", json_pack("{s:b}", "repair", c->repair), &e);
+
+	if (!v)
+		return err_from_rpc_code(e.code) == ERR_NO_DAEMON ? without_daemon(c, &e) : cli_fail(c, &e);
+	bool ok = json_is_true(json_object_get(v, "ok"));
+	if (c->json)
+		cli_json(json_incref(v));
+	else
+		print_report(c, v);
+	json_decref(v);
+	return ok ? 0 : 1;
+}

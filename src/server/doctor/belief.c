@@ -1,0 +1,172 @@
+#include "server/doctor/look.h"
+
+#include "server/aside.h"
+#include "server/attempt.h"
+#include "server/records.h"
+#include "server/unit_spec.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+
+/* As the keeper makes it: keeper_protocol.h, KEEPER_ID_ENV. */
+static uint64_t keeper_id(const char *state)
+{
+	char full[PATH_MAX];
+	uint64_t id = 14695981039346656037u; /* FNV-1a */
+
+	for (const char *s = realpath(state, full) ? full : ""; *s; s++)
+		id = (id ^ (unsigned char)*s) * 1099511628211u;
+	return id;
+}
+
+static int by_token(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	return (x->token > y->token) - (x->token < y->token);
+}
+
+const struct claim *belief_claim(const struct belief *b, uint64_t token)
+{
+	struct claim key = {.token = token};
+
+	return b->claims.n ? bsearch(&key, b->claims.v, b->claims.n, sizeof(key), by_token) : NULL;
+}
+
+bool belief_knows(const struct belief *b, uint64_t token)
+{
+	bool found = belief_claim(b, token);
+
+	for (size_t i = 0; !found && i < b->aside.n; i++)
+		found = b->aside.v[i] == token;
+	return found;
+}
+
+static void add_place(struct belief *b, const struct claim *c, const struct job_view *j,
+    const struct action_def *a, struct declared p)
+{
+	p.token = c->token;
+	p.service = text_dup(c->service);
+	p.action = text_dup(c->action);
+	p.ready = j->core.state == JOB_READY;
+	p.active = job_state_has_process(j->core.state);
+	p.must = readiness_of(a) == READY_SOCKETS;
+	*vec_push(&b->places) = p;
+}
+
+static void add_places(struct daemon *d, struct belief *b, const struct claim *c, unit_id unit,
+    const struct job_view *j)
+{
+	const struct service_def *s = NULL;
+	const struct action_def *a = daemon_action(d, unit, j->name, &s);
+
+	if (!a || !s || c->exited || !a->is_process)
+		return;
+	for (size_t i = 0; i < a->sockets.n; i++)
+		add_place(b, c, j, a,
+		    (struct declared){.path = daemon_socket_path(d, s, &a->sockets.v[i])});
+	for (size_t i = 0; i < a->tcp.n; i++) {
+		struct declared p = {.port = (unsigned)a->tcp.v[i].port};
+		struct in_addr at = {0};
+
+		inet_pton(AF_INET, a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1", &at);
+		p.addr = at.s_addr;
+		add_place(b, c, j, a, p);
+	}
+}
+
+static void add_claims(struct daemon *d, struct belief *b)
+{
+	for (size_t i = 0; i < d->slots.n; i++) {
+		const struct attempt *at = d->slots.v[i].live;
+		struct job_view j;
+		struct unit_view u;
+		unit_id unit;
+
+		if (!at || !engine_job(d->engine, (job_id)i, &j, &unit) ||
+		    !engine_unit(d->engine, unit, &u))
+			continue;
+		struct claim *c = vec_push(&b->claims);
+		*c = (struct claim){.token = at->token,
+		    .pid = d->slots.v[i].pid,
+		    .executed = at->executed,
+		    .exited = at->exited,
+		    .service = text_dup(u.name),
+		    .action = text_dup(j.name)};
+		add_places(d, b, c, unit, &j);
+		b->probes += at->probes != NULL;
+		if (at->stopper)
+			*vec_push(&b->aside) = at->stopper;
+	}
+	if (b->claims.n)
+		qsort(b->claims.v, b->claims.n, sizeof(*b->claims.v), by_token);
+}
+
+static void add_resting_places(struct daemon *d, struct belief *b, const struct service_def *s)
+{
+	unit_id unit = engine_find(d->engine, s->name);
+	struct unit_view u;
+
+	if (unit == ID_NONE || !engine_unit(d->engine, unit, &u) || u.run_live)
+		return;
+	for (size_t i = 0; i < s->actions.n; i++)
+		for (size_t k = 0; k < s->actions.v[i].sockets.n; k++)
+			*vec_push(&b->places) = (struct declared){.service = text_dup(s->name),
+			    .action = text_dup(s->actions.v[i].name),
+			    .path = daemon_socket_path(d, s, &s->actions.v[i].sockets.v[k])};
+}
+
+void belief_take(struct daemon *d, struct belief *out)
+{
+	*out = (struct belief){.keeper_id = keeper_id(d->paths.state),
+	    .keeper = d->keeper,
+	    .keeper_ticks = d->keeper_ticks,
+	    .server = getpid(),
+	    .has_cgroups = d->has_cgroups,
+	    .state = text_dup(d->paths.state),
+	    .logs = text_dup(d->paths.logs),
+	    .sockets = text_dup(d->paths.sockets)};
+	struct logs_stats logs = logs_stats(d->logs);
+	uint64_t token;
+
+	out->pipes = logs.pipes;
+	out->stored = logs.stored;
+	add_claims(d, out);
+	for (const struct aside *a = NULL; (a = aside_next(d, a, &token));)
+		*vec_push(&out->aside) = token;
+	out->next_token = records_counter(d->records, COUNTER_TOKEN);
+	for (const struct service_def *s = NULL;
+	     (s = registry_next(d->registry, s ? s->name : NULL));) {
+		struct contribution c;
+
+		add_resting_places(d, out, s);
+		for (size_t i = 0; registry_contribution(d->registry, s->name, i, &c); i++)
+			*vec_push(&out->rows) =
+			    (struct row_name){text_dup(c.source), text_dup(s->name)};
+	}
+}
+
+void belief_release(struct belief *b)
+{
+	for (size_t i = 0; i < b->claims.n; i++) {
+		free(b->claims.v[i].service);
+		free(b->claims.v[i].action);
+	}
+	for (size_t i = 0; i < b->places.n; i++) {
+		free(b->places.v[i].service);
+		free(b->places.v[i].action);
+		free(b->places.v[i].path);
+	}
+	for (size_t i = 0; i < b->rows.n; i++) {
+		free(b->rows.v[i].source);
+		free(b->rows.v[i].service);
+	}
+	free(b->claims.v);
+	free(b->aside.v);
+	free(b->places.v);
+	free(b->rows.v);
+	free(b->state);
+	free(b->logs);
+	free(b->sockets);
+	*b = (struct belief){0};
+}

@@ -1,0 +1,378 @@
+#include "server/doctor/look.h"
+
+#include "keeper/keeper_protocol.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define ENVIRON_MAX (128u << 10) /* the keeper puts the token first, a shell may sort it */
+#define STATE_LISTEN 0x0Au	 /* TCP_LISTEN of net/tcp_states.h */
+
+static ssize_t slurp(const char *path, char *buf, size_t size)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+	ssize_t got;
+
+	while (fd >= 0 && n < size - 1 && (got = read(fd, buf + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	buf[n] = '\0';
+	return fd < 0 ? -1 : (ssize_t)n;
+}
+
+/* ---- processes: proc(5) -------------------------------------------------------------- */
+
+/* Fields count from the last `)`: the name may hold anything. */
+static bool read_stat(struct process *p)
+{
+	char path[64], text[1024];
+	unsigned long long ticks = 0;
+	int parent, session;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", p->pid);
+	if (slurp(path, text, sizeof(text)) <= 0)
+		return false;
+	const char *at = strrchr(text, ')');
+	if (!at || sscanf(at + 1,
+		       " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		       "%llu",
+		       &p->state, &parent, &session, &ticks) != 4)
+		return false;
+	p->parent = parent;
+	p->session = session;
+	p->start_ticks = ticks;
+	return true;
+}
+
+static uint64_t number_in(const char *text, size_t n, const char *key)
+{
+	size_t bytes = strlen(key);
+
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1)
+		if (strncmp(text + at, key, bytes) == 0 && text[at + bytes] == '=')
+			return strtoull(text + at + bytes + 1, NULL, 16);
+	return 0;
+}
+
+static void read_token(struct process *p, uint64_t keeper_id, char *buf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", p->pid);
+	ssize_t n = slurp(path, buf, ENVIRON_MAX);
+	if (n > 0 && number_in(buf, (size_t)n, KEEPER_ID_ENV) == keeper_id)
+		p->token = number_in(buf, (size_t)n, KEEPER_TOKEN_ENV);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct process *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static void read_processes(struct world *w, const struct belief *b)
+{
+	DIR *d = opendir("/proc");
+	auto_free char *buf = mem_new(ENVIRON_MAX);
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		struct process p = {0};
+
+		if (!isdigit((unsigned char)*e->d_name))
+			continue;
+		p.pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (!read_stat(&p))
+			continue;
+		if (p.state != 'Z' && p.state != 'X' && p.pid != b->keeper && p.pid != b->server)
+			read_token(&p, b->keeper_id, buf);
+		*vec_push(&w->processes) = p;
+	}
+	if (d)
+		closedir(d);
+	if (w->processes.n)
+		qsort(w->processes.v, w->processes.n, sizeof(*w->processes.v), by_pid);
+}
+
+struct process *world_find(const struct world *w, pid_t pid)
+{
+	struct process key = {.pid = pid};
+
+	return w->processes.n ? bsearch(&key, w->processes.v, w->processes.n, sizeof(key), by_pid)
+			      : NULL;
+}
+
+bool world_is_below(const struct world *w, pid_t pid, pid_t root)
+{
+	const struct process *p = world_find(w, pid);
+
+	for (int i = 0; p && i < 1000 && p->pid != root && p->parent > 1; i++)
+		p = world_find(w, p->parent);
+	return p && p->pid == root;
+}
+
+void process_command(pid_t pid, struct str *out)
+{
+	char path[64], line[64 + 1];
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	ssize_t n = slurp(path, line, sizeof(line));
+	for (ssize_t i = 0; i < n; i++)
+		if ((unsigned char)line[i] < ' ' || (unsigned char)line[i] > '~')
+			line[i] = ' ';
+	while (n > 0 && line[n - 1] == ' ')
+		line[--n] = '\0';
+	str_fmt(out, "%d (%s)", pid, n > 0 ? line : "?");
+}
+
+/* ---- cgroups ------------------------------------------------------------------------- */
+
+/* cgroup.procs of the folder and of what the job made below it. */
+static void read_members(struct world *w, int folder, uint64_t token, int depth)
+{
+	int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		struct process *p = world_find(w, pid);
+
+		if (p)
+			p->folder = token;
+	}
+	if (f)
+		fclose(f);
+	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again >= 0 ? fdopendir(again) : NULL;
+	for (struct dirent *e; d && depth < 8 && (e = readdir(d));) {
+		if (e->d_type != DT_DIR || *e->d_name == '.')
+			continue;
+		auto_fd int below =
+		    openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (below >= 0)
+			read_members(w, below, token, depth + 1);
+	}
+	if (d)
+		closedir(d);
+}
+
+static char *cgroup_of_keeper(const struct belief *b)
+{
+	char line[8192], mount[4096] = "", own[4096] = "";
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	while (f && !*mount && fgets(line, sizeof(line), f)) {
+		const char *type = strstr(line, " - ");
+
+		if (type && strncmp(type + 3, "cgroup2 ", 8) == 0)
+			sscanf(line, "%*s %*s %*s %*s %4095s", mount);
+	}
+	if (f)
+		fclose(f);
+	snprintf(line, sizeof(line), "/proc/%d/cgroup", b->keeper);
+	f = fopen(line, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "0::/", 4) == 0)
+			sscanf(line + 3, "%4095s", own);
+	if (f)
+		fclose(f);
+	for (int i = 0; *mount && i < 2; i++) { /* its own, or the top: keeper/cgroup.c */
+		char *path = text_fmt("%s%s/hero_proc-%016llx", mount,
+		    i || strcmp(own, "/") == 0 ? "" : own, (unsigned long long)b->keeper_id);
+
+		if (access(path, F_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static void read_cgroups(struct world *w, const struct belief *b)
+{
+	w->cgroup = b->has_cgroups ? cgroup_of_keeper(b) : NULL;
+	DIR *d = w->cgroup ? opendir(w->cgroup) : NULL;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char *end;
+		uint64_t token = strtoull(e->d_name, &end, 16);
+
+		if (e->d_type != DT_DIR || *end || end - e->d_name != 16 || !token)
+			continue;
+		auto_fd int fd =
+		    openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		*vec_push(&w->folders) = token;
+		read_members(w, fd, token, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* ---- who listens ----------------------------------------------------------------------- */
+
+/* Of one answer of sock_diag(7). */
+static void add_unix(struct world *w, const struct nlmsghdr *h)
+{
+	const struct unix_diag_msg *m = NLMSG_DATA(h);
+	size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
+	struct listener l = {.inode = m->udiag_ino};
+
+	for (const char *at = (const char *)(m + 1); left >= sizeof(struct nlattr);) {
+		const struct nlattr *a = (const void *)at;
+		size_t n = a->nla_len, whole = (n + 3) & ~(size_t)3; /* netlink(7) */
+		const char *data = at + sizeof(*a);
+
+		if (n < sizeof(*a) || n > left)
+			break;
+		if (a->nla_type == UNIX_DIAG_NAME && *data)
+			l.path = text_dup_n(data, n - sizeof(*a));
+		if (a->nla_type == UNIX_DIAG_VFS &&
+		    n >= sizeof(*a) + sizeof(struct unix_diag_vfs)) {
+			struct unix_diag_vfs v;
+
+			memcpy(&v, data, sizeof(v));
+			l.has_file = true;
+			l.file = v.udiag_vfs_ino;
+			l.device = v.udiag_vfs_dev;
+		}
+		if (whole > left)
+			break;
+		at += whole;
+		left -= whole;
+	}
+	if (l.path)
+		*vec_push(&w->listeners) = l;
+}
+
+/* False: no such service of this kernel. */
+static bool ask_kernel(struct world *w)
+{
+	struct {
+		struct nlmsghdr h;
+		struct unix_diag_req r;
+	} rq = {.h = {.nlmsg_len = sizeof(rq),
+		    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+	    .r = {.sdiag_family = AF_UNIX,
+		.udiag_states = 1u << STATE_LISTEN,
+		.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS}};
+	auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	_Alignas(struct nlmsghdr) char buf[32768];
+
+	if (fd < 0 || send(fd, &rq, sizeof(rq), 0) < 0)
+		return false;
+	for (;;) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		size_t left = n > 0 ? (size_t)n : 0;
+
+		if (left == 0)
+			return false;
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return true;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return false;
+			add_unix(w, h);
+		}
+	}
+}
+
+/* Without sock_diag: names only. */
+static void read_unix(struct world *w)
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	char line[512], path[256];
+	unsigned flags, state;
+	unsigned long inode;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*s %*s %x %*s %x %lu %255s", &flags, &state, &inode, path) ==
+			4 &&
+		    flags & 0x10000 && *path == '/')
+			*vec_push(&w->listeners) =
+			    (struct listener){.inode = inode, .path = text_dup(path)};
+	w->lists_sockets = w->lists_sockets || f;
+	if (f)
+		fclose(f);
+}
+
+static void read_tcp(struct world *w, const char *table)
+{
+	FILE *f = fopen(table, "re");
+	char line[512], local[33];
+	unsigned port, state;
+	unsigned long inode;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*u: %32[0-9A-F]:%X %*s %X %*s %*s %*s %*u %*u %lu", local,
+			&port, &state, &inode) == 4 &&
+		    state == STATE_LISTEN && strlen(local) >= 8) {
+			struct listener l = {.inode = inode, .port = port};
+
+			/* of IPv6 its last word: `::`, or a mapped address */
+			l.addr = (uint32_t)strtoul(local + strlen(local) - 8, NULL, 16);
+			*vec_push(&w->listeners) = l;
+		}
+	if (f)
+		fclose(f);
+}
+
+bool process_links(pid_t pid, const char *prefix, struct strv *out)
+{
+	auto_free char *path = text_fmt("/proc/%d/fd", pid);
+	DIR *d = opendir(path);
+	char target[64];
+
+	if (!d)
+		return false;
+	for (struct dirent *e; (e = readdir(d));) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (n > 0 && strncmp(target, prefix, strlen(prefix)) == 0)
+			strv_add(out, target);
+	}
+	closedir(d);
+	return true;
+}
+
+int process_holds(pid_t pid, const char *link)
+{
+	struct strv links = {0};
+	int found = process_links(pid, link, &links) ? strv_has(&links, link) : -1;
+
+	strv_release(&links);
+	return found;
+}
+
+void world_read(struct world *w, const struct belief *b)
+{
+	*w = (struct world){0};
+	read_processes(w, b);
+	read_cgroups(w, b);
+	w->lists_sockets = ask_kernel(w);
+	if (!w->lists_sockets)
+		read_unix(w);
+	read_tcp(w, "/proc/net/tcp");
+	read_tcp(w, "/proc/net/tcp6");
+}
+
+void world_release(struct world *w)
+{
+	for (size_t i = 0; i < w->listeners.n; i++)
+		free(w->listeners.v[i].path);
+	free(w->processes.v);
+	free(w->folders.v);
+	free(w->listeners.v);
+	free(w->cgroup);
+	*w = (struct world){0};
+}

@@ -1,0 +1,359 @@
+"""The doctor holds what the supervisor believes against what the kernel says (SPEC 0, promise 2)."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from hp import EXAMPLES, FAILED, NO_DAEMON, DONE, http_request, is_alive, wait_until
+
+HERO_DB = EXAMPLES / "hero/hero_db/service.toml"
+LISTENER = """
+import os, socket, sys, time
+path = sys.argv[1]
+try: os.unlink(path)
+except FileNotFoundError: pass
+s = socket.socket(socket.AF_UNIX); s.bind(path); s.listen(8)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def doctor(hp, repair=False):
+    return hp.rpc("system.doctor", repair=repair)
+
+
+def findings(report, check):
+    return [f for f in report["findings"] if f["check"] == check]
+
+
+def only(report, check):
+    """The one finding of that check; nothing else may have been found."""
+    assert [f["check"] for f in report["findings"]] == [check], report["findings"]
+    return report["findings"][0]
+
+
+def metric(hp, name, check):
+    text = http_request(hp.socket, "GET", "/metrics")[1].decode()
+    line = next(x for x in text.splitlines() if x.startswith(f'{name}{{check="{check}"}}'))
+    return int(line.split()[1])
+
+
+def divergences(hp):
+    text = http_request(hp.socket, "GET", "/metrics")[1].decode()
+    return sum(int(x.split()[1]) for x in text.splitlines() if x.startswith("hero_proc_truth_divergence_total"))
+
+
+def environment_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as f:
+        return dict(e.decode().split("=", 1) for e in f.read().split(b"\0") if b"=" in e)
+
+
+@pytest.fixture
+def helper():
+    """Starts processes of the test's own; they are ended whatever happens."""
+    made = []
+
+    def start(*command, **kw):
+        made.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, **kw))
+        return made[-1]
+
+    yield start
+    for p in made:
+        if p.poll() is None:
+            p.kill()
+        p.wait()
+
+
+@pytest.fixture
+def db(hp):
+    hp.register(HERO_DB)
+    hp.rpc("service.start", name="hero_db")
+    return hp
+
+
+# ---- all well ------------------------------------------------------------------------------
+
+
+def test_of_fifty_services_nothing_is_found_a_hundred_times_under_starts_and_stops(hp):
+    names = [f"s{i}" for i in range(50)]
+    for n in names:
+        hp.define(n)
+    hp.rpc("service.start", name=names)
+    over = threading.Event()
+    wrong = []
+
+    def churn(mine):
+        i = 0
+        while not over.is_set():
+            method = ("service.restart", "service.stop", "service.start")[i % 3]
+            hp.rpc(method, name=mine[i // 3 % len(mine)])
+            i += 1
+
+    threads = [threading.Thread(target=churn, args=(names[k::2],)) for k in range(2)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(100):
+            report = doctor(hp)
+            wrong += report["findings"]
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+    assert wrong == []
+    assert divergences(hp) == 0
+
+
+def test_a_healthy_daemon_ends_with_0_and_one_line_for_each_check(db):
+    told = db.cli("doctor")
+    assert told.returncode == DONE, told.stdout
+    checks = doctor(db)["checks"]
+    assert [line.split()[:2] for line in told.stdout.splitlines() if line] == [[c["name"], "ok"] for c in checks]
+    assert db.cli_json("doctor")["ok"] is True
+
+
+# ---- processes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cgroups", [True, False])
+def test_a_process_with_the_token_of_an_ended_attempt_is_a_stray_and_repair_ends_it(fresh, helper, cgroups):
+    hp = fresh(**({} if cgroups else {"HERO_PROC_NO_CGROUP": 1})).start()
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    copied = environment_of(hp.pid("web"))
+    hp.rpc("service.stop", name="web")
+    stray = helper("sleep", "600", env=copied)
+    found = only(doctor(hp), "strays")
+    assert found["severity"] == "error" and found["subject"]["pid"] == stray.pid
+    assert found["repair"] == f"end pid {stray.pid} (sleep 600)"
+    assert stray.poll() is None, "it is dry without --repair"
+    assert metric(hp, "hero_proc_truth_divergence_total", "strays") == 1
+    assert metric(hp, "hero_proc_doctor_findings", "strays") == 1
+    doctor(hp)
+    assert metric(hp, "hero_proc_truth_divergence_total", "strays") == 1, "counted once"
+    mended = doctor(hp, repair=True)
+    assert mended["ok"] and mended["repaired"] == [found["repair"]]
+    assert stray.wait(5) == -signal.SIGTERM
+    assert metric(hp, "hero_proc_doctor_findings", "strays") == 0
+
+
+def test_a_process_outside_of_the_set_of_its_living_attempt_is_named(hp, helper):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    stranger = helper("sleep", "600", env=environment_of(hp.pid("web")))
+    found = only(doctor(hp), "strays")
+    assert found["subject"]["service"] == "web" and found["subject"]["pid"] == stranger.pid
+    assert found["severity"] == "warn" and "a stop does not reach it" in found["kernel"]
+
+
+def cgroup_of(hp):
+    for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        for root, folders, _ in os.walk(folder):
+            for name in folders:
+                if name.startswith("hero_proc-") and environment_of(hp.pid("web"))["HERO_PROC_KEEPER"] in name:
+                    return os.path.join(root, name)
+    return None
+
+
+def test_a_survivor_in_a_cgroup_and_a_cgroup_without_owner_are_named_and_mended(hp, helper):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    if not hp.info()["cgroups"] or not (root := cgroup_of(hp)):
+        pytest.skip("no cgroup v2 can be written here")
+    populated, empty = (os.path.join(root, name) for name in ("00000000000000aa", "00000000000000bb"))
+    os.mkdir(populated)
+    os.mkdir(empty)
+    survivor = helper("sleep", "600")
+    with open(f"{populated}/cgroup.procs", "w") as f:
+        f.write(str(survivor.pid))
+    report = doctor(hp)
+    assert [f["subject"]["pid"] for f in findings(report, "strays")] == [survivor.pid]
+    assert [f["subject"]["path"] for f in findings(report, "sets")] == [empty]
+    report = doctor(hp, repair=True)
+    assert len(report["repaired"]) == 2 and survivor.wait(5) == -signal.SIGTERM
+    assert not os.path.exists(empty)
+    assert doctor(hp, repair=True)["ok"] and not os.path.exists(populated)
+
+
+# ---- sockets and ports ----------------------------------------------------------------------
+
+
+def test_a_socket_file_that_was_unlinked_is_named_and_repair_restarts_its_service(db):
+    path, pid = db.sockets / "hero_db/rpc.sock", db.pid("hero_db")
+    path.unlink()
+    found = only(doctor(db), "sockets")
+    assert found["subject"] == {"service": "hero_db", "action": "hero_db", "pid": None, "path": str(path)}
+    assert found["kernel"] == "there is no such socket file" and found["repair"] == "restart hero_db"
+    told = db.cli("doctor", "--repair")
+    assert "restart hero_db" in told.stdout
+    db.wait_state("hero_db", "running")
+    assert path.exists() and db.pid("hero_db") != pid
+    assert doctor(db)["ok"]
+
+
+def test_a_foreign_listener_on_the_path_of_a_service_is_named_with_its_pid(db, helper):
+    path = db.sockets / "hero_db/rpc.sock"
+    foreign = helper(sys.executable, "-c", LISTENER, str(path), stdout=subprocess.PIPE)
+    assert foreign.stdout.readline() == b"ready\n"
+    found = only(doctor(db), "sockets")
+    assert f"pid {foreign.pid} (" in found["kernel"] and "none of its processes" in found["kernel"]
+
+
+def test_a_port_that_a_ready_service_let_go_is_named(hp):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    script = (f"import os, signal, socket, time\ns = socket.socket()\n"
+              f"s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+              f"s.bind(('127.0.0.1', {port})); s.listen(8)\n"
+              f"signal.signal(signal.SIGUSR1, lambda *_: s.close())\n"
+              f"while True: time.sleep(600)\n")
+    program = hp.root / "listen.py"
+    program.write_text(script)
+    hp.define("web", exec=[sys.executable, str(program)], tcp=[{"port": port}])
+    hp.rpc("service.start", name="web")
+    assert doctor(hp)["ok"]
+    os.kill(hp.pid("web"), signal.SIGUSR1)
+    report = wait_until(lambda: (r := doctor(hp))["findings"] and r, what="it let the port go")
+    found = only(report, "ports")
+    assert found["subject"]["path"] == f"127.0.0.1:{port}" and found["kernel"] == "nobody listens on it"
+
+
+def test_a_socket_file_left_by_a_service_at_rest_is_a_note_and_no_fault(db):
+    path = db.sockets / "hero_db/rpc.sock"
+    db.rpc("service.stop", name="hero_db")
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen()
+        assert doctor(db)["findings"] == [], "somebody listens: the next start says who"
+    report = doctor(db)
+    assert only(report, "leftovers")["severity"] == "note" and report["ok"]
+    assert doctor(db, repair=True)["ok"] and not path.exists()
+
+
+# ---- store ------------------------------------------------------------------------------------
+
+
+def test_a_definitions_file_that_was_altered_or_removed_is_named_and_written_anew(db):
+    folder = db.state_dir / "definitions"
+    altered, removed = sorted(folder.glob("contributions-*"))[0], sorted(folder.glob("wanted-*"))[0]
+    text = altered.read_text()
+    altered.write_text(text.replace("hero_db", "hero_xx"))
+    removed.unlink()
+    extra = folder / "flags-old-0.json"
+    extra.write_text("{}")
+    report = doctor(db)
+    assert {f["subject"]["path"] for f in findings(report, "definitions")} == {str(altered), str(removed), str(extra)}
+    assert not report["ok"] and db.cli("doctor").returncode == FAILED
+    assert doctor(db, repair=True)["ok"]
+    assert altered.read_text() == text and removed.exists() and not extra.exists()
+
+
+def test_a_row_that_was_damaged_while_the_daemon_was_away_is_named(fresh):
+    sqlite3 = pytest.importorskip("sqlite3")
+    hp = fresh().start()
+    hp.register(HERO_DB)
+    hp.shutdown()
+    with sqlite3.connect(hp.state_dir / "state.db") as c:
+        c.execute("UPDATE contributions SET json = '{\"mode\": \"regis' WHERE service = 'hero_db'")
+        c.execute("UPDATE counters SET value = 0 WHERE name = 'event'")
+    c.close()
+    hp.start()
+    report = doctor(hp)
+    assert [f["subject"]["service"] for f in findings(report, "store")] == ["hero_db"]
+    assert findings(report, "definitions"), "the file still says what the row said"
+
+
+# ---- logs ---------------------------------------------------------------------------------------
+
+
+def test_an_index_that_speaks_of_bytes_that_are_not_there_is_named(hp):
+    hp.define("talker", script=f"echo one; echo two; exec {hp.bin}/pause")
+    hp.rpc("service.start", name="talker")
+    segment = hp.state_dir / "logs/talker/00000001.seg"
+    wait_until(lambda: segment.exists() and segment.stat().st_size == 8, what="both lines were captured")
+    assert doctor(hp)["ok"]
+    index = segment.with_suffix(".idx")
+    with open(index, "ab") as f:  # a chunk that begins far behind the end
+        f.write(bytes([1, 0, 0, 0, 0, 0, 0, 0]) + bytes(8) + (1 << 40).to_bytes(8, "little") + bytes(8))
+    found = only(doctor(hp), "logs")
+    assert found["subject"]["path"] == str(index) and "does not hold" in found["kernel"]
+
+
+def test_a_folder_of_logs_that_can_not_be_written_is_named(hp):
+    logs = hp.state_dir / "logs"
+    mounts = [["mount", "--bind", logs, logs], ["mount", "-o", "remount,ro,bind", logs]]
+    if subprocess.run(mounts[0], capture_output=True).returncode != 0:
+        pytest.skip("nothing may be mounted here")
+    try:
+        subprocess.run(mounts[1], check=True)
+        found = only(doctor(hp), "logs")
+        assert found["subject"]["path"] == str(logs) and "Read-only file system" in found["kernel"]
+    finally:
+        subprocess.run(["umount", logs], check=True)
+    assert doctor(hp)["ok"]
+
+
+# ---- the supervisor itself -------------------------------------------------------------------------
+
+
+def test_a_keeper_that_is_stopped_is_named(hp):
+    keeper = hp.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        found = only(doctor(hp), "keeper")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert found["subject"]["pid"] == keeper and "does not" in found["kernel"]
+    assert doctor(hp)["ok"]
+
+
+def test_a_wanted_service_that_failed_is_named_with_its_reason(hp):
+    hp.define("web", script="exit 3", retry_policy={"max_attempts": 1})
+    hp.rpc("service.start", name="web", wait=False)
+    hp.wait_state("web", "failed")
+    found = only(doctor(hp), "wanted")
+    assert found["subject"]["service"] == "web" and "why web" in found["kernel"]
+    assert divergences(hp) == 0, "that is the truth"
+
+
+# ---- without a daemon -------------------------------------------------------------------------------
+
+
+def rows(told):
+    return {r["name"]: r for r in json.loads(told.stdout)["outside"]}
+
+
+def test_without_a_daemon_the_doctor_ends_with_7_and_says_what_can_be_seen(fresh):
+    hp = fresh()
+    told = hp.cli("doctor")
+    assert told.returncode == NO_DAEMON and "socket       look" in told.stdout, (told.stdout, told.stderr)
+    seen = rows(hp.cli("doctor", "--json"))
+    assert set(seen) == {"socket", "state", "keeper", "services", "disk", "files", "tasks", "cgroups"}
+    assert seen["state"]["ok"] and "no daemon ever ran" in seen["state"]["says"]
+
+
+def test_without_a_daemon_a_stopped_keeper_and_its_services_are_seen(hp):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    server, keeper, web = hp.info()["pid"], hp.keeper_pid(), hp.pid("web")
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not is_alive(server), what="the server is gone")
+        told = hp.cli("doctor", "--json")
+        assert told.returncode == NO_DAEMON, told.stdout
+        seen = rows(told)
+        assert f"the keeper, pid {keeper}, is stopped" == seen["keeper"]["says"]
+        assert "nobody listens on it" in seen["socket"]["says"]
+        assert f"pid {web} among them" in seen["services"]["says"]
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(hp.answers, what="the next server answers")
