@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/outside.h"
+#include "client/http.h"
 
 #include <stdio.h>
 
@@ -71,19 +72,17 @@ static void print_report(const struct cli *c, const json_t *v)
 		printf("    %s\n", json_string_value(o));
 }
 
-static int without_daemon(struct cli *c, struct hp_error *e)
+static int without_daemon(struct cli *c, const char *why)
 {
-	int status = hp_error_exit_status(e);
+	int status = err_exit_status(ERR_NO_DAEMON);
 	json_t *rows = outside_look(hp_client_socket(c->client)), *row;
 	size_t i;
 
 	if (c->json) {
-		hp_error_release(e);
 		cli_json(json_pack("{s:b, s:b, s:o}", "ok", 0, "daemon", 0, "outside", rows));
 		return status;
 	}
-	fprintf(stderr, "hero_proc: %s\n", e->message);
-	hp_error_release(e);
+	fprintf(stderr, "hero_proc: %s\n", why);
 	json_array_foreach (rows, i, row) {
 		bool ok = json_is_true(json_object_get(row, "ok"));
 
@@ -96,13 +95,33 @@ static int without_daemon(struct cli *c, struct hp_error *e)
 	return status;
 }
 
+/* The keeper holds the socket, so who connects while there is no server waits for the next one,
+ * for ever when there will be none.  The doctor does not. */
+#define PATIENCE_MS 5000
+
+static bool is_anybody_there(const char *socket_path, struct error *e)
+{
+	msec end = http_deadline(PATIENCE_MS);
+	struct http_conn conn;
+
+	if (http_open(&conn, socket_path, e))
+		return e->code != ERR_NO_DAEMON; /* not allowed, say: the call tells */
+	if (http_send(&conn, "GET", "/health", NULL, end, e) == ERR_OK)
+		http_receive_head(&conn, end, e);
+	http_close(&conn);
+	return e->code == ERR_OK;
+}
+
 int verb_doctor(struct cli *c)
 {
+	struct error silence = { 0 };
 	struct hp_error e;
-	json_t *v = cli_try(c, "system.doctor", json_pack("{s:b}", "repair", c->repair), &e);
 
+	if (!is_anybody_there(hp_client_socket(c->client), &silence))
+		return without_daemon(c, silence.msg);
+	json_t *v = cli_try(c, "system.doctor", json_pack("{s:b}", "repair", c->repair), &e);
 	if (!v)
-		return err_from_rpc_code(e.code) == ERR_NO_DAEMON ? without_daemon(c, &e) : cli_fail(c, &e);
+		return cli_fail(c, &e);
 	bool ok = json_is_true(json_object_get(v, "ok"));
 	if (c->json)
 		cli_json(json_incref(v));
