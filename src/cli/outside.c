@@ -48,10 +48,10 @@ static void look_at_socket(json_t *rows, const char *path)
 		add(rows, "socket", false, "hero_proc up", "%s: %s", path, strerrordesc_np(errno));
 		return;
 	}
-	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
-		add(rows, "socket", false, NULL, "%s: somebody listens, and gives no answer", path);
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 || errno == EAGAIN)
+		add(rows, "socket", false, NULL, "%s is listened on, and nobody answers", path);
 	else if (errno == ECONNREFUSED)
 		add(rows, "socket", false, "hero_proc up (it takes the file over)",
 		    "%s is there, nobody listens on it: the daemon was killed", path);

@@ -106,10 +106,10 @@ static bool is_anybody_there(const char *socket_path, struct error *e)
 
 	if (http_open(&conn, socket_path, e))
 		return e->code != ERR_NO_DAEMON; /* not allowed, say: the call tells */
-	if (http_send(&conn, "GET", "/health", NULL, end, e) == ERR_OK)
-		http_receive_head(&conn, end, e);
+	bool answers = http_send(&conn, "GET", "/health", NULL, end, e) == ERR_OK &&
+		       http_receive_head(&conn, end, e) == ERR_OK;
 	http_close(&conn);
-	return e->code == ERR_OK;
+	return answers;
 }
 
 int verb_doctor(struct cli *c)

@@ -352,7 +352,7 @@ def test_without_a_daemon_a_stopped_keeper_and_its_services_are_seen(hp):
         assert told.returncode == NO_DAEMON, told.stdout
         seen = rows(told)
         assert f"the keeper, pid {keeper}, is stopped" == seen["keeper"]["says"]
-        assert "gives no answer" in seen["socket"]["says"]
+        assert "nobody answers" in seen["socket"]["says"]
         assert f"pid {web} among them" in seen["services"]["says"]
     finally:
         os.kill(keeper, signal.SIGCONT)
