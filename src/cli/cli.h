@@ -77,6 +77,7 @@ int change_services(struct cli *c, const char *method, json_t *take_names, const
 int verb_up(struct cli *c);
 int verb_down(struct cli *c);
 int verb_shutdown(struct cli *c);
+int verb_upgrade(struct cli *c);
 int verb_check(struct cli *c);
 int verb_apply(struct cli *c);
 int verb_diff(struct cli *c);

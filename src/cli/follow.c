@@ -136,6 +136,28 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 	return status;
 }
 
+#define GAP_MS 5000 /* a server that is followed by another one answers again by then */
+
+/* A call that a server left behind is asked of the next one. */
+static json_t *look(struct cli *c, int64_t operation, int *status)
+{
+	struct hp_error e;
+
+	for (msec waited = 0;; waited += LOOK_MS) {
+		json_t *op = cli_try(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &e);
+
+		if (op)
+			return op;
+		if (e.code != err_rpc_code(ERR_NO_DAEMON) || waited >= GAP_MS ||
+		    access(hp_client_socket(c->client), F_OK) != 0)
+			break;
+		hp_error_release(&e);
+		nap(LOOK_MS);
+	}
+	*status = cli_fail(c, &e);
+	return NULL;
+}
+
 int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word)
 {
 	struct view v = { .c = c, .seen = json_object() };
@@ -143,7 +165,7 @@ int follow_operation(struct cli *c, int64_t operation, json_t *names, const char
 	int status = 0;
 
 	for (;;) {
-		json_t *op = cli_call(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &status);
+		json_t *op = look(c, operation, &status);
 
 		if (!op)
 			break;

@@ -51,6 +51,8 @@ const struct verb verbs[] = {
 	{ "doctor", "[--repair]", "hold what the daemon believes against the kernel; without a daemon: why not", 0, 0,
 	    verb_doctor },
 	{ "shutdown", "", "stop everything, end the daemon", 0, 0, verb_shutdown },
+	{ "upgrade", "[SERVER] [--timeout 30s] [--dry-run]",
+	    "another server program takes over; services go on, and the former one comes back if it fails", 0, 1, verb_upgrade },
 	{ "completion", "bash|zsh|fish", "completion for a shell", 1, 1, verb_completion },
 };
 const size_t n_verbs = countof(verbs);

@@ -116,6 +116,13 @@ void door_came_in(struct door *d)
 		close_door(d);
 }
 
+void door_lock(struct door *d)
+{
+	evconnlistener_disable(d->listener);
+	event_del(d->refuse);
+	event_del(d->look);
+}
+
 enum err door_new(struct event_base *base, struct evconnlistener *listener, size_t limit,
     struct door **out, struct error *e)
 {

@@ -27,6 +27,9 @@ enum err door_new(struct event_base *base, struct evconnlistener *listener, size
     struct door **out, struct error *e) attr_must_use;
 void door_free(struct door *d); /* NULL does nothing */
 
+/* Nobody is accepted or refused any more. */
+void door_lock(struct door *d);
+
 /* The listener has accepted one more.  With the last one that there is room for the
  * door closes: the next ones are answered 503 until somebody leaves. */
 void door_came_in(struct door *d);

@@ -446,3 +446,8 @@ struct listening http_server_listening(const struct http_server *s)
 {
 	return s->listening;
 }
+
+void http_server_pause(struct http_server *s)
+{
+	door_lock(s->door);
+}

@@ -49,6 +49,8 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
 void http_server_free(struct http_server *s);
 /* The same, but the file stays, for who holds a duplicate of the socket. */
 void http_server_leave(struct http_server *s);
+/* Whoever comes now waits for who listens next. */
+void http_server_pause(struct http_server *s);
 /* The socket, borrowed. */
 struct listening http_server_listening(const struct http_server *s);
 

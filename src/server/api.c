@@ -5,6 +5,7 @@
 #include "server/hub.h"
 #include "server/operations.h"
 #include "server/ops/ops.h"
+#include "server/version.h"
 
 #define GROUPS 12
 
@@ -51,9 +52,9 @@ static json_t *wellknown(void *daemon)
 	struct daemon *d = daemon;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s}], s:s}", "name", "hero_proc",
-	    "version", "0.1.0", "description", "the process supervisor of this machine", "socket",
-	    d->paths.socket, "sockets", "name", "rpc.sock", "protocol", "openrpc", "openrpc",
-	    "/openrpc.json");
+	    "version", server_version, "description", "the process supervisor of this machine",
+	    "socket", d->paths.socket, "sockets", "name", "rpc.sock", "protocol", "openrpc",
+	    "openrpc", "/openrpc.json");
 }
 
 static void metric(struct str *out, const char *name, const char *type, const char *help)
@@ -151,7 +152,7 @@ enum err api_open(struct daemon *d, struct error *e)
 	    .n_groups = GROUPS,
 	    .ctx = d,
 	    .title = "hero_proc",
-	    .version = "0.1.0"};
+	    .version = server_version};
 	auto_free struct listening *held = take(d->held_api);
 	const struct http_config cfg = {.socket_path = d->paths.socket,
 	    .held = held,
@@ -190,4 +191,9 @@ void api_close(struct daemon *d)
 void api_leave(struct daemon *d)
 {
 	close_with(d, http_server_leave);
+}
+
+void api_pause(struct daemon *d)
+{
+	http_server_pause(d->api->http);
 }

@@ -17,7 +17,8 @@ struct aside {
 	uint64_t token;
 	aside_fn fn; /* NULL: nobody waits for it */
 	void *ctx;
-	int out; /* the reading end of its output */
+	char *program; /* argv[0], to name it */
+	int out;       /* the reading end of its output */
 	struct event *readable;
 	char text[ASIDE_TEXT_MAX + 1];
 	size_t n;
@@ -37,6 +38,7 @@ static void aside_free(struct aside *a)
 		event_free(a->readable);
 	if (a->out >= 0)
 		close(a->out);
+	free(a->program);
 	free(a);
 }
 
@@ -131,10 +133,12 @@ enum err aside_start(struct daemon *d, const struct action_def *def, const char 
 	int output = -1;
 
 	*a = (struct aside){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
+	a->program = text_dup(command ? "sh" : def->argv.n ? def->argv.v[0] : def->name);
 	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
-	enum err rc = launch_init_command(&l, def, command, d->env, &d->paths, e);
+	enum err rc = command ? launch_init_command(&l, def, command, d->env, &d->paths, e)
+			      : launch_init(&l, def, d->env, &d->paths, e);
 	if (rc == ERR_OK)
 		rc = open_output(a, &output, e);
 	if (rc == ERR_OK) {
@@ -176,7 +180,7 @@ bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, in
 
 	if (!a)
 		return false;
-	spawn_step_error(step, sys, "sh", NULL, &e);
+	spawn_step_error(step, sys, a->program, NULL, &e);
 	end(a, false, e.msg);
 	return true;
 }

@@ -16,9 +16,11 @@
 
 struct aside;
 
-/* "exit code 1: out of memory"; from the loop, after which the aside is gone. */
+/* "exit code 1: out of memory", or why it was not executed; from the loop, after which the aside is
+ * gone. */
 typedef void (*aside_fn)(void *ctx, bool good, const char *text);
 
+/* `command` for `sh -c`; NULL: that of `a` itself. */
 enum err aside_start(struct daemon *d, const struct action_def *a, const char *command,
     pid_t main_pid, aside_fn fn, void *ctx, struct aside **out, struct error *e) attr_must_use;
 /* Kill all of it; nothing is told any more.  NULL does nothing. */

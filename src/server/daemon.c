@@ -18,6 +18,7 @@
 #include "server/reload.h"
 #include "server/recover.h"
 #include "server/submission.h"
+#include "server/upgrade.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -274,7 +275,7 @@ static void go_on_shutdown(struct daemon *d)
 		store_barrier(d->store, leave, d);
 }
 
-void daemon_ready(struct daemon *d)
+bool daemon_serve(struct daemon *d)
 {
 	struct error e = {0};
 
@@ -282,10 +283,15 @@ void daemon_ready(struct daemon *d)
 		report(REPORT_ERROR, "%s", e.msg);
 		d->exit_status = KEEPER_EXIT_FAILED;
 		event_base_loopbreak(d->base);
-	} else {
-		spawner_serving(d->spawner);
-		report(REPORT_INFO, "ready on %s", d->paths.socket);
+		return false;
 	}
+	upgrade_serve(d);
+	return true;
+}
+
+void daemon_ready(struct daemon *d)
+{
+	report(REPORT_INFO, "ready on %s", d->paths.socket);
 	if (d->shutdown_op)
 		go_on_shutdown(d);
 	else if (d->shutdown_asked)
@@ -305,12 +311,17 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 static enum err open_stores(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
+	const struct store_options failed = {
+	    .put_back = upgrade_outcome_read(d->options->upgrade).state == UPGRADE_BACK};
 	uint64_t seed = 1;
 
 	if (path_make(d->paths.state, 0700, e) || path_make(d->paths.sockets, 0755, e) ||
-	    store_open(d->paths.state, NULL, &d->store, e) ||
+	    store_open(d->paths.state, &failed, &d->store, e) ||
 	    logs_open(d->paths.logs, NULL, &d->logs, e))
 		return e->code;
+	if (store_was_put_back(d->store))
+		report(
+		    REPORT_WARN, "the store is again what it was before the upgrade that failed");
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = (uint64_t)clock_wall();
 	d->engine = engine_new(seed);
@@ -386,6 +397,7 @@ void daemon_release(struct daemon *d)
 		api_close(d);
 	else
 		api_leave(d);
+	upgrade_free(d);
 	reload_release(d);
 	if (d->logs)
 		release_memory(d);

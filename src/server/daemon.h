@@ -40,6 +40,7 @@ struct background;
 struct doctor;
 struct api;
 struct listening;
+struct upgrade;
 
 /* What the server knows of a job beside the engine; by job_id. */
 struct job_slot {
@@ -85,13 +86,15 @@ struct daemon {
 	struct hub *hub;
 	struct background *background;
 	struct doctor *doctor;
-	struct apply *applies;	   /* a list of those in flight, or NULL */
-	bool applying;		   /* a set of definitions is being changed by one of them */
-	struct aside *asides;	   /* commands beside jobs that are under way */
-	struct api *api;	   /* NULL until recovery is over */
+	struct apply *applies;	    /* a list of those in flight, or NULL */
+	bool applying;		    /* a set of definitions is being changed by one of them */
+	struct aside *asides;	    /* commands beside jobs that are under way */
+	struct api *api;	    /* NULL until recovery is over */
+	struct upgrade *upgrade;    /* under way, or NULL */
+	op_id upgrade_op;	    /* that a former server left open, until upgrade_serve() */
 	struct listening *held_api; /* the socket of a former server, until api_open(); or NULL */
-	struct recovery *recovery; /* NULL when it is over */
-	size_t effects;		   /* since the heap was trimmed last */
+	struct recovery *recovery;  /* NULL when it is over */
+	size_t effects;		    /* since the heap was trimmed last */
 	struct event *trim;
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 
@@ -144,7 +147,10 @@ const struct action_def *daemon_action(
 
 /* Stop everything in reverse order, then end server and keeper. */
 void daemon_shutdown(struct daemon *d, const char *who);
-/* Recovery is over: open the API. */
+/* Everything is in place: open the API, say so to the keeper; false: it can not be opened.
+ * Nobody is heard before this turn of the loop is over. */
+bool daemon_serve(struct daemon *d);
+/* Recovery is over. */
 void daemon_ready(struct daemon *d);
 /* Acknowledge an exit to the keeper later: its row could not be committed now. */
 void daemon_retry_ack(struct daemon *d, uint64_t token);

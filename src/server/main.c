@@ -1,6 +1,9 @@
 /* main.c - the server, or, started by hand, the way to the keeper that starts it. */
 #include "server/daemon.h"
 
+#include "server/upgrade.h"
+#include "server/version.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -8,16 +11,22 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define VERSION "0.1.0"
-
+/* Where its file was, if another one has taken its place (proc_pid_exe(5)). */
 static char *own_path(void)
 {
+	static const char gone[] = " (deleted)";
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	size_t cut = sizeof(gone) - 1;
 
-	return n > 0 ? text_dup_n(path, (size_t)n) : NULL;
+	if (n <= 0)
+		return NULL;
+	if ((size_t)n > cut && memcmp(path + n - cut, gone, cut) == 0)
+		n -= (ssize_t)cut;
+	return text_dup_n(path, (size_t)n);
 }
 
 /* Beside us, in the build tree, in libexec, or in the PATH. */
@@ -113,6 +122,22 @@ static int without_safe(int argc, char **argv)
 	return argc > 1 && strcmp(argv[argc - 1], "--safe") == 0 ? argc - 1 : argc;
 }
 
+static bool tell_who(const struct options *o)
+{
+	if (o->version_json) {
+		json_t *is = upgrade_identity();
+
+		json_dumpf(is, stdout, 0);
+		json_decref(is);
+		putchar('\n');
+	} else if (o->help) {
+		printf("%s", options_usage);
+	} else if (o->version) {
+		printf("hero_proc_server %s\n", server_version);
+	}
+	return o->version_json || o->help || o->version;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
@@ -123,16 +148,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hero_proc_server: %s\n%s", e.msg, options_usage);
 		return KEEPER_EXIT_USAGE;
 	}
-	if (o.version || o.help) {
-		printf("%s", o.help ? options_usage : "hero_proc_server " VERSION "\n");
+	if (tell_who(&o))
 		return KEEPER_EXIT_DONE;
-	}
 	report_set_level(o.level);
 	int fd = spawner_fd_from_env();
+	auto_free char *upgrade = text_dup(getenv(KEEPER_UPGRADE_ENV));
 	auto_free char *nofile = text_dup(getenv(KEEPER_NOFILE_ENV));
 	bool keeper_lost = fd < 0;
 
 	unsetenv(KEEPER_NOFILE_ENV); /* not for jobs */
+	unsetenv(KEEPER_UPGRADE_ENV);
+	o.program = argv[0];
+	o.upgrade = upgrade;
+	prctl(PR_SET_NAME, program_invocation_short_name); /* also of a file without a name */
 	if (fd >= 0)
 		status = serve(&o, fd, &keeper_lost);
 	if (keeper_lost) {

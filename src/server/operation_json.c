@@ -58,7 +58,7 @@ static void add_detail(json_t *o, const struct op_view *v)
 static void add_shown(json_t *o, const json_t *detail)
 {
 	static const char *const shown[] = {"method", "changed", "started", "notes",
-	    "superseded_by", "phase", "operations", "rolled_back"};
+	    "superseded_by", "phase", "operations", "rolled_back", "server", "version", "from"};
 
 	for (size_t i = 0; i < countof(shown); i++)
 		if (json_object_get(detail, shown[i]))

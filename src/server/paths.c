@@ -9,7 +9,9 @@
 
 const char options_usage[] =
     "usage: hero_proc_server [--socket PATH] [--state DIR] [--log-level error|warn|info|debug]\n"
-    "                        [--container] [--exit-when-done] [--safe] [--version] [--help]\n"
+    "                        [--container] [--exit-when-done] [--safe] [--version | "
+    "--version-json]\n"
+    "                        [--help]\n"
     "The supervisor in the foreground.\n"
     "--container: a critical service that gives up ends it, with the exit status of that service.\n"
     "--exit-when-done: it ends when nothing that was started is left.\n";
@@ -20,7 +22,8 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 	    {"state", required_argument, NULL, 'd'}, {"log-level", required_argument, NULL, 'l'},
 	    {"container", no_argument, NULL, 'C'}, {"exit-when-done", no_argument, NULL, 'E'},
 	    {"safe", no_argument, NULL, 'S'}, {"version", no_argument, NULL, 'V'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	    {"version-json", no_argument, NULL, 'J'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
 	int c;
 
 	o->level = REPORT_INFO;
@@ -37,6 +40,7 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 		case 'C': o->container = true; break;
 		case 'E': o->exit_when_done = true; break;
 		case 'V': o->version = true; break;
+		case 'J': o->version_json = true; break;
 		case 'h': o->help = true; break;
 		default: return error_set(e, ERR_INVALID, "see --help");
 		}

@@ -13,7 +13,9 @@
 struct options {
 	char *socket, *state; /* NULL: derived */
 	enum report_level level;
-	bool safe, version, help;
+	bool safe, version, version_json, help;
+	const char *program; /* the path this server was executed by */
+	const char *upgrade; /* what the keeper told of the last one (upgrade.h), or NULL */
 	bool container, exit_when_done; /* container.h */
 };
 /* Usage errors are told in *e. */

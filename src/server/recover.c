@@ -27,7 +27,8 @@ struct survivor {
 	struct label label;
 	uint64_t token;
 	pid_t pid;
-	bool exited, acked, empty, lost, asked, placed;
+	bool exited, acked, empty, lost, asked, placed, stop_due;
+	job_id job;	/* of one that was placed */
 	char *notified; /* all that it said, or NULL */
 	struct keeper_exit_info exit;
 	int held[HELD_COUNT];
@@ -391,18 +392,28 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 
 /* It was told to stop when the server died, but the keeper heard nothing of that: the request
  * waited in the server, or for the execution.  A stop that did arrive is not said again. */
-static void ask_again(struct daemon *d, const struct survivor *s, job_id job)
+static bool is_stop_due(struct daemon *d, const struct survivor *s, job_id job)
 {
 	struct job_view j;
-	struct effect fx = {.kind = EFFECT_TERM, .job = job, .token = s->token};
 
-	if (s->asked || s->empty || !engine_job(d->engine, job, &j, &fx.unit) ||
-	    j.core.state != JOB_STOPPING)
-		return;
-	if (s->exited)
-		attempt_sweep(d, &fx);
-	else
-		attempt_term(d, &fx);
+	return !s->asked && !s->empty && engine_job(d->engine, job, &j, NULL) &&
+	       j.core.state == JOB_STOPPING;
+}
+
+static void ask_again(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		const struct survivor *s = r->survivors.v[i];
+		struct effect fx = {.kind = EFFECT_TERM, .job = s->job, .token = s->token};
+		struct job_view j;
+
+		if (!s->stop_due || !engine_job(r->d->engine, s->job, &j, &fx.unit))
+			continue;
+		if (s->exited)
+			attempt_sweep(r->d, &fx);
+		else
+			attempt_term(r->d, &fx);
+	}
 }
 
 static void adopt(struct daemon *d, struct survivor *s, job_id job)
@@ -427,7 +438,8 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	at->holds_ready = s->held[HELD_READY] >= 0;
 	if (at->holds_ready)
 		readiness_take_fd(at, fd_take(&s->held[HELD_READY]));
-	ask_again(d, s, job);
+	s->job = job;
+	s->stop_due = is_stop_due(d, s, job);
 }
 
 /* The youngest attempt of a job: younger than its row, when that was not committed. */
@@ -706,10 +718,16 @@ void recover_on_listed_all(void *ctx)
 		report(REPORT_ERROR, "history: %s", e.msg);
 	place_rows(r);
 	place_survivors(r);
-	end_strays(r);
-	capture_orphans(r);
 	resumption_give(d);
 	engine_restored(d->engine, clock_mono());
+	/* A server on trial that fails up to here has changed nothing that the former one needs. */
+	if (!daemon_serve(d)) {
+		recovery_free(take(d->recovery));
+		return;
+	}
+	end_strays(r);
+	ask_again(r);
+	capture_orphans(r);
 	perform_effects(d);
 	tell_ends(r);
 	tell_gone(r);

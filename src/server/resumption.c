@@ -2,6 +2,7 @@
 
 #include "server/apply.h"
 #include "server/operations.h"
+#include "server/upgrade.h"
 
 static void close_row(
     struct daemon *d, const struct store_operation *row, enum op_state state, const char *error)
@@ -14,8 +15,12 @@ static void close_row(
 	store_put_operation(d->store, &over);
 }
 
-static bool is_apply(struct daemon *d, const struct store_operation *row)
+static bool is_own(struct daemon *d, const struct store_operation *row)
 {
+	if (strcmp(row->kind, "upgrade") == 0 && !d->is_boot) {
+		upgrade_adopt(d, row);
+		return true;
+	}
 	if (strcmp(row->kind, "apply") != 0)
 		return false;
 	apply_adopt(d, row);
@@ -24,7 +29,7 @@ static bool is_apply(struct daemon *d, const struct store_operation *row)
 
 static bool close_one(const struct store_operation *row, void *ctx)
 {
-	if (is_apply(ctx, row))
+	if (is_own(ctx, row))
 		return true;
 	close_row(ctx, row, OP_CANCELLED,
 	    "{\"code\":-32013,\"name\":\"cancelled\",\"message\":\"the supervisor was started "
@@ -76,7 +81,7 @@ static bool give_one(const struct store_operation *row, void *ctx)
 	struct steps steps = {&m, (op_id)row->id};
 	struct error e = {0};
 
-	if (is_apply(d, row))
+	if (is_own(d, row))
 		return true;
 	operation_memory_read(&m, row);
 	if (m.view.kind == OP_KIND_COUNT || run_is_over(d, &m)) {

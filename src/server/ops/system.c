@@ -7,6 +7,7 @@
 #include "server/operations.h"
 #include "server/perform.h"
 #include "server/status.h"
+#include "server/upgrade.h"
 
 #include <sys/resource.h>
 
@@ -56,13 +57,18 @@ static void info(struct rpc_call *call, json_t *params)
 	(void)params;
 
 	getrlimit(RLIMIT_NOFILE, &files);
-	json_t *o = json_pack("{s:s, s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}",
-	    "version", "0.1.0", "pid", (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
+	json_t *who = upgrade_identity();
+	json_t *o = json_pack("{s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}", "pid",
+	    (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
 	    (json_int_t)((clock_wall() - d->started) / 1000), "started", status_time(d->started),
 	    "state_folder", d->paths.state, "socket", d->paths.socket, "socket_folder",
 	    d->paths.sockets, "cgroups", d->has_cgroups, "safe", d->safe, "descriptors",
 	    (json_int_t)files.rlim_cur, "counts", counts(d), "degraded",
 	    json_object_get(health_now, "degraded"));
+	json_object_del(who, "name");
+	json_object_update_new(o, who);
+	json_object_set_new(o, "server", json_string(d->options->program));
+	json_object_set_new(o, "upgrade", upgrade_json(d));
 	json_decref(health_now);
 	rpc_answer(call, o);
 }
@@ -90,6 +96,34 @@ static void doctor(struct rpc_call *call, json_t *params)
 
 	if (doctor_begin(ops_daemon(call), param_bool(params, "repair", false), answer_doctor, call, &e))
 		ops_fail(call, e.code, "%s", e.msg);
+}
+
+/* ---- upgrade ------------------------------------------------------------------------- */
+
+static const struct rpc_param upgrade_params[] = {
+    {"server", RPC_STRING, false,
+	"absolute path of the next server; absent: where this one was started from"},
+    {"timeout_ms", RPC_INT, false,
+	"how long it may take to serve before the former one is brought back (30000)"},
+    {"dry_run", RPC_BOOL, false, "only look whether it can take over"}};
+
+static void upgrade_answered(void *ctx, const struct error *e, json_t *take_found)
+{
+	if (e->code)
+		rpc_fail(ctx, e, take_found);
+	else
+		rpc_answer(ctx, take_found);
+}
+
+static void upgrade(struct rpc_call *call, json_t *params)
+{
+	auto_free char *who = ops_who(call);
+	const struct upgrade_request rq = {.server = param_text(params, "server"),
+	    .trial = param_int(params, "timeout_ms", 0),
+	    .dry_run = param_bool(params, "dry_run", false),
+	    .who = who};
+
+	upgrade_ask(ops_daemon(call), &rq, upgrade_answered, call);
 }
 
 /* ---- flags ----------------------------------------------------------------------------- */
@@ -147,6 +181,10 @@ static const struct rpc_method methods[] = {
 	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
     OPS_METHOD("system.doctor", "Holds what we believe against what the kernel says, and mends on request",
 	doctor_params, doctor, true),
+    OPS_METHOD("system.upgrade",
+	"Let another server take over: no service notices.  Answered when it is about to; "
+	"`op.get` of the next server tells how it ended",
+	upgrade_params, upgrade, true),
     OPS_METHOD("flag.set", "Open the gate flag:NAME", flag_params, set_flag, true),
     OPS_METHOD("flag.clear", "Close the gate flag:NAME", flag_params, clear_flag, true),
     OPS_METHOD_0("flag.list", "Flags that are set", list_flags, false),

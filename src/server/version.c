@@ -1,0 +1,3 @@
+#include "server/version.h"
+
+const char server_version[] = HERO_PROC_VERSION;
