@@ -5,6 +5,7 @@
 #include "http/door.h"
 #include "http/listen.h"
 #include "http/peer.h"
+#include "sys/urgent.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -329,6 +330,8 @@ static void handle(struct evhttp_request *req, void *ctx)
 	enum evhttp_cmd_type verb = evhttp_request_get_command(req);
 	struct rpc_peer peer;
 
+	if (s->cfg.urgent)
+		urgent_turn(s->cfg.urgent);
 	if (!path || !*path)
 		path = "/";
 	bool is_rpc = strcmp(path, "/rpc") == 0 || strcmp(path, "/") == 0;

@@ -11,7 +11,7 @@
  *base/limits.h. Belongs to the thread of its event loop.  The process must ignore SIGPIPE: a client
  * may leave while it is written to, and writev(2) has no MSG_NOSIGNAL.
  *
- * Depends on: base, rpc, libevent.
+ * Depends on: base, sys/urgent.h, rpc, libevent.
  */
 #ifndef HP_HTTP_HTTP_H
 #define HP_HTTP_HTTP_H
@@ -22,6 +22,7 @@
 struct event_base;
 struct http_server;
 struct http_stream;
+struct urgent;
 
 struct http_config {
 	const char *socket_path; /* absolute */
@@ -30,6 +31,7 @@ struct http_config {
 	const struct listening *held;
 	const struct rpc_service *rpc;
 	void *ctx;			 /* of the callbacks */
+	struct urgent *urgent;		 /* has its turn before each request; or NULL */
 	json_t *(*health)(void *ctx);	 /* a new object; its `ok` false makes 503 */
 	json_t *(*wellknown)(void *ctx); /* a new object */
 	char *(*metrics)(void *ctx);	 /* OpenMetrics text, freed by us */

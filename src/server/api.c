@@ -158,6 +158,7 @@ enum err api_open(struct daemon *d, struct error *e)
 	    .held = held,
 	    .rpc = &a->rpc,
 	    .ctx = d,
+	    .urgent = d->urgent,
 	    .health = api_health,
 	    .wellknown = wellknown,
 	    .metrics = api_metrics,

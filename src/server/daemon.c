@@ -19,6 +19,7 @@
 #include "server/recover.h"
 #include "server/submission.h"
 #include "server/upgrade.h"
+#include "sys/urgent.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -341,7 +342,7 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 	    (struct daemon){.options = o, .env = environ, .safe = o->safe, .started = clock_wall()};
 	paths_init(&d->paths, o);
 	d->base = event_base_new();
-	if (open_stores(d, e))
+	if (urgent_new(d->base, &d->urgent, e) || open_stores(d, e))
 		return e->code;
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
@@ -349,8 +350,8 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	d->logs_news = watch(d, logs_event_fd(d->logs), on_logs);
 	logs_on_closed(d->logs, on_pipe_closed, d);
-	d->spawner = spawner_new(d->base, keeper_fd, &keeper_events, d);
-	if (recover_begin(d, e))
+	if (spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e) ||
+	    recover_begin(d, e))
 		return e->code;
 	spawner_list(d->spawner);
 	return ERR_OK;
@@ -421,6 +422,7 @@ void daemon_release(struct daemon *d)
 	records_free(d->records);
 	registry_free(d->registry);
 	engine_free(d->engine);
+	urgent_free(d->urgent);
 	if (d->base)
 		event_base_free(d->base);
 	paths_release(&d->paths);

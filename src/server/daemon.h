@@ -38,6 +38,7 @@ struct apply;
 struct aside;
 struct background;
 struct doctor;
+struct urgent;
 struct api;
 struct listening;
 struct upgrade;
@@ -74,6 +75,7 @@ struct daemon {
 	struct options *options;
 	char **env; /* the keeper's, as it was when it started; owned by libc */
 	struct event_base *base;
+	struct urgent *urgent; /* what goes before the requests of a turn */
 	struct engine *engine;
 	struct registry *registry;
 	struct store *store;

@@ -6,6 +6,7 @@
 #include "server/perform.h"
 #include "server/probes.h"
 #include "server/unit_spec.h"
+#include "sys/urgent.h"
 
 #include "logs/query.h"
 
@@ -18,7 +19,8 @@ struct readiness {
 	size_t n, open; /* gates: how many, how many answered */
 	size_t wanted;	/* gates: so many must answer */
 	struct gate_watch **gates;
-	struct event *event; /* the descriptor, or the time */
+	struct event *time; /* NULL: it is no time that makes ready */
+	struct urgent_watch readable;
 	int fd;
 	bool told;
 };
@@ -37,8 +39,9 @@ static void release(struct readiness *r)
 	for (size_t i = 0; i < r->n; i++)
 		gate_watch_free(r->gates[i]);
 	free(r->gates);
-	if (r->event)
-		event_free(r->event);
+	if (r->time)
+		event_free(r->time);
+	urgent_remove(&r->readable);
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r);
@@ -161,27 +164,26 @@ static ssize_t look(int fd, char *buf, size_t size)
 
 /* Looked at, not taken: the newline stays in the pipe that the keeper holds.  A server that
  * is killed before the readiness was recorded leaves it to the next one. */
-static void on_fd(evutil_socket_t fd, short what, void *ctx)
+static void on_fd(void *ctx)
 {
 	struct readiness *r = ctx;
 	char buf[4096];
-	ssize_t n = look(fd, buf, sizeof(buf));
-	(void)what;
+	ssize_t n = look(r->fd, buf, sizeof(buf));
 
 	if (n > 0 && memchr(buf, '\n', (size_t)n))
 		ready(r->at);
-	else if (n == 0 || (n > 0 && read(fd, buf, (size_t)n) <= 0))
-		event_del(r->event); /* closed without a word: its exit or time-out will tell */
+	else if (n == 0 || (n > 0 && read(r->fd, buf, (size_t)n) <= 0))
+		urgent_remove(
+		    &r->readable); /* closed without a word: its exit or time-out will tell */
 }
 
 static void watch_fd(struct attempt *at)
 {
 	struct readiness *r = readiness_of_attempt(at);
+	struct error e = {0};
 
-	if (r->fd < 0)
-		return;
-	r->event = event_new(at->d->base, r->fd, EV_READ | EV_PERSIST, on_fd, r);
-	event_add(r->event, NULL);
+	if (r->fd >= 0 && urgent_add(at->d->urgent, &r->readable, r->fd, on_fd, r, &e))
+		report(REPORT_ERROR, "readiness: %s", e.msg);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *ctx)
@@ -199,9 +201,9 @@ static void watch_time(struct attempt *at, msec since, msec after)
 	msec passed = clock_mono() - since;
 
 	after = passed < 0 ? after : passed < after ? after - passed : 0;
-	r->event = evtimer_new(at->d->base, on_time, r);
+	r->time = evtimer_new(at->d->base, on_time, r);
 	event_add(
-	    r->event, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
+	    r->time, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
 }
 
 /* ---- a line of output ------------------------------------------------------------- */

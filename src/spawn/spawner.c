@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "keeper/channel.h"
 #include "sys/memfd.h"
+#include "sys/urgent.h"
 
 #include <event2/event.h>
 #include <sys/time.h>
@@ -10,13 +11,14 @@
 /* When the user's descriptors in flight are used up (ETOOMANYREFS) the socket is
  * still writable, so the queue is tried again after a pause, not on EPOLLOUT. */
 #define RETRY_US 2000
-#define READ_MAX 128 /* messages a pass, then others have their turn */
+#define READ_MAX 16 /* messages a pass, then others have their turn */
 
 struct spawner {
 	struct channel channel;
 	const struct spawner_events *on;
 	void *ctx;
-	struct event *readable, *retry;
+	struct urgent_watch readable;
+	struct event *retry;
 	struct channel_in in;
 };
 
@@ -91,7 +93,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 
 static void lose_keeper(struct spawner *s)
 {
-	event_del(s->readable);
+	urgent_remove(&s->readable);
 	event_del(s->retry);
 	channel_release(&s->channel);
 	if (s->on->lost_keeper)
@@ -112,11 +114,10 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 	flush(ctx);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *ctx)
+static void on_readable(void *ctx)
 {
 	struct spawner *s = ctx;
 	int rc = 1;
-	(void)fd, (void)what;
 	for (int i = 0; i < READ_MAX && (rc = channel_receive(&s->channel, &s->in)) > 0; i++) {
 		dispatch(s, &s->in);
 		channel_in_close(&s->in);
@@ -137,24 +138,27 @@ int spawner_fd_from_env(void)
 	return ok ? (int)fd : -1;
 }
 
-struct spawner *spawner_new(
-    struct event_base *base, int take_fd, const struct spawner_events *events, void *ctx)
+enum err spawner_new(struct event_base *base, struct urgent *urgent, int take_fd,
+    const struct spawner_events *events, void *ctx, struct spawner **out, struct error *e)
 {
 	struct spawner *s = mem_new(sizeof(*s));
 	channel_init(&s->channel, take_fd);
 	s->on = events;
 	s->ctx = ctx;
-	s->readable = event_new(base, take_fd, EV_READ | EV_PERSIST, on_readable, s);
 	s->retry = event_new(base, -1, 0, on_retry, s);
-	event_add(s->readable, NULL);
-	return s;
+	if (urgent_add(urgent, &s->readable, take_fd, on_readable, s, e)) {
+		spawner_free(s);
+		return e->code;
+	}
+	*out = s;
+	return ERR_OK;
 }
 
 void spawner_free(struct spawner *s)
 {
 	if (!s)
 		return;
-	event_free(s->readable);
+	urgent_remove(&s->readable);
 	event_free(s->retry);
 	channel_release(&s->channel);
 	free(s);

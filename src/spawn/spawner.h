@@ -25,6 +25,7 @@
 
 struct event_base;
 struct spawner;
+struct urgent;
 
 struct spawn_listed {
 	uint64_t token;
@@ -63,8 +64,10 @@ struct spawner_events {
  * this process was not started by a keeper. */
 int spawner_fd_from_env(void);
 
-struct spawner *spawner_new(struct event_base *base, int take_fd,
-    const struct spawner_events *events, void *ctx); /* events: borrowed for its life */
+/* events: borrowed for its life; so is the set, which hears the keeper. */
+enum err spawner_new(struct event_base *base, struct urgent *urgent, int take_fd,
+    const struct spawner_events *events, void *ctx, struct spawner **out,
+    struct error *e) attr_must_use;
 void spawner_free(struct spawner *s);
 
 /* Not sent when this fails (a bound, or no descriptor for the memfd). */

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "sys/urgent.h"
 
 #include <event2/event.h>
 #include <setjmp.h>
@@ -23,6 +24,9 @@ struct bed {
 	int gone;
 	size_t max_connections;
 	struct rpc_service rpc;
+	struct urgent *urgent;
+	struct urgent_watch bell;
+	int pipe[2], asked, heard_after; /* heard_after: so many requests; 0: not yet */
 };
 
 static void ping(struct rpc_call *call, json_t *params)
@@ -36,8 +40,17 @@ static void later(struct rpc_call *call, json_t *params)
 	(void)params;
 	kept = call;
 }
-static const struct rpc_method methods[] = {
-    {"ping", "", NULL, 0, ping, false}, {"later", "", NULL, 0, later, false}};
+static void ring(struct rpc_call *call, json_t *params)
+{
+	struct bed *b = rpc_call_ctx(call);
+
+	(void)params;
+	if (b->asked++ == 0)
+		assert_int_equal(write(b->pipe[1], "!", 1), 1);
+	rpc_answer(call, json_string("rung"));
+}
+static const struct rpc_method methods[] = {{"ping", "", NULL, 0, ping, false},
+    {"later", "", NULL, 0, later, false}, {"ring", "", NULL, 0, ring, false}};
 static const struct rpc_group groups[] = {{methods, countof(methods)}};
 
 static json_t *health(void *ctx)
@@ -75,6 +88,7 @@ static struct http_config config_of(struct bed *b)
 	return (struct http_config){.socket_path = b->path,
 	    .rpc = &b->rpc,
 	    .ctx = b,
+	    .urgent = b->urgent,
 	    .health = health,
 	    .wellknown = wellknown,
 	    .metrics = metrics,
@@ -92,7 +106,10 @@ static int setup(void **state)
 	    .well = true, .rpc = {groups, 1, NULL, "test", "1"}, .dir = "/tmp/http-XXXXXX"};
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/sub/rpc.sock", b->dir);
+	b->rpc.ctx = b;
 	b->base = event_base_new();
+	assert_int_equal(urgent_new(b->base, &b->urgent, &e), ERR_OK);
+	assert_int_equal(pipe(b->pipe), 0);
 	const struct http_config cfg = config_of(b);
 	assert_int_equal(http_server_new(b->base, &cfg, &b->server, &e), ERR_OK);
 	*state = b;
@@ -107,6 +124,10 @@ static int teardown(void **state)
 
 	http_server_free(b->server);
 	assert_int_not_equal(stat(b->path, &st), 0); /* its file goes with it */
+	urgent_remove(&b->bell);
+	urgent_free(b->urgent);
+	close(b->pipe[0]);
+	close(b->pipe[1]);
 	event_base_free(b->base);
 	assert_int_equal(system(rm), 0);
 	free(b);
@@ -363,6 +384,54 @@ static void who_comes_beyond_the_limit_is_told_so(void **state)
 		close(fds[i]);
 }
 
+static void heard(void *ctx)
+{
+	struct bed *b = ctx;
+
+	b->heard_after = b->asked;
+	urgent_remove(&b->bell);
+}
+
+/* A service told that it was ready while 64 clients asked for its status: what waited for it was
+ * executed when all of them had their answer. */
+static void what_is_urgent_is_heard_between_two_requests_of_a_turn(void **state)
+{
+	static const char request[] =
+	    "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n"
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"ring\",\"id\":1}";
+	struct bed *b = *state;
+	struct error e;
+	int fds[8];
+
+	assert_int_equal(urgent_add(b->urgent, &b->bell, b->pipe[0], heard, b, &e), ERR_OK);
+	for (size_t i = 0; i < countof(fds); i++) {
+		fds[i] = dial(b->path);
+		free(talk(b, fds[i], "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "true}"));
+	}
+	for (size_t i = 1; i < countof(fds); i++)
+		assert_true(send(fds[i], request, sizeof(request) - 1, MSG_NOSIGNAL) > 0);
+	free(talk(b, fds[0], request, "rung"));
+	assert_int_equal(b->asked, countof(fds)); /* one turn brought all of them */
+	assert_int_equal(b->heard_after, 1);
+	for (size_t i = 0; i < countof(fds); i++)
+		close(fds[i]);
+}
+
+static void nothing(void *ctx)
+{
+	(void)ctx; /* and so it stays readable */
+}
+
+static void who_talks_without_end_keeps_no_request_from_its_answer(void **state)
+{
+	struct bed *b = *state;
+	struct error e;
+
+	assert_int_equal(write(b->pipe[1], "!", 1), 1);
+	assert_int_equal(urgent_add(b->urgent, &b->bell, b->pipe[0], nothing, b, &e), ERR_OK);
+	expect(b, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "{\"ok\":true}");
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN); /* as http.h asks */
@@ -374,6 +443,8 @@ int main(void)
 	    TEST(a_follower_that_leaves_is_unsubscribed),
 	    TEST(an_answer_for_a_caller_that_left_is_dropped),
 	    TEST(an_answer_may_come_after_the_server_ended),
+	    TEST(what_is_urgent_is_heard_between_two_requests_of_a_turn),
+	    TEST(who_talks_without_end_keeps_no_request_from_its_answer),
 	    TEST(events_arrive_and_a_stuck_client_is_dropped)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "bed.h"
 
 #include "base/str.h"
+#include "sys/urgent.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -161,7 +162,9 @@ void bed_accept(struct bed *b)
 	memcpy(b->upgrade, hello.upgrade, sizeof(b->upgrade));
 	b->listed_all = false;
 	spawner_free(b->spawner);
-	b->spawner = spawner_new(b->base, fd, &events, b);
+	assert_int_equal(
+	    spawner_new(b->base, b->urgent, fd, &events, b, &b->spawner, &(struct error){0}),
+	    ERR_OK);
 }
 
 void bed_open(struct bed *b, bool cgroups)
@@ -184,6 +187,7 @@ void bed_open(struct bed *b, bool cgroups)
 	else
 		setenv(KEEPER_CGROUP_OFF, "1", 1);
 	b->base = event_base_new();
+	assert_int_equal(urgent_new(b->base, &b->urgent, &(struct error){0}), ERR_OK);
 	b->keeper = bed_exec_keeper(b->state, -1);
 	bed_accept(b);
 }
@@ -232,6 +236,7 @@ void bed_close(struct bed *b)
 	for (size_t i = 0; i < b->n_seen; i++)
 		assert_false(b->seen[i].out_of_order);
 	spawner_free(b->spawner);
+	urgent_free(b->urgent);
 	event_base_free(b->base);
 	close(b->server_fd);
 	close(b->listen_fd);

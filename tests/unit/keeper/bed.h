@@ -35,6 +35,7 @@ struct bed {
 	char server_path[96], upgrade[128]; /* of the present server: argv[0], KEEPER_UPGRADE_ENV */
 	int shutdown_asked;
 	struct event_base *base;
+	struct urgent *urgent;
 	struct spawner *spawner;
 	struct seen seen[2100];
 	size_t n_seen;
