@@ -495,7 +495,8 @@ static void end_strays(struct recovery *r)
 			report(REPORT_WARN,
 			    "%s/%s: process %d belongs to no known run; it is ended", s->label.unit,
 			    s->label.action, s->pid);
-		if (s->label.unit && !s->label.aux && !s->empty)
+		/* of a run it only means that nobody was told of it: its row was not committed */
+		if (s->label.unit && !s->label.aux && !s->label.is_run && !s->empty)
 			doctor_found(r->d, CHECK_STRAYS, "%016llx", (unsigned long long)s->token);
 		if (!s->empty)
 			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);

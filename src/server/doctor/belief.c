@@ -94,7 +94,6 @@ static void add_claims(struct daemon *d, struct belief *b)
 		    .service = text_dup(u.name),
 		    .action = text_dup(j.name)};
 		add_places(d, b, c, unit, &j);
-		b->probes += at->probes != NULL;
 		if (at->stopper)
 			*vec_push(&b->aside) = at->stopper;
 	}
@@ -130,6 +129,7 @@ void belief_take(struct daemon *d, struct belief *out)
 	uint64_t token;
 
 	out->pipes = logs.pipes;
+	out->unacked = d->acks_due.n;
 	out->stored = logs.stored;
 	add_claims(d, out);
 	for (const struct aside *a = NULL; (a = aside_next(d, a, &token));)

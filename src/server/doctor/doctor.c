@@ -169,7 +169,7 @@ static void forget_all(struct doctor *x)
 }
 
 /* When it was seen first; counted then. */
-static usec_wall note(struct doctor *x, enum check check, const char *key)
+static usec_wall note(struct doctor *x, enum check check, enum severity severity, const char *key)
 {
 	struct seen *s = map_get(&x->seen, key);
 
@@ -181,7 +181,7 @@ static usec_wall note(struct doctor *x, enum check check, const char *key)
 	strcpy(s->key, key);
 	s->since = clock_wall();
 	map_put(&x->seen, s->key, s);
-	x->diverged[check] += checks[check].truth;
+	x->diverged[check] += checks[check].truth && severity != SEVERITY_NOTE;
 	return s->since;
 }
 
@@ -197,7 +197,7 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
 	va_end(ap);
 	if (!d->doctor || map_get(&d->doctor->seen, str_text(&key)))
 		return;
-	note(d->doctor, check, str_text(&key));
+	note(d->doctor, check, SEVERITY_ERROR, str_text(&key));
 	report(REPORT_WARN, "divergence (%s): %s", checks[check].name, str_text(&key) + at);
 }
 
@@ -358,7 +358,7 @@ static void settle(struct doctor *x)
 	for (size_t i = 0; i < r->kept.n; i++) {
 		struct finding *f = &r->kept.v[i];
 
-		f->since = note(x, f->check, f->key);
+		f->since = note(x, f->check, f->severity, f->key);
 		r->n_found[f->check] += f->severity != SEVERITY_NOTE;
 	}
 	if (r->repair && !r->mended && r->kept.n)

@@ -63,7 +63,7 @@ void look_descriptors(struct look *l)
 	size_t keeper = count_links(b->keeper, ""), server = count_links(b->server, "");
 
 	add_leak(l, b->keeper, "keeper", "descriptors", keeper,
-	    attempts * KEEPER_FDS_EACH + b->pipes + KEEPER_FDS_MORE);
+	    (attempts + b->unacked) * KEEPER_FDS_EACH + b->pipes + KEEPER_FDS_MORE);
 	add_leak(l, b->server, "server", "pipes", count_links(b->server, "pipe:"),
 	    b->pipes + attempts * SERVER_PIPES_EACH + SERVER_PIPES_MORE);
 	add_leak(l, b->server, "server", "sockets", count_links(b->server, "socket:"),

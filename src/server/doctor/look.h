@@ -57,8 +57,9 @@ struct belief {
 	pid_t keeper, server;
 	uint64_t keeper_ticks;
 	bool has_cgroups;
-	size_t pipes, probes; /* captured; jobs that are watched by probes */
-	uint64_t stored;      /* bytes of logs */
+	size_t pipes;	/* that the logs read */
+	size_t unacked; /* exits that the keeper keeps, because the store did not take their rows */
+	uint64_t stored; /* bytes of logs */
 	uint64_t next_token;
 	char *state, *logs, *sockets;
 };

@@ -71,6 +71,14 @@ static void add_stray(struct look *l, const struct process *p, uint64_t token)
 	f->start_ticks = p->start_ticks;
 }
 
+static bool has_folder(const struct look *l, uint64_t token)
+{
+	for (size_t i = 0; i < l->world.folders.n; i++)
+		if (l->world.folders.v[i] == token)
+			return true;
+	return false;
+}
+
 /* It has the token of a living attempt and is not in its set: a stop does not reach it. */
 static void add_outsider(struct look *l, const struct process *p, const struct claim *c)
 {
@@ -86,10 +94,12 @@ static void add_outsider(struct look *l, const struct process *p, const struct c
 	    "pid %s has its token and is outside: a stop does not reach it", str_text(&who));
 }
 
+/* What was executed while the keeper had no descriptor for a cgroup is held by descent. */
 static bool is_outside(const struct look *l, const struct process *p)
 {
-	return l->world.cgroup ? p->folder != p->token
-			       : !world_is_below(&l->world, p->pid, l->belief.keeper);
+	if (p->folder == p->token || world_is_below(&l->world, p->pid, l->belief.keeper))
+		return p->folder != p->token && has_folder(l, p->token);
+	return true;
 }
 
 void look_strays(struct look *l)

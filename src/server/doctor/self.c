@@ -28,9 +28,9 @@ void ask_keeper(struct daemon *d, struct look *l)
 	if (!d->acks_due.n)
 		return;
 	struct finding *f = of_keeper(l, "acks", "every exit is committed and acknowledged");
-	f->severity = SEVERITY_WARN;
+	f->severity = SEVERITY_NOTE; /* they are, some time after the store takes rows again */
 	f->kernel = text_fmt(
-	    "%u are not: the store did not take them; the keeper keeps them", d->acks_due.n);
+	    "%u wait: the store did not take their rows; the keeper keeps them", d->acks_due.n);
 	f->repair = text_dup("acknowledge them now, if the store takes them");
 	f->mend = MEND_ACK;
 }
