@@ -37,6 +37,10 @@ static enum err check_job(const struct engine *en, job_id j, struct error *err)
 		return error_set(err, ERR_BUG, "%s: a stop without a deadline", unit);
 	if (jb->core.state == JOB_RETRYING && jb->deadline == MSEC_NEVER)
 		return error_set(err, ERR_BUG, "%s: a back-off without a timer", unit);
+	for_out (en, j, e)
+		if (en->edges.v[e].broken != edge_is_broken(en, e))
+			return error_set(err, ERR_BUG, "%s: an edge is %sbroken, and not known to be", unit,
+			    en->edges.v[e].broken ? "not " : "");
 	if (!job_tracks_edges(jb)) {
 		for_out (en, j, e)
 			if (en->edges.v[e].gate_waiting)

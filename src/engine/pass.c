@@ -576,6 +576,22 @@ static void tell_edge(struct engine *en, msec now, edge_id e)
 			mark_broken(en, m);
 }
 
+/* Whether an edge is broken or failing is a matter of both ends.  A hub does not look at all that
+ * it needs for each one that fails: that one tells it. */
+static void tell_own_edges(struct engine *en, msec now, job_id j)
+{
+	struct job *jb = &en->jobs.v[j];
+	bool up = job_is_up(jb), marked = jb->stop_mark;
+
+	if (up == jb->edges_up && marked == jb->edges_marked)
+		return;
+	jb->edges_up = up;
+	jb->edges_marked = marked;
+	for_out (en, j, e)
+		if (en->edges.v[e].broken != edge_is_broken(en, e) || edge_is_failing(en, e))
+			tell_edge(en, now, e);
+}
+
 /* An ad-hoc run does not wait for what can not come (SPEC 2.5.8). */
 static void skip_blocked(struct engine *en, msec now, unit_id u)
 {
@@ -627,9 +643,7 @@ static void refresh(struct engine *en, msec now, unit_id u)
 	}
 	publish(en, now, u);
 	for_jobs (en, u, j)
-		for_out (en, j, e) /* a job that began or ceased to run */
-			if (en->edges.v[e].broken != edge_is_broken(en, e) || edge_is_failing(en, e))
-				tell_edge(en, now, e);
+		tell_own_edges(en, now, j);
 	for_in (en, u, e)
 		tell_edge(en, now, e);
 	if (en->units.v[u].is_run && en->units.v[u].live)

@@ -83,6 +83,7 @@ struct job {
 	job_id next;          /* in the unit, or of the free list */
 	bool used, queued_release, queued_recount, queued_stop;
 	bool stop_mark;       /* has a turn to stop, and its process is not gone */
+	bool edges_up, edges_marked; /* its part in its edges, when they were last told */
 	struct spec *spec;
 	const struct engine_job_spec *is;
 	struct job_core core;
