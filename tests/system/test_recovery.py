@@ -1,6 +1,8 @@
 """Nothing is lost when the server is killed (SPEC 0, 5)."""
+import http.client
 import os
 import signal
+import threading
 import time
 
 from hp import EXAMPLES, command_of, healthy, is_alive, wait_until
@@ -259,3 +261,47 @@ def test_a_socket_file_that_was_removed_meanwhile_is_made_anew(hp):
     hp.kill_server()
     hp.shutdown()
     assert not hp.socket.exists()
+
+
+def test_f03_whoever_asks_while_the_server_comes_back_hears_what_was_true_before_it_went(fresh):
+    """Adopt first, answer afterwards: no answer tells a state that was invented meanwhile."""
+    hp = fresh(HERO_PROC_RESTART_MAX_MS=20).start()
+    names = [f"s{i}" for i in range(20)]
+    for n in names:
+        hp.define(n)
+    hp.define("bad", script="exit 3", retry_policy={"max_attempts": 1})
+    hp.define("off")
+    hp.rpc("service.start", name=names + ["bad"], wait=False)
+    for n in names:
+        hp.wait_state(n, "running")
+    hp.wait_state("bad", "failed")
+
+    def told():
+        return {s["name"]: (s["state"], s["reason"], s["run"], [(a["state"], a["pid"], a["attempt"], a["exit_code"])
+                                                                for a in s["actions"]])
+                for s in hp.rpc("service.list", limit=100)["services"]}
+
+    before, answers, over = told(), [], threading.Event()
+    assert before["bad"][0] == "failed" and all(before[n][0] == "running" for n in names)
+
+    def ask():
+        while not over.is_set():
+            try:
+                answers.append(told())
+            except (OSError, AssertionError, http.client.HTTPException, ValueError):
+                pass  # it was killed while it answered: nothing was told
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for a in askers:
+        a.start()
+    try:
+        for _ in range(8):
+            heard = len(answers)
+            hp.kill_server()
+            wait_until(lambda: len(answers) >= heard + 8, what="the next server was asked")
+    finally:
+        over.set()
+        for a in askers:
+            a.join()
+    wrong = [(n, before[n], a[n]) for a in answers for n in before if a[n] != before[n]]
+    assert not wrong, wrong[:5]

@@ -5,13 +5,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -298,6 +301,58 @@ static void a_signal_to_the_set_reaches_grandchildren(void **state)
 	spawner_signal(bed.spawner, t, SIGTERM, KEEPER_SCOPE_SET);
 	assert_true(bed_until_empty(&bed, t));
 	assert_int_equal(read(p[0], buf, 1), 0);
+	close(p[0]);
+}
+
+/* A process of ours, which is nobody's job, under a chosen number; -1: not allowed here. */
+static pid_t take_number(pid_t number)
+{
+	struct clone_args args = {
+	    .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&number, .set_tid_size = 1};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+/* F64: the leader is gone and acknowledged, what it left behind keeps its token alive, and a
+ * stranger gets its number.  Every scope of a signal is for the set, none for the stranger. */
+static void F64_who_gets_the_number_of_an_ended_leader_gets_none_of_its_signals(void **state)
+{
+	char buf[8];
+	int p[2], status;
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	uint64_t t = bed_sh(&bed, "(setsid sh -c 'echo a; exec sleep 100' &); exit 3", p[1], false);
+	close(p[1]);
+	assert_int_equal(read(p[0], buf, 2), 2);
+	assert_true(bed_until_exited(&bed, t));
+	pid_t number = bed_seen(&bed, t)->pid;
+	assert_int_equal(kill(number, 0), 0); /* a zombie until it is acknowledged */
+	assert_int_equal(take_number(number), -1);
+	spawner_ack(bed.spawner, t);
+	assert_true(bed_until(&bed, is_gone, &number));
+	pid_t stranger = take_number(number);
+	if (stranger < 0) {
+		close(p[0]);
+		spawner_signal(bed.spawner, t, SIGKILL, KEEPER_SCOPE_KILL);
+		assert_true(bed_until_empty(&bed, t));
+		skip();
+	}
+	assert_int_equal(stranger, number);
+	spawner_signal(bed.spawner, t, SIGTERM, KEEPER_SCOPE_LEADER);
+	spawner_signal(bed.spawner, t, SIGUSR1, KEEPER_SCOPE_SET);
+	spawner_signal(bed.spawner, t, SIGKILL, KEEPER_SCOPE_KILL);
+	assert_true(bed_until_empty(&bed, t));
+	assert_int_equal(read(p[0], buf, 1), 0); /* who was of the set is gone */
+	uint64_t other = bed_sh(&bed, "true", -1, false);
+	assert_true(bed_until_empty(&bed, other)); /* whatever was sent before has arrived */
+	assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, &status, 0);
 	close(p[0]);
 }
 
@@ -610,6 +665,7 @@ int main(void)
 	    BOTH(without_descriptors_a_set_is_signalled_and_never_called_empty),
 	    WITH(a_notification_is_heard_though_its_sender_is_gone),
 	    BOTH(of_a_thousand_immediate_exits_none_is_lost_or_early),
+	    BOTH(F64_who_gets_the_number_of_an_ended_leader_gets_none_of_its_signals),
 	    WITH(a_second_keeper_exits_4_and_names_the_first),
 	    WITH(terminating_the_keeper_asks_the_server_and_kills_nothing),
 	    WITH(five_deaths_in_a_minute_start_the_server_safe),
