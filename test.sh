@@ -125,7 +125,7 @@ run_pytest tests/scenario
 say "system tests: real processes, a private supervisor each"
 run_pytest tests/system
 if [ -z "$pattern" ] && [ $quick -eq 0 ]; then
-	step "chaos: half a minute of bad weather, nothing is lost" env HERO_PROC_BUILD="$BUILD" tests/chaos/run --seed 2 --seconds 25
+	step "chaos: a minute of bad weather, nothing is lost" env HERO_PROC_BUILD="$BUILD" tests/chaos/run --seed 2 --seconds 60
 	say "a hundred injected failures, named by why"
 	run_inject
 	say "graphs of other projects"

@@ -64,6 +64,14 @@ static msec stable_in(msec now, struct job *jb)
 	return left > 0 ? left : 0;
 }
 
+/* A pause goes on where it was: servers that die again and again would never let it end. */
+static msec pause_left(msec now, const struct job *jb)
+{
+	msec left = job_backoff(&jb->is->policy, jb->core.failures, 0) - (now - jb->since);
+
+	return left > 0 ? left : 1;
+}
+
 /* Other timers that ran when the server died run again from now: never shorter. */
 static void arm_again(struct engine *en, msec now, job_id j)
 {
@@ -76,7 +84,7 @@ static void arm_again(struct engine *en, msec now, job_id j)
 	switch (jb->core.state) {
 	case JOB_RUNNING: after = p->one_shot ? p->timeout : p->start_timeout; break;
 	case JOB_READY: after = stable_in(now, jb); break;
-	case JOB_RETRYING: after = job_backoff(p, jb->core.failures, 0); after += !after; break;
+	case JOB_RETRYING: after = pause_left(now, jb); break;
 	case JOB_PENDING: after = 1; break;
 	case JOB_STOPPING: after = p->stop_timeout > 0 ? p->stop_timeout : 1; break;
 	case JOB_CREATED:

@@ -187,6 +187,9 @@ static void write_label(struct daemon *d, const struct effect *fx, struct str *o
 	    .attempt = j.attempt,
 	    .restarts = j.restarts,
 	    .created = s->created,
+	    .since = clock_mono(),
+	    .tries = j.core.attempts,
+	    .failures = j.core.failures,
 	    .is_run = u.is_run};
 
 	label_write(&l, out);

@@ -6,9 +6,9 @@
 
 void label_write(const struct label *l, struct str *out)
 {
-	str_fmt(out, MAGIC " %s %s %llu %lld %u %u %lld %d %d", l->unit, l->action,
+	str_fmt(out, MAGIC " %s %s %llu %lld %u %u %lld %d %d %lld %u %u", l->unit, l->action,
 	    (unsigned long long)l->run, (long long)l->row, l->attempt, l->restarts,
-	    (long long)l->created, l->is_run, l->aux);
+	    (long long)l->created, l->is_run, l->aux, (long long)l->since, l->tries, l->failures);
 }
 
 bool label_read(struct label *l, const void *bytes, size_t n)
@@ -16,12 +16,13 @@ bool label_read(struct label *l, const void *bytes, size_t n)
 	auto_free char *text = text_dup_n(bytes, n);
 	char unit[512], action[512];
 	unsigned long long run;
-	long long row, created;
-	unsigned attempt, restarts;
+	long long row, created, since = 0;
+	unsigned attempt, restarts, tries = 0, failures = 0;
 	int is_run, aux;
 
-	if (sscanf(text, MAGIC " %511s %511s %llu %lld %u %u %lld %d %d", unit, action, &run, &row,
-		&attempt, &restarts, &created, &is_run, &aux) != 9)
+	if (sscanf(text, MAGIC " %511s %511s %llu %lld %u %u %lld %d %d %lld %u %u", unit, action,
+		&run, &row, &attempt, &restarts, &created, &is_run, &aux, &since, &tries,
+		&failures) < 9) /* an earlier version wrote nine */
 		return false;
 	*l = (struct label){.unit = text_dup(unit),
 	    .action = text_dup(action),
@@ -30,6 +31,9 @@ bool label_read(struct label *l, const void *bytes, size_t n)
 	    .attempt = attempt,
 	    .restarts = restarts,
 	    .created = created,
+	    .since = since,
+	    .tries = tries,
+	    .failures = failures,
 	    .is_run = is_run,
 	    .aux = aux};
 	return true;

@@ -263,6 +263,9 @@ void records_put_job(struct daemon *d, job_id job)
 			  .started = s->started,
 			  .ready_at = s->ready_at,
 			  .ended = s->ended,
+			  .since_mono = j.since,
+			  .tries = j.core.attempts,
+			  .failures = j.core.failures,
 			  .ready = j.core.was_ready,
 			  .stop_cause = stop_cause_of(&j.core)});
 }

@@ -42,6 +42,8 @@ struct job_row {
 	enum job_state state;
 	enum reason reason;
 	usec_wall created, started, ready_at, ended;
+	msec since;
+	uint32_t tries, failures; /* of its retry policy */
 	bool ready, stop, dep_failed;
 };
 
@@ -164,6 +166,9 @@ static bool take_job(const struct store_job *row, void *ctx)
 	    .started = row->started,
 	    .ready_at = row->ready_at,
 	    .ended = row->ended,
+	    .since = row->since_mono,
+	    .tries = (uint32_t)(row->since_mono ? row->tries : row->attempt),
+	    .failures = (uint32_t)(row->since_mono ? row->failures : row->restarts),
 	    .ready = row->ready,
 	    .stop = row->stop_cause && strcmp(row->stop_cause, "dependency") != 0,
 	    .dep_failed = row->stop_cause && strncmp(row->stop_cause, "dep", 3) == 0};
@@ -294,8 +299,8 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	    .dep_failed = row->dep_failed,
 	    .ready = row->ready_at != 0,
 	    .was_ready = row->ready,
-	    .attempts = (uint32_t)row->attempt,
-	    .failures = (uint32_t)row->restarts,
+	    .attempts = row->tries,
+	    .failures = row->failures,
 	    .reason = row->reason,
 	    .last = {.code = (int)row->exit_code, .signal = (int)row->signal}};
 
@@ -341,17 +346,27 @@ static struct job_row row_of_label(const struct survivor *s)
 	    .exit_code = -1,
 	    .state = JOB_RUNNING,
 	    .created = l->created,
-	    .started = l->created};
+	    .started = l->created,
+	    .since = l->since,
+	    .tries = l->since ? l->tries : l->attempt,
+	    .failures = l->since ? l->failures : l->restarts};
+}
+
+/* The wall clock may have been set since then: it only speaks for rows of an earlier version. */
+static msec since_of(const struct job_row *row)
+{
+	usec_wall wall = row->ended ? row->ended : row->ready_at ? row->ready_at : row->started;
+
+	return row->since ? row->since : clock_mono_of(wall ? wall : clock_wall());
 }
 
 static job_id place(struct daemon *d, const struct job_row *row, const struct survivor *s)
 {
-	usec_wall since = row->ended ? row->ended : row->ready_at ? row->ready_at : row->started;
 	struct engine_job_memory m = {.core = core_of(row, s),
 	    .token = row->token,
 	    .attempt = (uint32_t)row->attempt,
 	    .restarts = (uint32_t)row->restarts,
-	    .since = clock_mono_of(since ? since : clock_wall())};
+	    .since = since_of(row)};
 	unit_id id = engine_find(d->engine, row->unit);
 	struct unit_view u;
 	struct job_view j;

@@ -48,7 +48,8 @@ static const struct column jobs[] = {
 	WORD(store_job, reason, reason_words), INT(store_job, exit_code), INT(store_job, signal),
 	INT(store_job, pid), INT(store_job, restarts), INT(store_job, created),
 	INT(store_job, started), INT(store_job, ready_at), INT(store_job, ended),
-	BOOL(store_job, ready), TEXT(store_job, stop_cause),
+	BOOL(store_job, ready), TEXT(store_job, stop_cause), INT(store_job, since_mono),
+	INT(store_job, tries), INT(store_job, failures),
 };
 static const struct column operations[] = {
 	KEY(store_operation, id), TEXT(store_operation, kind), TEXT(store_operation, names),

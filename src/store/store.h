@@ -73,6 +73,8 @@ struct store_job { /* key: id */
 	int64_t exit_code; /* -1: none */
 	int64_t signal, pid, restarts;
 	usec_wall created, started, ready_at, ended; /* ended 0: open */
+	msec since_mono; /* of the state; of use until the machine is booted; 0: not known */
+	int64_t tries, failures; /* the counters of its retry policy; 0 where since_mono is */
 	bool ready;
 	const char *stop_cause;
 };

@@ -93,7 +93,7 @@ class Auditor:
         self.doubled, self.lost = {}, {}
         self.samples = self.answers = 0
         self.last = self.away_since = None
-        self.away = self.away_longest = self.answer_longest = 0.0
+        self.away, self.answer_longest = [], 0.0
         self.divergences = []
 
     def ask(self):
@@ -121,8 +121,7 @@ class Auditor:
             self.last = None
             return
         if self.away_since is not None:
-            self.away += now - self.away_since
-            self.away_longest = max(self.away_longest, now - self.away_since)
+            self.away.append(now - self.away_since)
             self.away_since = None
         self.answers += 1
         self.answer_longest = max(self.answer_longest, now - begun)
@@ -167,8 +166,8 @@ class Auditor:
                 "lost": sorted(self.lost), "outside": self.world.outside, "early": self.world.early,
                 "seen": sum(1 for v in self.world.known.values() if v),
                 "divergences": len(self.divergences), "long": long[:20], "long_count": len(long),
-                "longest_ms": max((d[0] for d in self.divergences), default=0),
-                "away_s": self.away, "away_longest_s": self.away_longest,
+                "healed_ms": [d[0] for d in self.divergences], "longest_ms": max((d[0] for d in self.divergences), default=0),
+                "away_s": self.away,
                 "answer_longest_ms": self.answer_longest * 1000}
 
 

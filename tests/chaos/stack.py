@@ -12,6 +12,7 @@ class Service:
         self.pause_us = rnd.choice([0, 5000, 20000, 50000])
         self.ready_ms = rnd.choice([0, 0, 1, 20, 60])
         self.life_ms = rnd.randrange(100, 1500) if self.crashes else 0
+        self.probed = not self.deaf and not self.crashes and rnd.random() < 0.4
 
     def definition(self, hp, folder):
         keys = {k: getattr(self, k) for k in ("flood", "pause_us", "ready_ms", "life_ms")}
@@ -20,9 +21,15 @@ class Service:
                   "exec": argv + [f"{k}={v}" for k, v in keys.items()],
                   "stop_timeout_ms": 300 if self.deaf else 20000,
                   "retry_policy": {"restart": "always", "delay_ms": 20, "delay_max_ms": 200}}
+        if self.probed:
+            action["probes"] = {"liveness": {"exec": ["/bin/sh", "-c", f"! test -e {self.sick(folder)}"], "interval_ms": 150,
+                                             "timeout_ms": 10000, "failure_threshold": 2}}
         if self.ready_ms:
             action["readiness"] = {"fd": 3}
         return {"name": self.name, "actions": [action], "dependencies": {"requires": self.needs}}
+
+    def sick(self, folder):
+        return folder / f"sick-{self.name}"
 
 
 def job(hp, folder, i, code, life_ms):

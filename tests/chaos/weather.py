@@ -4,6 +4,7 @@ import random
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -115,6 +116,68 @@ class SlowClients(Harm):
             s.close()
 
 
+class Garbage(Harm):
+    """Bytes that are no request, methods that do not exist, bodies that are cut: an answer or a closed door."""
+
+    def __init__(self, seed, path):
+        super().__init__(seed)
+        self.path, self.sent = str(path), 0
+
+    def text(self):
+        body = self.rnd.choice([b"{", b"[]", b"[1,2", b"\x00" * 50, b'{"jsonrpc":"2.0","id":1,"method":"no.such"}',
+                                b'{"jsonrpc":"2.0","id":1,"method":"service.start","params":{"name":7}}', b"[" * 500])
+        return self.rnd.choice([self.rnd.randbytes(self.rnd.randrange(1, 4000)),
+                                b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body,
+                                b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" + body,
+                                b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n"])
+
+    def harm(self):
+        while self.pause(0.05 + self.rnd.random() * 0.1):
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+                    s.settimeout(0.2)
+                    s.connect(self.path)
+                    s.sendall(self.text())
+                    self.sent += 1
+                    s.recv(1000)
+            except OSError:
+                pass
+
+
+class ClockSteps(Harm):
+    """The wall clock of supervisor and services, forwards and backwards by up to six hours (chaos_clock.c)."""
+
+    def __init__(self, seed, path):
+        super().__init__(seed)
+        self.path, self.steps = path, 0
+
+    def harm(self):
+        while self.pause(self.rnd.random() * 2):
+            self.step(self.rnd.randrange(-6 * 3600, 6 * 3600))
+        self.step(0)
+
+    def step(self, seconds):
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("q", seconds))
+        self.steps += 1
+
+
+class Sickness(Harm):
+    """Now and then a service is not well: its liveness probe finds the file that says so."""
+
+    def __init__(self, seed, files):
+        super().__init__(seed)
+        self.files, self.times = files, 0
+
+    def harm(self):
+        while self.files and self.pause(self.rnd.random() * 3):
+            file = self.rnd.choice(self.files)
+            file.touch()
+            self.times += 1
+            self.pause(0.6)
+            file.unlink()
+
+
 def limit_files(pid, soft):
     """The old soft limit of open files of a process."""
     old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -144,6 +207,39 @@ class NoDescriptors:
                 limit_files(pid, self.usual)
 
 
+class NoPids:
+    """For a while no process of the supervisor's tree can fork: a bound on a control group of its own."""
+
+    ROOT = Path("/sys/fs/cgroup/pids")
+
+    def __init__(self, name):
+        self.folder, self.phases = self.ROOT / name, 0
+
+    def enter(self):
+        """Who is started from now on is in it; False where there is no such controller."""
+        try:
+            self.folder.mkdir()
+            (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+        except OSError:
+            return False
+        return True
+
+    def leave(self):
+        (self.ROOT / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self):
+        if self.folder.exists():
+            self.folder.rmdir()
+
+    def begin(self):
+        self.phases += 1
+        now = int((self.folder / "pids.current").read_text())
+        (self.folder / "pids.max").write_text(str(now + 1))
+
+    def end(self):
+        (self.folder / "pids.max").write_text("max")
+
+
 class FullDisk:
     """For a while the state folder has no room left."""
 
@@ -162,7 +258,3 @@ class FullDisk:
 
     def end(self):
         self.file.unlink(missing_ok=True)
-
-
-def now():
-    return time.monotonic()

@@ -51,6 +51,9 @@ static void label_tells_the_next_server_everything(void **state)
 			 .attempt = 5,
 			 .restarts = 4,
 			 .created = 99,
+			 .since = 98,
+			 .tries = 3,
+			 .failures = 2,
 			 .is_run = true},
 		     out;
 	auto_str text = {0};
@@ -63,6 +66,9 @@ static void label_tells_the_next_server_everything(void **state)
 	assert_int_equal(out.run, 12);
 	assert_int_equal(out.row, 34);
 	assert_int_equal(out.attempt, 5);
+	assert_int_equal(out.since, 98);
+	assert_int_equal(out.tries, 3);
+	assert_int_equal(out.failures, 2);
 	assert_true(out.is_run);
 	assert_false(out.aux);
 	label_release(&out);
