@@ -59,6 +59,27 @@ static void look_at_socket(json_t *rows, const char *path)
 		add(rows, "socket", false, NULL, "%s: %s", path, strerrordesc_np(errno));
 }
 
+/* Where `hero_proc up` lets a daemon that it starts write. */
+static void look_at_words(json_t *rows, const char *socket_path)
+{
+	auto_free char *path = text_fmt("%s.log", socket_path);
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char tail[1024];
+
+	if (fd < 0)
+		return;
+	off_t size = lseek(fd, 0, SEEK_END);
+	ssize_t n = pread(fd, tail, sizeof(tail) - 1, size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0);
+	while (n > 0 && tail[n - 1] == '\n')
+		n--;
+	tail[n > 0 ? n : 0] = '\0';
+	const char *line = strrchr(tail, '\n');
+	json_t *said = json_string(line ? line + 1 : tail); /* NULL: no UTF-8 */
+	if (n > 0 && said)
+		add(rows, "said", !strstr(json_string_value(said), " error "), path, "last: %s", json_string_value(said));
+	json_decref(said);
+}
+
 /* ---- the state folder ---------------------------------------------------------------- */
 
 static bool read_line(const char *path, char *out, size_t size)
@@ -224,6 +245,7 @@ json_t *outside_look(const char *socket_path)
 	json_t *rows = json_array();
 
 	look_at_socket(rows, socket_path);
+	look_at_words(rows, socket_path);
 	look_at_folder(rows, state);
 	look_at_lock(rows, state);
 	look_for_survivors(rows, state);

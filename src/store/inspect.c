@@ -151,10 +151,11 @@ static void compare_counters(sqlite3 *db, struct store_inspection *out)
 		int64_t counter =
 		    ask(db, "SELECT value FROM counters WHERE name = ?", rows[i].counter);
 
-		if (counter < used)
-			strv_take(&out->behind,
-			    text_fmt("%s: the stored counter is %lld, %lld is in use",
-				rows[i].counter, (long long)counter, (long long)used));
+		if (counter >= used)
+			continue;
+		out->behind[out->n_behind].counter = rows[i].counter;
+		out->behind[out->n_behind].is = counter;
+		out->behind[out->n_behind++].used = used;
 	}
 }
 
@@ -181,6 +182,5 @@ void store_inspection_release(struct store_inspection *i)
 	free(i->why);
 	strv_release(&i->contributions);
 	strv_release(&i->files);
-	strv_release(&i->behind);
 	*i = (struct store_inspection){0};
 }

@@ -15,7 +15,11 @@ struct store_inspection {
 	uint64_t wal_bytes;
 	struct strv contributions; /* "source\nservice" of each row */
 	struct strv files;	   /* below definitions/: "web: sentence" for each that differs */
-	struct strv behind;	   /* "run: the counter is 5, 7 is in use" */
+	struct {
+		const char *counter; /* a literal */
+		int64_t is, used;
+	} behind[5]; /* counters below what is in use */
+	size_t n_behind;
 };
 #define STORE_INSPECT_MS 5000 /* what is not read by then is not judged */
 

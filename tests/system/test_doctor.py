@@ -143,6 +143,44 @@ def test_a_process_with_the_token_of_an_ended_attempt_is_a_stray_and_repair_ends
     assert metric(hp, "hero_proc_doctor_findings", "strays") == 0
 
 
+def test_a_process_that_ended_unheard_is_named(hp):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    keeper, pid = hp.keeper_pid(), hp.pid("web")
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), what="it ended")
+        found = findings(doctor(hp), "processes")
+        assert [f["subject"] for f in found] == [{"service": "web", "action": "web", "pid": pid, "path": None}]
+        assert "ended" in found[0]["kernel"] and metric(hp, "hero_proc_truth_divergence_total", "processes") == 1
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: hp.pid("web") not in (None, pid), what="it was started again")
+    assert doctor(hp)["ok"]
+
+
+def test_an_attempt_that_recovery_can_not_find_is_counted(hp):
+    """The row says that it lives, the keeper never heard of its token."""
+    sqlite3 = pytest.importorskip("sqlite3")
+    hp.define("once", script="exit 0", is_process=False)
+    hp.rpc("service.start", name="once")
+    server, keeper = hp.info()["pid"], hp.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not is_alive(server), what="the server is gone")
+        with sqlite3.connect(hp.state_dir / "state.db") as c:
+            c.execute("UPDATE jobs SET state = 'running', ended = 0, exit_code = -1, token = 999 WHERE action = 'once'")
+            c.execute("UPDATE runs SET state = 'running', ended = 0 WHERE service = 'once'")
+        c.close()
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: hp.answers() and hp.info()["pid"] != server, 15, "the next server answers")
+    assert hp.action("once")["reason"] == "lost"
+    assert metric(hp, "hero_proc_truth_divergence_total", "processes") == 1 and divergences(hp) == 1
+
+
 def test_a_process_outside_of_the_set_of_its_living_attempt_is_named(hp, helper):
     hp.define("web")
     hp.rpc("service.start", name="web")
@@ -256,19 +294,23 @@ def test_a_definitions_file_that_was_altered_or_removed_is_named_and_written_ane
     assert altered.read_text() == text and removed.exists() and not extra.exists()
 
 
-def test_a_row_that_was_damaged_while_the_daemon_was_away_is_named(fresh):
+def test_rows_that_were_damaged_while_the_daemon_was_away_are_named_and_numbers_are_not_given_twice(fresh):
     sqlite3 = pytest.importorskip("sqlite3")
     hp = fresh().start()
     hp.register(HERO_DB)
     hp.shutdown()
     with sqlite3.connect(hp.state_dir / "state.db") as c:
         c.execute("UPDATE contributions SET json = '{\"mode\": \"regis' WHERE service = 'hero_db'")
-        c.execute("UPDATE counters SET value = 0 WHERE name = 'event'")
+        c.execute("UPDATE events SET id = id + 100000")
     c.close()
     hp.start()
     report = doctor(hp)
     assert [f["subject"]["service"] for f in findings(report, "store")] == ["hero_db"]
     assert findings(report, "definitions"), "the file still says what the row said"
+    number = findings(report, "counters")[0]
+    assert number["repair"].startswith("let the numbers of event go on behind 1000")
+    assert number["repair"] in doctor(hp, repair=True)["repaired"]
+    assert not findings(doctor(hp), "counters")
 
 
 # ---- logs ---------------------------------------------------------------------------------------
@@ -324,6 +366,17 @@ def test_a_wanted_service_that_failed_is_named_with_its_reason(hp):
     assert divergences(hp) == 0, "that is the truth"
 
 
+@pytest.mark.slow
+def test_the_loop_is_held_up_for_20_ms_at_most_with_a_thousand_services(hp):
+    """Best of three: the machine may be busy otherwise."""
+    text = "".join(f'[[binaries]]\nname = "idle{n:04d}"\nkind = "server"\nexec = ["{hp.bin}/pause"]\n' for n in range(1000))
+    hp.register_text(text, "idle/service.toml", shape="per_binary")
+    hp.rpc("service.start", name=[f"idle{n:04d}" for n in range(1000)], timeout=120)
+    reports = [doctor(hp) for _ in range(3)]
+    assert all(r["ok"] for r in reports), reports[0]["findings"]
+    assert min(r["loop_us"] for r in reports) < 20_000, [r["loop_us"] for r in reports]
+
+
 # ---- without a daemon -------------------------------------------------------------------------------
 
 
@@ -357,3 +410,17 @@ def test_without_a_daemon_a_stopped_keeper_and_its_services_are_seen(hp):
     finally:
         os.kill(keeper, signal.SIGCONT)
     wait_until(hp.answers, what="the next server answers")
+
+
+def test_without_a_daemon_a_state_folder_that_others_may_look_into_is_named(hp):
+    hp.shutdown()
+    os.chmod(hp.state_dir, 0o755)
+    seen = rows(hp.cli("doctor", "--json"))["state"]
+    assert not seen["ok"] and "mode 0755" in seen["says"]
+
+
+def test_without_a_daemon_its_last_words_are_shown(hp):
+    hp.shutdown()
+    hp.socket.with_name("rpc.sock.log").write_text("one\n2026-01-01T00:00:00Z error state.db: disk I/O error\n")
+    seen = rows(hp.cli("doctor", "--json"))["said"]
+    assert not seen["ok"] and seen["says"].endswith("state.db: disk I/O error")

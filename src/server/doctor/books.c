@@ -1,6 +1,7 @@
 /* books.c - the store: rows, files, numbers. */
 #include "server/doctor/look.h"
 
+#include "server/records.h"
 #include "store/inspect.h"
 
 #define WAL_BYTES (64ull << 20)
@@ -81,12 +82,21 @@ static void judge_files(struct look *l, const struct store_inspection *in)
 
 static void judge_counters(struct look *l, const struct store_inspection *in)
 {
-	for (size_t i = 0; i < in->behind.n; i++) {
-		struct finding *f =
-		    look_add(l, CHECK_COUNTERS, SEVERITY_ERROR, "%s", in->behind.v[i]);
+	for (size_t i = 0; i < in->n_behind; i++) {
+		const char *name = in->behind[i].counter;
+		struct finding *f = look_add(l, CHECK_COUNTERS, SEVERITY_ERROR, "%s", name);
+		enum counter c;
 
-		f->ours = text_dup("a number is given once");
-		f->kernel = text_dup(in->behind.v[i]);
+		f->ours = text_fmt(
+		    "the numbers of %s go on behind %lld", name, (long long)in->behind[i].is);
+		f->kernel = text_fmt("%lld is in use", (long long)in->behind[i].used);
+		if (!counter_parse(name, &c))
+			continue;
+		f->repair = text_fmt(
+		    "let the numbers of %s go on behind %lld", name, (long long)in->behind[i].used);
+		f->mend = MEND_RAISE;
+		f->token = (uint64_t)c;
+		f->file = (uint64_t)in->behind[i].used;
 	}
 }
 

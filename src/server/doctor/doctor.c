@@ -299,6 +299,7 @@ static void finish(struct doctor *x)
 	memcpy(x->last, r->n_found, sizeof(x->last));
 	r->fn(r->ctx, report_json(r));
 	run_free(r);
+	event_add(x->d->trim, &(struct timeval){.tv_sec = 1}); /* it took some memory */
 }
 
 /* ---- looks ---------------------------------------------------------------------------- */

@@ -130,6 +130,7 @@ ENUM_DECLARE(severity, SEVERITY_LIST, SEVERITY_COUNT);
 	X(MEND_EMPTY,   "empty",   "take the set for empty")                 \
 	X(MEND_RESTART, "restart", "restart the service")                    \
 	X(MEND_MIRROR,  "mirror",  "write the files anew from the rows")     \
+	X(MEND_RAISE,   "raise",   "let numbers go on behind what is in use") \
 	X(MEND_ACK,     "ack",     "acknowledge again")
 ENUM_DECLARE(mend, MEND_LIST, MEND_COUNT);
 /* clang-format on */
@@ -143,7 +144,8 @@ struct finding {
 	char *ours, *kernel;
 	char *repair; /* a sentence for people, or NULL */
 	enum mend mend;
-	uint64_t token, start_ticks; /* for the mend */
+	uint64_t token,
+	    start_ticks; /* for the mend; MEND_RAISE: enum counter, in `file` the number */
 	uint64_t file, device;
 	usec_wall since;
 };

@@ -4,6 +4,7 @@
 #include "server/attempt.h"
 #include "server/operations.h"
 #include "server/perform.h"
+#include "server/records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,6 +89,7 @@ bool mend_beside(struct look *l, const struct finding *f)
 	case MEND_EMPTY:
 	case MEND_RESTART:
 	case MEND_MIRROR:
+	case MEND_RAISE:
 	case MEND_ACK:
 	case MEND_COUNT: break;
 	}
@@ -143,6 +145,10 @@ void mend_on_loop(struct daemon *d, struct look *l, const struct finding *f)
 	case MEND_RESTART: restart(d, l, f); break;
 	case MEND_MIRROR:
 		store_write_files(d->store);
+		did(l, f->repair, NULL);
+		break;
+	case MEND_RAISE:
+		records_saw(d->records, (enum counter)f->token, f->file);
 		did(l, f->repair, NULL);
 		break;
 	case MEND_ACK:
