@@ -1,6 +1,7 @@
 """The doctor holds what the supervisor believes against what the kernel says (SPEC 0, promise 2)."""
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -341,6 +342,33 @@ def test_a_folder_of_logs_that_can_not_be_written_is_named(hp):
     finally:
         subprocess.run(["umount", logs], check=True)
     assert doctor(hp)["ok"]
+
+
+# ---- room ------------------------------------------------------------------------------------------
+
+
+def test_a_server_near_its_limit_of_descriptors_is_named(hp):
+    pid = hp.info()["pid"]
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 4, hard))
+    try:
+        report = doctor(hp)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    found = findings(report, "descriptors")
+    assert [f["subject"]["pid"] for f in found] == [pid] and "its limit is" in found[0]["kernel"]
+
+
+def test_a_disk_that_is_nearly_full_is_named(fresh):
+    hp = fresh()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "small", hp.var], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        hp.start()
+        assert only(doctor(hp), "disk")["subject"]["path"] == str(hp.state_dir)
+        hp.shutdown()
+    finally:
+        subprocess.run(["umount", "-l", hp.var], check=True)
 
 
 # ---- the supervisor itself -------------------------------------------------------------------------
