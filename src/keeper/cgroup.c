@@ -72,7 +72,10 @@ static int make(const struct keeper *k, uint64_t token)
 	token_hex(name, token);
 	if (mkdirat(k->cgroup_fd, name, 0755) < 0 && errno != EEXIST)
 		return -1;
-	return openat(k->cgroup_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(k->cgroup_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) /* without descriptors: nobody would ever remove it */
+		unlinkat(k->cgroup_fd, name, AT_REMOVEDIR);
+	return fd;
 }
 
 void cgroup_drop_next(struct keeper *k)

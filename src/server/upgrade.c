@@ -166,22 +166,24 @@ static void leave(evutil_socket_t fd, short what, void *ctx)
 	on_gone(-1, 0, u);
 }
 
+/* While the disk refuses, this process is the only place where the state is. */
 static void on_recorded(bool durable, void *ctx)
 {
 	struct upgrade *u = ctx;
-	const struct error none = {0};
-	(void)durable;
+	struct error e = {0};
 
-	if (u->d->shutting_down) {
-		struct error e = {0};
-
+	if (u->d->shutting_down)
 		error_set(&e, ERR_INVALID_STATE, "the supervisor shuts down");
+	else if (!durable)
+		error_set(&e, ERR_STORAGE,
+		    "the state can not be written now, so it can not be handed over");
+	if (e.code) {
 		operations_close(u->d, u->op, &e);
 		refuse(u, &e);
 		return;
 	}
 	api_pause(u->d);
-	answer(u, &none);
+	answer(u, &e);
 	u->timer = evtimer_new(u->d->base, leave, u);
 	event_add(u->timer, &(struct timeval){.tv_usec = FAREWELL_MS * 1000});
 }
@@ -296,7 +298,7 @@ void upgrade_adopt(struct daemon *d, const struct store_operation *row)
 		d->upgrade_op = o.operation;
 		return;
 	}
-	error_set(&e, ERR_CANCELLED, "the server was killed before the keeper was told");
+	error_set(&e, ERR_CANCELLED, "it never came to the keeper, or that was killed meanwhile");
 	operations_close(d, (op_id)row->id, &e);
 }
 

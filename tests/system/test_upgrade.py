@@ -1,14 +1,16 @@
 """Another server program takes over (F50): nothing that runs notices, and one that fails is followed by the former."""
 import json
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 
 import pytest
 
-from hp import (DONE, E_BUSY, EXAMPLES, FAILED, INVALID_PARAMS, REFUSED, healthy, is_alive, program,
+from hp import (DONE, E_BUSY, E_STORAGE, EXAMPLES, FAILED, INVALID_PARAMS, REFUSED, healthy, is_alive, program,
                 wait_until)
 
 HERO = EXAMPLES / "hero"
@@ -191,6 +193,33 @@ def test_what_can_not_take_over_is_refused_and_nothing_is_changed(hp):
     assert hp.rpc("op.list", kind="upgrade")["operations"] == [] and hp.info()["upgrade"] is None
 
 
+def test_a_state_that_can_not_be_written_is_not_handed_over(fresh):
+    hp = fresh()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "hp", hp.var], capture_output=True).returncode:
+        pytest.skip("no tmpfs may be mounted here")
+    try:
+        hp.start()
+        hp.define("web")
+        hp.rpc("service.start", name="web")
+        pid = hp.info()["pid"]
+        with open(hp.var / "filler", "wb", buffering=0) as filler:
+            with pytest.raises(OSError):
+                while filler.write(bytes(1 << 16)):
+                    pass
+        hp.rpc("service.stop", name="web")
+        wait_until(lambda: hp.rpc("system.health")["degraded"], what="the store is degraded")
+        e = hp.refusal("system.upgrade", server=candidate(hp))
+        assert e.code == E_STORAGE and hp.info()["pid"] == pid
+        (hp.var / "filler").unlink()
+        wait_until(lambda: not hp.rpc("system.health")["degraded"], what="the store recovered")
+        assert upgrade(hp, candidate(hp))["operation_state"] == "done"
+        assert hp.state("web") == "inactive" and hp.status("web")["wanted"] == "stop"
+    finally:
+        hp.close()
+        subprocess.run(["umount", hp.var], check=True)
+        hp.root.exists() and shutil.rmtree(hp.root)
+
+
 def test_a_program_that_never_says_who_it_is_holds_up_nobody(hp):
     silent = says(hp, "silent", f"echo $$ > {hp.root}/silent-pid; sleep 1000")
     call = hp.later("system.upgrade", server=silent)
@@ -336,6 +365,7 @@ def test_ten_upgrades_to_and_fro_under_load_lose_nothing(hp):
     names = [f"s{i}" for i in range(4)]
     for n in names:
         hp.define(n)
+    keeper = hp.keeper_pid()
     talker, load = hp.pid("talker"), Load(hp, names)
     for i in range(10):
         answered = load.answered
@@ -349,10 +379,32 @@ def test_ten_upgrades_to_and_fro_under_load_lose_nothing(hp):
     for name, state in load.wanted.items():
         assert hp.state(name) == state
     expect_untouched(hp, pids)
+    hp.rpc("service.stop", name=names)
+    before = descriptors_of(keeper)
+    for of in ("next", "now", "next", "now"):
+        assert upgrade(hp, candidate(hp, of=of))["operation_state"] == "done"
+    wait_until(lambda: descriptors_of(keeper) == before, what=lambda: f"{before}, then {descriptors_of(keeper)} descriptors")
+    assert hp.rpc("system.doctor")["findings"] == []
     assert hp.pid("talker") == talker
     hp.rpc("service.stop", name="talker")
     lines = all_lines(hp, "talker")
     assert lines == [f"line {i}" for i in range(1, len(lines) + 1)]
+
+
+def descriptors_of(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@pytest.mark.parametrize("how", ["serves", "is killed"])
+def test_a_shutdown_that_is_asked_for_in_the_gap_is_what_the_next_server_does(hp, how):
+    start_stack(hp)
+    _, server, go = begin_gap(hp)
+    os.kill(hp.process.pid, signal.SIGTERM)
+    go() if how == "serves" else os.kill(server, signal.SIGKILL)
+    wait_until(lambda: hp.process.poll() is not None, 20, "the supervisor ends")
+    assert hp.process.returncode == 0 and not hp.left() and not hp.socket.exists()
+    hp.diary.assert_stopped_before("hero_collab_web", "hero_collab_server")
+    hp.diary.assert_stopped_before("hero_collab_server", "hero_db")
 
 
 def test_a_kill_in_the_middle_of_an_upgrade_leaves_one_server_and_a_definite_end(hp):
