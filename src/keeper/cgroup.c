@@ -253,11 +253,13 @@ static void adopt(struct keeper *k, const char *name)
 		return; /* nobody is in it, or it was made for a job that never came */
 	if (!j && !(j = job_new(k, token)))
 		return;
+	j->has_cgroup = true;
+	if (j->adopted && !j->exited)
+		return;
 	j->lost = !j->exited;
 	if (!j->exited || j->empty)
 		k->exited_left++;
 	j->exited = true;
-	j->has_cgroup = true;
 	j->empty = false;
 	cgroup_watch(k, j);
 }

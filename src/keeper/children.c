@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,6 +59,36 @@ bool children_of(pid_t pid, struct pids *out)
 	return ok;
 }
 
+/* Kernel threads have none, and are many; nor have zombies. */
+static bool has_program(const char *pid)
+{
+	char path[64], to[8];
+	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	return readlink(path, to, sizeof(to)) > 0;
+}
+
+bool processes(struct pids *out)
+{
+	DIR *d = opendir("/proc");
+	bool ok = d != NULL;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 0 && has_program(e->d_name))
+			ok &= pids_add(out, pid);
+	}
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+uid_t process_uid(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return stat(path, &st) == 0 ? st.st_uid : (uid_t)-1;
+}
+
 void token_hex(char out[17], uint64_t token)
 {
 	snprintf(out, 17, "%016llx", (unsigned long long)token);
@@ -96,6 +127,8 @@ bool process_stat(pid_t pid, struct process_stat *out)
 			out->start_ticks = strtoull(at, NULL, 10);
 		else if (field == 51)
 			out->executing = strtoull(at, NULL, 10) == 0 && out->state != 'Z';
+		else if (field == 52)
+			out->exit_code = (int)strtol(at, NULL, 10);
 	}
 	return true;
 }

@@ -76,7 +76,7 @@ void job_set_pid(struct keeper *k, struct job *j, pid_t pid, int take_pidfd)
 	link_pid(&k->jobs, j);
 }
 
-static void unlink_pid(struct keeper *k, struct job *j)
+void job_forget_pid(struct keeper *k, struct job *j)
 {
 	if (!j->pid)
 		return;
@@ -96,8 +96,9 @@ void job_drop(struct keeper *k, struct job *j)
 	while (*p != j)
 		p = &(*p)->next_by_token;
 	*p = j->next_by_token;
-	unlink_pid(k, j);
+	job_forget_pid(k, j);
 	k->jobs.n--;
+	k->scattered -= j->scattered;
 	j->next_dead = k->dead;
 	k->dead = j;
 }
@@ -140,25 +141,36 @@ static int64_t usec(struct timeval t)
 }
 
 /* The status is only looked at (WNOWAIT): the zombie stays until job_ack(). */
-static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events)
+static bool child_exit(const struct job *j, struct keeper_exit_info *out)
 {
-	struct job *j = watch_owner(w, struct job, exit);
 	siginfo_t si = {0};
 	struct rusage ru = {0};
-	(void)events;
 	if (syscall(SYS_waitid, P_PID, j->pid, &si, WEXITED | WNOHANG | WNOWAIT, &ru) < 0 ||
 	    !si.si_pid)
-		return;
-	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
-	notify_drain(k, j);
-	j->info = (struct keeper_exit_info){
+		return false;
+	*out = (struct keeper_exit_info){
 	    .code = si.si_code,
 	    .status = si.si_status,
-	    .at_ns = now_ns(),
 	    .user_us = usec(ru.ru_utime),
 	    .system_us = usec(ru.ru_stime),
 	    .max_rss_kib = ru.ru_maxrss,
 	};
+	return true;
+}
+
+static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events)
+{
+	struct job *j = watch_owner(w, struct job, exit);
+	(void)events;
+	if (j->adopted)
+		j->lost = !adopted_exit(j, &j->info);
+	else if (!child_exit(j, &j->info))
+		return;
+	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	notify_drain(k, j);
+	j->info.at_ns = now_ns();
+	if (j->adopted)
+		job_forget_pid(k, j); /* no zombie of ours keeps the number from being used again */
 	j->exited = true;
 	k->exited_left++;
 	journal_exit(k, j);
@@ -179,9 +191,9 @@ void job_ack(struct keeper *k, struct job *j)
 	j->acked = true;
 	journal_ack(k, j);
 	watch_close(k, &j->exit);
-	if (!j->lost && j->pid)
+	if (!j->lost && !j->adopted && j->pid)
 		waitid(P_PID, (id_t)j->pid, &(siginfo_t){0}, WEXITED | WNOHANG);
-	unlink_pid(k, j);
+	job_forget_pid(k, j);
 	if (k->reaps_put_off)
 		jobs_reap(k);
 	if (j->empty)

@@ -99,12 +99,15 @@ void journal_ack(struct keeper *k, const struct job *j)
 
 static void load_exit(struct keeper *k, const struct record *r, const char *label)
 {
-	struct job *j = job_find(k, r->token) ? NULL : job_new(k, r->token);
+	struct job *j = job_find(k, r->token);
 	if (!j)
+		j = job_new(k, r->token);
+	if (!j || j->exited)
 		return;
 	j->session = r->pid;
 	j->info = r->info;
 	j->exited = j->empty = j->journaled = true;
+	free(j->label);
 	j->label = malloc(r->label_bytes + 1u);
 	if (j->label) {
 		memcpy(j->label, label, r->label_bytes);

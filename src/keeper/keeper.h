@@ -40,6 +40,9 @@ struct job {
 	bool told;  /* the present server knows the token */
 	bool asked; /* to end, by a signal: KEEPER_SIGNAL_STOP */
 	bool has_cgroup;
+	bool adopted;  /* of a keeper that was killed: not our child */
+	bool notifies; /* adopted: its notification socket is to be bound again */
+	bool scattered; /* adopted, and without a cgroup: its orphans are not our children */
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */
 	bool notify_due; /* state changed while the channel was full */
@@ -102,6 +105,9 @@ struct keeper {
 	char **envp;
 	struct rlimit nofile; /* of the start: what jobs get */
 	uint64_t id;	      /* hash of the state directory */
+	uint64_t boot;	      /* the same for all keepers that adopted from each other */
+	bool is_heir;	      /* the estate of a killed keeper came along */
+	size_t scattered;     /* jobs that are */
 	struct watch signals;
 	struct server server;
 	struct job_table jobs;
@@ -162,6 +168,7 @@ void events_forget_server(struct keeper *k); /* the next one knows nothing */
 /* jobs.c */
 struct job *job_new(struct keeper *k, uint64_t token);
 void job_set_pid(struct keeper *k, struct job *j, pid_t pid, int take_pidfd);
+void job_forget_pid(struct keeper *k, struct job *j); /* the number may be used again */
 void job_drop(struct keeper *k, struct job *j);
 struct job *job_find(const struct keeper *k, uint64_t token);
 struct job *job_find_pid(const struct keeper *k, pid_t pid);
@@ -211,16 +218,26 @@ struct process_stat {
 	char state;
 	pid_t parent;
 	uint64_t start_ticks;
+	int exit_code; /* of a zombie, as wait(2) has it */
 	bool executing; /* no address space to speak of: inside execve, or not ours to look at */
 };
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
 bool pids_add(struct pids *p, pid_t pid);
+bool processes(struct pids *out);    /* appends all that have a program */
+uid_t process_uid(pid_t pid);
 #define PROCESS_UNSURE UINT64_MAX /* it is inside execve(2) and can not be asked now */
 uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
 uint64_t process_token(pid_t pid);
 bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
+
+/* estate.c: what the server of a killed keeper hands over */
+void estate_read(struct keeper *k);   /* first of all: jobs and held descriptors are known after it */
+void estate_close_others(const struct keeper *k); /* descriptors that nobody named */
+void estate_settle(struct keeper *k); /* when journal and sets are known: watches them */
+void estate_look_for(struct keeper *k); /* attempts that were asked for and not answered */
+bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: nobody can tell */
 
 /* strays.c */
 void strays_end(const struct keeper *k); /* returns when nothing of a former keeper is left */

@@ -24,8 +24,20 @@
  *   told to a later server; they kill nothing.  SIGHUP is ignored.
  *
  * A keeper that is killed.  The server becomes the next keeper, as when started by hand
- * (KEEPER_NOFILE_ENV tells it the limits of the start).  Before a keeper starts anything it
- * ends, by TERM and after 10 s by KILL, whatever carries its state folder's KEEPER_ID_ENV.
+ * (KEEPER_NOFILE_ENV tells it the limits of the start), and hands over what it has: KEEPER_ESTATE_ENV
+ * names a descriptor, a file of messages as on the channel, each struct keeper_msg and its text,
+ * with the number of an inherited descriptor (not below KEEPER_ESTATE_FD) in `value`, or -1:
+ *   HELLO   token=the boot that the killed keeper was of
+ *   TOKEN   token pid flags text=label value=pidfd   of an attempt that is alive, or whose set is
+ *           (KEEPER_IS_EXITED | KEEPER_IS_ACKED, no pidfd); pid 0: asked for and not answered, it
+ *           is looked for.  KEEPER_IS_NOTIFYING: its notification socket is bound again
+ *   NOTIFY  token text   what it said so far
+ *   HELD    text=name value=descriptor
+ * These go on, under the same tokens, in the same boot.  How an adopted process ends is read
+ * from its pidfd (PIDFD_GET_INFO, Linux 6.15), or while it is a zombie from /proc; what can not be
+ * read is KEEPER_IS_LOST.  Its resource usage is not known.
+ * Whatever else carries the state folder's KEEPER_ID_ENV is ended before anything is started: by
+ * KILL if there is an estate, else by TERM and after 10 s by KILL.
  *
  * Upgrades.  UPGRADE names the next server and the operation that this is; the server that said
  * it then ends (after 10 s it is killed).  The next one is started at once and is on trial until
@@ -73,12 +85,14 @@
 #include <stdint.h>
 
 /* Grows when a message or a meaning changes; kinds that are added stand at the end of their list. */
-#define KEEPER_VERSION 3
+#define KEEPER_VERSION 4
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
 #define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
 #define KEEPER_NOFILE_ENV "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
 #define KEEPER_UPGRADE_ENV "HERO_PROC_UPGRADE" /* in the server: see "Upgrades" */
+#define KEEPER_ESTATE_ENV "HERO_PROC_ESTATE" /* in a keeper: see "A keeper that is killed" */
+#define KEEPER_ESTATE_FD 64
 #define KEEPER_UPGRADE_NEXT "next"
 #define KEEPER_UPGRADE_DONE "done"
 #define KEEPER_UPGRADE_BACK "back"
@@ -114,7 +128,7 @@ enum keeper_exit {
 	X(KEEPER_SHUTDOWN,       "shutdown",       "the server is about to exit and take the keeper along") \
 	X(KEEPER_PING,           "ping",           "value token, returned in PONG")                     \
 	/* events */                                                                               \
-	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0")      \
+	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0 token=the boot") \
 	X(KEEPER_SPAWNED,        "spawned",        "token pid")                                    \
 	X(KEEPER_SPAWN_FAILED,   "spawn_failed",   "token what=enum keeper_step value=errno")      \
 	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
@@ -171,6 +185,7 @@ enum keeper_scope {
 #define KEEPER_IS_EMPTY 4u  /* nothing of the set is left */
 #define KEEPER_IS_LOST 8u   /* of a former keeper: `exit` is not known */
 #define KEEPER_IS_ASKED 16u /* a signal with KEEPER_SIGNAL_STOP was sent to it */
+#define KEEPER_IS_NOTIFYING 32u /* in an estate: it was given a notification socket */
 
 struct keeper_exit_info {
 	int32_t code;		    /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; see waitid(2) */

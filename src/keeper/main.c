@@ -97,14 +97,18 @@ static void lock_state(const struct keeper *k)
 		say("%s/lock: %s", k->state_dir, strerror(errno));
 }
 
-/* 0, 1, 2 and the slots are open, nothing else is; every disposition is the default one. */
-static void clean_up_inheritance(void)
+/* 0, 1, 2, the slots and what an estate named are open, nothing else is; every disposition is
+ * the default one. */
+static void clean_up_inheritance(const struct keeper *k)
 {
 	int fd;
 	do {
 		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd < SLOTS_BEGIN);
-	syscall(SYS_close_range, (unsigned)SLOTS_BEGIN, ~0u, 0u);
+	if (k->is_heir)
+		estate_close_others(k);
+	else
+		syscall(SYS_close_range, (unsigned)SLOTS_BEGIN, ~0u, 0u);
 	if (!child_slots_open()) {
 		say("/dev/null: %s", strerror(errno));
 		exit(KEEPER_EXIT_FAILED);
@@ -139,9 +143,11 @@ int main(int argc, char **argv)
 {
 	static struct keeper k;
 	parse(&k, argc, argv);
-	clean_up_inheritance();
+	estate_read(&k);
+	clean_up_inheritance(&k);
 	open_state(&k);
 	lock_state(&k);
+	estate_look_for(&k);
 	strays_end(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	raise_nofile(&k);
@@ -152,6 +158,7 @@ int main(int argc, char **argv)
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	journal_open(&k);
 	sets_init(&k);
+	estate_settle(&k);
 	keeper_run(&k);
 	cgroup_drop_next(&k);
 	if (k.cgroup_path)

@@ -50,7 +50,7 @@ static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
 static void greet(struct keeper *k)
 {
 	struct keeper_msg hello = {
-	    .kind = KEEPER_HELLO, .pid = getpid(), .value = k->cgroup_fd >= 0};
+	    .kind = KEEPER_HELLO, .pid = getpid(), .value = k->cgroup_fd >= 0, .token = k->boot};
 	struct keeper_msg asked = {.kind = KEEPER_SHUTDOWN_ASKED, .value = (int)k->shutdown_asked};
 	channel_send(&k->server.channel, &hello, NULL, 0, NULL, 0);
 	if (k->shutdown_asked)

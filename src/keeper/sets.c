@@ -55,6 +55,27 @@ static struct job *job_of_orphan(const struct keeper *k, pid_t pid, bool *unsure
 	return j ? j : job_find(k, token);
 }
 
+/* Where orphans are to be looked for: those of adopted jobs went to somebody else's subreaper. */
+static bool candidates(const struct keeper *k, struct pids *out)
+{
+	return k->scattered ? processes(out) : children_of(getpid(), out);
+}
+
+/* The number of a child can not be used again; any other is held, then looked at once more. */
+static void signal_orphan(const struct keeper *k, const struct job *j, pid_t pid, int signo)
+{
+	bool unsure = false;
+	if (!k->scattered) {
+		kill(pid, signo);
+		return;
+	}
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd >= 0 && job_of_orphan(k, pid, &unsure) == j)
+		syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool child_signal_pending(const struct keeper *k)
 {
 	struct pollfd p = {.fd = k->signals.fd, .events = POLLIN};
@@ -68,25 +89,27 @@ void sets_check(struct keeper *k)
 	k->sets_due = false;
 	struct job_iter it = {0};
 	struct job *j;
-	bool wanted = false, unsure = false;
-	while (!wanted && k->exited_left && (j = job_each(k, &it)))
-		wanted = j->exited && !j->empty && !j->has_cgroup;
+	bool wanted = false, unsure = false, elsewhere = false;
+	while (k->exited_left && (j = job_each(k, &it))) {
+		wanted = wanted || (j->exited && !j->empty && !j->has_cgroup);
+		elsewhere = elsewhere || (j->exited && !j->empty && j->scattered);
+	}
 	if (!wanted)
 		return;
 	struct pids all = {0};
 	reserve_lend(k); /* what can not be read looks like an empty set */
-	bool complete = children_of(getpid(), &all);
+	bool complete = candidates(k, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		if (!(j = job_of_orphan(k, all.v[i], &unsure)))
 			continue;
 		j->seen = true;
 		if (j->killing)
-			kill(all.v[i], SIGKILL);
+			signal_orphan(k, j, all.v[i], SIGKILL);
 	}
 	reserve_fill(k);
 	pids_release(&all);
 	complete = complete && !unsure && !child_signal_pending(k);
-	k->sets_due = unsure; /* nobody tells when it can be asked */
+	k->sets_due = unsure || elsewhere; /* nobody tells when to ask again */
 	it = (struct job_iter){0};
 	while ((j = job_each(k, &it))) {
 		if (complete && j->exited && !j->has_cgroup && !j->seen)
@@ -128,24 +151,6 @@ static void signal_below(pid_t member, int signo)
 	pids_release(&below);
 }
 
-static void signal_by_descent(struct keeper *k, struct job *j, int signo)
-{
-	struct pids all = {0};
-	bool unsure = false; /* one that executes for that long is not waited for */
-	children_of(getpid(), &all);
-	for (size_t i = 0; i < all.n; i++) {
-		if (job_of_orphan(k, all.v[i], &unsure) != j)
-			continue;
-		signal_below(all.v[i], signo);
-		kill(all.v[i], signo); /* the keeper's child: its number can not be used again */
-	}
-	pids_release(&all);
-	if (!j->exited) {
-		signal_below(j->pid, signo);
-		signal_leader(j, signo);
-	}
-}
-
 static bool is_below(pid_t pid, pid_t root)
 {
 	struct process_stat st = {.parent = pid};
@@ -154,10 +159,31 @@ static bool is_below(pid_t pid, pid_t root)
 	return st.parent == root;
 }
 
+static void signal_by_descent(struct keeper *k, struct job *j, int signo)
+{
+	struct pids all = {0};
+	bool unsure = false; /* one that executes for that long is not waited for */
+	candidates(k, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (job_of_orphan(k, all.v[i], &unsure) != j)
+			continue;
+		if (j->scattered && !j->exited && is_below(all.v[i], j->pid))
+			continue; /* it follows */
+		if (!k->scattered)
+			signal_below(all.v[i], signo);
+		signal_orphan(k, j, all.v[i], signo);
+	}
+	pids_release(&all);
+	if (!j->exited) {
+		signal_below(j->pid, signo);
+		signal_leader(j, signo);
+	}
+}
+
 enum set_answer set_has(const struct job *j, pid_t pid)
 {
 	struct process_stat st = {0};
-	if (pid > 0 && pid == j->session)
+	if (pid > 0 && pid == j->session && (j->pid || !j->adopted))
 		return SET_YES;
 	if (pid <= 0)
 		return SET_NO; /* of another pid namespace: never one of ours */

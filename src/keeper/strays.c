@@ -1,6 +1,5 @@
 #include "keeper/keeper.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -8,28 +7,23 @@
 #include <unistd.h>
 
 /*
- * What outlived a keeper that was killed.  Nobody can tell any more how it ends,
- * and nobody reads its pipes.  So it is ended before anything is started: then
- * there is never a second copy.  Each process of a job carries the identity of its
- * keeper's state folder in its environment; without it no process is signalled.
+ * What outlived a keeper that was killed together with its server, or that no server knew
+ * (estate.c).  Nobody can tell any more how it ends, and nobody reads its pipes.  So it is ended
+ * before anything is started: then there is never a second copy.  Each process of a job carries
+ * the identity of its keeper's state folder in its environment; without it no process is signalled.
  */
 #define LOOK_EVERY_NS 10000000
 #define GRACE_NS (10000 * 1000000ll) /* between TERM and KILL */
 #define WAIT_NS (15000 * 1000000ll)  /* in all: one in uninterruptible sleep stays */
 
-/* Kernel threads have none, and are many; nor have zombies. */
-static bool has_program(pid_t pid)
-{
-	char path[64], to[8];
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	return readlink(path, to, sizeof(to)) > 0;
-}
-
 static bool is_stray(const struct keeper *k, pid_t pid)
 {
 	struct process_stat st = {0};
-	return pid != getpid() && has_program(pid) && process_number(pid, KEEPER_ID_ENV) == k->id &&
-	       process_stat(pid, &st) && st.state != 'Z' && st.state != 'X';
+	const struct job *j;
+	if (pid == getpid() || process_number(pid, KEEPER_ID_ENV) != k->id)
+		return false;
+	j = k->is_heir ? job_find(k, process_token(pid)) : NULL;
+	return (!j || j->exited) && process_stat(pid, &st) && st.state != 'Z' && st.state != 'X';
 }
 
 static bool was_told(const struct pids *told, pid_t pid)
@@ -53,19 +47,18 @@ static void tell(const struct keeper *k, pid_t pid, int signo)
 
 static size_t tell_all(const struct keeper *k, struct pids *told, bool kill)
 {
-	DIR *d = opendir("/proc");
+	struct pids all = {0};
 	size_t n = 0;
-	for (struct dirent *e; d && (e = readdir(d));) {
-		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (pid <= 0 || !is_stray(k, pid))
+	processes(&all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (!is_stray(k, all.v[i]))
 			continue;
 		n++;
-		if (kill || !was_told(told, pid))
-			tell(k, pid, kill ? SIGKILL : SIGTERM);
-		pids_add(told, pid);
+		if (kill || !was_told(told, all.v[i]))
+			tell(k, all.v[i], kill ? SIGKILL : SIGTERM);
+		pids_add(told, all.v[i]);
 	}
-	if (d)
-		closedir(d);
+	pids_release(&all);
 	return n;
 }
 
@@ -74,7 +67,7 @@ void strays_end(const struct keeper *k)
 	struct pids told = {0};
 	int64_t begin = now_ns(), passed = 0;
 	size_t n;
-	while ((n = tell_all(k, &told, passed > GRACE_NS)) && passed < WAIT_NS) {
+	while ((n = tell_all(k, &told, k->is_heir || passed > GRACE_NS)) && passed < WAIT_NS) {
 		if (passed == 0)
 			say("%zu processes of a former keeper are ended first", n);
 		nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);

@@ -130,13 +130,30 @@ static void release_lists(struct logs *l)
 	str_release(&l->trouble);
 }
 
+static void end_thread(struct logs *l)
+{
+	if (atomic_exchange(&l->quit, true))
+		return;
+	wake(l);
+	pthread_join(l->thread, NULL);
+}
+
+void logs_give(struct logs *l, log_give_fn fn, void *ctx)
+{
+	end_thread(l);
+	for (struct log_pipe *p = l->pipes, *next; p; p = next) {
+		next = p->next;
+		fn(p->token, (enum log_stream)p->stream, p->fd, ctx);
+		free(p);
+	}
+	l->pipes = NULL;
+}
+
 void logs_close(struct logs *l)
 {
 	if (!l)
 		return;
-	atomic_store(&l->quit, true);
-	wake(l);
-	pthread_join(l->thread, NULL);
+	end_thread(l);
 	release_lists(l);
 	close_fds(l);
 	pthread_mutex_destroy(&l->lock);

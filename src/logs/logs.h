@@ -58,6 +58,11 @@ enum err logs_open(
 /* Takes what is in the pipes at this moment, then ends the thread. */
 void logs_close(struct logs *l);
 
+/* Ends the thread as logs_close() does, and hands each pipe that is still open to `fn`, which
+ * takes it.  Only logs_close() may follow. */
+typedef void (*log_give_fn)(uint64_t token, enum log_stream stream, int take_fd, void *ctx);
+void logs_give(struct logs *l, log_give_fn fn, void *ctx);
+
 /* Capture until the pipe's end.  The descriptor is closed by us, also on failure. */
 enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, struct error *e);
 

@@ -7,6 +7,8 @@
 #include "server/ops/ops.h"
 #include "server/version.h"
 
+#include <fcntl.h>
+
 #define GROUPS 12
 
 struct api {
@@ -123,6 +125,15 @@ bool api_take_held(struct daemon *d, const char *name, int take_fd)
 static char *held_as(const struct listening *l)
 {
 	return text_fmt(HELD_AS, (unsigned long long)l->file.dev, (unsigned long long)l->file.ino);
+}
+
+int api_give(const struct daemon *d, char **name)
+{
+	if (!d->api)
+		return -1;
+	const struct listening l = http_server_listening(d->api->http);
+	*name = held_as(&l);
+	return fcntl(l.fd, F_DUPFD_CLOEXEC, 3);
 }
 
 /* `former`: what was taken up, if it could be. */

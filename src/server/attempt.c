@@ -172,14 +172,14 @@ static void hold(struct launch *l, struct holds *h, const struct pipes *p, uint6
 	l->spec.hold = h->v;
 }
 
-static void write_label(struct daemon *d, const struct effect *fx, struct str *out)
+void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
 {
 	struct job_view j;
 	struct unit_view u;
 
-	engine_job(d->engine, fx->job, &j, NULL);
-	engine_unit(d->engine, fx->unit, &u);
-	struct job_slot *s = records_slot(d, fx->job);
+	engine_job(d->engine, job, &j, NULL);
+	engine_unit(d->engine, unit, &u);
+	struct job_slot *s = records_slot(d, job);
 	struct label l = {.unit = (char *)(uintptr_t)u.name,
 	    .action = (char *)(uintptr_t)j.name,
 	    .run = u.run,
@@ -225,7 +225,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
 	    probes_prepare(d, a, fx->token, e))
 		return e->code;
-	write_label(d, fx, &label);
+	attempt_label(d, fx->unit, fx->job, &label);
 	add_fds(l, a, p);
 	launch_set_env(l, "HERO_SERVICE", s->name);
 	launch_set_env(l, "HERO_ACTION", a->name);
@@ -374,6 +374,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 		return;
 	}
 	at->executed = true;
+	at->born = clock_boot();
 	d->slots.v[at->job].pid = pid;
 	engine_executed(d->engine, clock_mono(), token);
 	perform_effects(d);

@@ -22,6 +22,7 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
+	int64_t born; /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
 	bool holds_ready;	     /* the keeper has its readiness pipe, until its set is empty */
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
@@ -48,6 +49,9 @@ void attempt_on_notified(void *ctx, uint64_t token, const char *text);
 
 /* What a former server left: the job was restored under this token before. */
 struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid);
+
+/* What the keeper keeps of it: unit, action, run, attempt. */
+void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out);
 
 /* The attempt of a token, NULL: not the present one of any job. */
 struct attempt *attempt_find(const struct daemon *d, uint64_t token);

@@ -16,6 +16,11 @@ msec clock_mono(void)
 	return usec_of(CLOCK_MONOTONIC) / 1000;
 }
 
+msec clock_boot(void)
+{
+	return usec_of(CLOCK_BOOTTIME) / 1000;
+}
+
 usec_wall clock_wall(void)
 {
 	return usec_of(CLOCK_REALTIME);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 msec clock_mono(void);	    /* CLOCK_MONOTONIC, never stepped */
+msec clock_boot(void);	    /* CLOCK_BOOTTIME: what start times of processes are told in */
 usec_wall clock_wall(void); /* CLOCK_REALTIME */
 
 /* When, on the wall, something of the monotonic clock happened; and back. */

@@ -3,6 +3,7 @@
 #include "server/apply.h"
 #include "server/former.h"
 #include "server/api.h"
+#include "server/estate.h"
 #include "server/attempt.h"
 #include "server/background.h"
 #include "server/doctor/doctor.h"
@@ -144,32 +145,13 @@ void daemon_retry_ack(struct daemon *d, uint64_t token)
 
 /* ---- the keeper ------------------------------------------------------------------ */
 
-static uint64_t start_ticks(pid_t pid)
-{
-	char path[64], text[1024];
-	unsigned long long ticks = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	FILE *f = fopen(path, "re");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	if (f)
-		fclose(f);
-	text[n] = 0;
-	const char *end = strrchr(text, ')');
-	if (end)
-		sscanf(end + 1,
-		    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		    "%llu",
-		    &ticks);
-	return ticks;
-}
-
-static void on_hello(void *ctx, pid_t keeper, bool has_cgroups)
+static void on_hello(void *ctx, pid_t keeper, bool has_cgroups, uint64_t boot)
 {
 	struct daemon *d = ctx;
 
 	d->keeper = keeper;
-	d->keeper_ticks = start_ticks(keeper);
+	d->keeper_ticks = estate_start_ticks(keeper);
+	d->boot = boot;
 	d->has_cgroups = has_cgroups;
 }
 
@@ -194,11 +176,10 @@ static void on_lost_keeper(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	report(REPORT_ERROR,
-	    "the keeper was killed: how its processes end is lost; they are ended, a new keeper "
-	    "is started");
 	d->exit_status = KEEPER_EXIT_FAILED;
 	d->keeper_lost = !d->shutting_down;
+	if (d->keeper_lost)
+		estate_witness(d);
 	event_base_loopbreak(d->base);
 }
 
@@ -394,7 +375,7 @@ static void release_memory(struct daemon *d)
 
 void daemon_release(struct daemon *d)
 {
-	if (d->shutting_down || d->keeper_lost)
+	if (d->shutting_down)
 		api_close(d);
 	else
 		api_leave(d);

@@ -26,6 +26,7 @@
 
 struct event;
 struct event_base;
+struct estate;
 struct attempt;
 struct former;
 struct gates;
@@ -116,9 +117,11 @@ struct daemon {
 
 	pid_t keeper;
 	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
+	uint64_t boot; /* of the keeper, or the one that it adopted from */
 	bool has_cgroups;
 	bool safe;
 	bool keeper_lost; /* this process is to be the next one */
+	struct estate *estate; /* then: what it takes along; or NULL */
 	bool is_boot;	  /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */

@@ -1,5 +1,6 @@
 /* main.c - the server, or, started by hand, the way to the keeper that starts it. */
 #include "server/daemon.h"
+#include "server/estate.h"
 
 #include "server/upgrade.h"
 #include "server/version.h"
@@ -97,7 +98,7 @@ static void grow_fd_table(void)
 	}
 }
 
-static int serve(struct options *o, int keeper_fd, bool *keeper_lost)
+static int serve(struct options *o, int keeper_fd, bool *keeper_lost, struct estate **estate)
 {
 	struct daemon d;
 	struct error e = {0};
@@ -112,8 +113,21 @@ static int serve(struct options *o, int keeper_fd, bool *keeper_lost)
 	else
 		status = daemon_run(&d);
 	*keeper_lost = d.keeper_lost;
+	if (d.estate)
+		estate_gather(&d);
+	*estate = d.estate;
 	daemon_release(&d);
 	return status;
+}
+
+static void hand_over(struct estate *take_estate)
+{
+	char number[16];
+	int fd = estate_export(take_estate);
+
+	snprintf(number, sizeof(number), "%d", fd);
+	if (fd >= 0)
+		setenv(KEEPER_ESTATE_ENV, number, 1);
 }
 
 /* The keeper's word for this server alone, not for the next keeper's. */
@@ -155,6 +169,7 @@ int main(int argc, char **argv)
 	auto_free char *upgrade = text_dup(getenv(KEEPER_UPGRADE_ENV));
 	auto_free char *nofile = text_dup(getenv(KEEPER_NOFILE_ENV));
 	bool keeper_lost = fd < 0;
+	struct estate *estate = NULL;
 
 	unsetenv(KEEPER_NOFILE_ENV); /* not for jobs */
 	unsetenv(KEEPER_UPGRADE_ENV);
@@ -162,10 +177,11 @@ int main(int argc, char **argv)
 	o.upgrade = upgrade;
 	prctl(PR_SET_NAME, program_invocation_short_name); /* also of a file without a name */
 	if (fd >= 0)
-		status = serve(&o, fd, &keeper_lost);
+		status = serve(&o, fd, &keeper_lost, &estate);
 	if (keeper_lost) {
 		if (nofile)
 			setenv(KEEPER_NOFILE_ENV, nofile, 1);
+		hand_over(estate);
 		status = become_keeper(&o, without_safe(argc, argv), argv);
 	}
 	options_release(&o);

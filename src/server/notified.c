@@ -282,6 +282,37 @@ void notified_take(struct attempt *at, const char *text)
 	perform_effects(d);
 }
 
+static void add_word(struct str *out, msec at, const char *word, const char *value)
+{
+	str_fmt(out, "%s%" PRId64 " %s=%s", out->n ? "\n" : "", at, word, value);
+}
+
+void notified_words(const struct attempt *at, struct str *out)
+{
+	const struct notified *n = at->notified;
+	msec now = clock_mono();
+	char number[24];
+
+	if (!n)
+		return;
+	if (n->phase == PHASE_STOPPING)
+		add_word(out, now, "STOPPING", "1");
+	if (n->phase == PHASE_RELOADING)
+		add_word(out, now, "RELOADING", "1");
+	if (n->ready_at)
+		add_word(out, n->ready_at, "READY", "1");
+	if (n->status)
+		add_word(out, now, "STATUS", n->status);
+	snprintf(number, sizeof(number), "%d", (int)n->main_pid);
+	if (n->main_pid > 0)
+		add_word(out, now, "MAINPID", number);
+	if (n->word)
+		add_word(out, n->word, "WATCHDOG", "1");
+	snprintf(number, sizeof(number), "%" PRId64, n->watchdog * 1000);
+	if (n->watchdog)
+		add_word(out, n->word, "WATCHDOG_USEC", number);
+}
+
 /* ---- questions ----------------------------------------------------------------------- */
 
 const char *notified_status(const struct attempt *at)

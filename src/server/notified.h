@@ -24,6 +24,9 @@ void notified_prepare(const struct action_def *a, struct launch *l);
 void notified_begin(struct attempt *at); /* it was executed: the watchdog's clock exists */
 void notified_end(struct attempt *at);	 /* safe twice */
 
+/* All that counts of what it said so far, as notified_take() reads it. */
+void notified_words(const struct attempt *at, struct str *out);
+
 /* Lines `MS KEY=VALUE`, the newest first.  Performs effects: the attempt may be gone after. */
 void notified_take(struct attempt *at, const char *text);
 void notified_on_pong(void *ctx, uint64_t token, int value); /* spawner_events */

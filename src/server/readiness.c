@@ -54,6 +54,16 @@ void readiness_forget(struct daemon *d, uint64_t token)
 	logs_unwatch(d->logs, token, on_line);
 }
 
+int readiness_give_fd(struct attempt *at)
+{
+	struct readiness *r = at->readiness;
+
+	if (!r)
+		return -1;
+	urgent_remove(&r->readable);
+	return fd_take(&r->fd);
+}
+
 void readiness_end(struct attempt *at)
 {
 	struct readiness *r = take(at->readiness);

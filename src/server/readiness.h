@@ -28,5 +28,7 @@ bool readiness_was_said(struct attempt *at, const char *expression);
 /* The reading end of the declared descriptor; kept until the newline was seen.  The keeper's
  * duplicate is let go with the attempt, so a service that writes again gets no SIGPIPE. */
 void readiness_take_fd(struct attempt *at, int take_fd);
+/* It is not read here any more; -1: there is none. */
+int readiness_give_fd(struct attempt *at);
 
 #endif

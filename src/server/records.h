@@ -19,7 +19,7 @@
 	X(COUNTER_RUN,   "run",   "of a run")                     \
 	X(COUNTER_JOB,   "job",   "row of a job")                 \
 	X(COUNTER_EVENT, "event", "of an event")                  \
-	X(COUNTER_KEEPER,"keeper","start time of the last keeper, mixed with its pid")
+	X(COUNTER_KEEPER,"keeper","boot of the last keeper")
 ENUM_DECLARE(counter, COUNTER_LIST, COUNTER_COUNT);
 /* clang-format on */
 

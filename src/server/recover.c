@@ -4,6 +4,7 @@
 #include "server/api.h"
 #include "server/attempt.h"
 #include "server/doctor/doctor.h"
+#include "server/estate.h"
 #include "server/events.h"
 #include "server/former.h"
 #include "server/gates.h"
@@ -29,6 +30,7 @@ struct survivor {
 	pid_t pid;
 	bool exited, acked, empty, lost, asked, placed, stop_due;
 	job_id job;	/* of one that was placed */
+	msec born;
 	char *notified; /* all that it said, or NULL */
 	struct keeper_exit_info exit;
 	int held[HELD_COUNT];
@@ -224,6 +226,7 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 		close(take_pidfd);
 	*s = (struct survivor){.token = job->token,
 	    .pid = job->pid,
+	    .born = job->start_ticks ? estate_ms_of_ticks(job->start_ticks) : 0,
 	    .exited = job->exited,
 	    .acked = job->acked,
 	    .empty = job->empty,
@@ -302,18 +305,16 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 	    .attempts = row->tries,
 	    .failures = row->failures,
 	    .reason = row->reason,
+	    .exited = s && s->exited && s->acked,
 	    .last = {.code = (int)row->exit_code, .signal = (int)row->signal}};
 
+	if (lives && !job_state_has_process(c.state)) /* the row is older than the process */
+		c.state = c.exited ? JOB_STOPPING : JOB_STARTING; /* tell_executed() follows */
 	c.was_executed = row->started != 0 || ran;
-	c.executed = ran || row->state == JOB_RUNNING || row->state == JOB_READY;
-	c.exited = s && s->exited && s->acked;
+	c.executed = c.state != JOB_STARTING &&
+		     (ran || row->state == JOB_RUNNING || row->state == JOB_READY);
 	c.completed = job_state_is_end(row->state) && c.was_executed;
 	c.last.success = row->state == JOB_SUCCEEDED;
-	if (lives && !job_state_has_process(row->state))
-		c.state =
-		    c.exited ? JOB_STOPPING : JOB_RUNNING; /* the row is older than the process */
-	if (ran && row->state == JOB_STARTING)
-		c.state = JOB_RUNNING;
 	return c;
 }
 
@@ -344,7 +345,7 @@ static struct job_row row_of_label(const struct survivor *s)
 	    .attempt = l->attempt,
 	    .restarts = l->restarts,
 	    .exit_code = -1,
-	    .state = JOB_RUNNING,
+	    .state = JOB_STARTING,
 	    .created = l->created,
 	    .started = l->created,
 	    .since = l->since,
@@ -399,7 +400,7 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 	if (s->exited || !engine_job(d->engine, job, &j, &unit))
 		return;
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	bool starts = j.core.state == JOB_RUNNING;
+	bool starts = j.core.state == JOB_RUNNING || j.core.state == JOB_STARTING;
 	if (a && ((starts && readiness_prepare(d, a, s->token, &e)) ||
 		     probes_prepare(d, a, s->token, &e)))
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
@@ -440,6 +441,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 
 	s->placed = true;
 	at->executed = true;
+	at->born = s->born;
 	/* The row may be that of the run before, which knew of another former definition. */
 	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
 	    d->units.v[unit].run == s->label.run)
@@ -521,6 +523,21 @@ static void end_strays(struct recovery *r)
 }
 
 /* ---- news that nobody could hear ------------------------------------------------------ */
+
+static void tell_executed(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		const struct survivor *s = r->survivors.v[i];
+		job_id job = s->placed ? engine_job_by_token(r->d->engine, s->token) : ID_NONE;
+		struct job_view j;
+
+		if (job == ID_NONE || !engine_job(r->d->engine, job, &j, NULL) ||
+		    j.core.state != JOB_STARTING)
+			continue;
+		engine_executed(r->d->engine, clock_mono(), s->token);
+		perform_effects(r->d);
+	}
+}
 
 static void tell_ends(struct recovery *r)
 {
@@ -708,14 +725,11 @@ static void recovery_free(struct recovery *r)
 	free(r);
 }
 
-/* The keeper is the same as that of the last server, or this is a boot. */
+/* The keeper is that of the last server, or adopted from it; or this is a boot. */
 static void decide_boot(struct daemon *d)
 {
-	uint64_t now = d->keeper_ticks << 22 ^ (uint64_t)d->keeper;
-
-	now &= INT64_MAX;
-	d->is_boot = records_stored(d->records, COUNTER_KEEPER) != now;
-	records_set(d->records, COUNTER_KEEPER, now);
+	d->is_boot = records_stored(d->records, COUNTER_KEEPER) != d->boot;
+	records_set(d->records, COUNTER_KEEPER, d->boot);
 }
 
 void recover_on_listed_all(void *ctx)
@@ -745,6 +759,7 @@ void recover_on_listed_all(void *ctx)
 	ask_again(r);
 	capture_orphans(r);
 	perform_effects(d);
+	tell_executed(r);
 	tell_ends(r);
 	tell_gone(r);
 	watch_readiness(r);

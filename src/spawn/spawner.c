@@ -74,7 +74,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 			on->listed_all(s->ctx);
 		break;
 	case KEEPER_SHUTDOWN_ASKED: CALL(shutdown_asked, m->value); break;
-	case KEEPER_HELLO: CALL(hello, m->pid, m->value != 0); break;
+	case KEEPER_HELLO: CALL(hello, m->pid, m->value != 0, m->token); break;
 	case KEEPER_PONG: CALL(pong, m->token, m->value); break;
 	case KEEPER_SPAWN:
 	case KEEPER_SIGNAL:

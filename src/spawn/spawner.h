@@ -54,7 +54,8 @@ struct spawner_events {
 	void (*held)(void *ctx, const char *name, int take_fd);
 	void (*listed_all)(void *ctx);
 	void (*shutdown_asked)(void *ctx, int times);
-	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups);
+	/* boot: the same for all keepers that took over from each other */
+	void (*hello)(void *ctx, pid_t keeper, bool has_cgroups, uint64_t boot);
 	void (*pong)(void *ctx, uint64_t token, int value);
 	void (*room)(void *ctx);	/* the queue is empty again: spawner_is_idle() */
 	void (*lost_keeper)(void *ctx); /* the last call; requests are dropped from here on */

@@ -332,6 +332,24 @@ class Supervisor:
         return pid
 
 
+    def kill_keeper(self):
+        """SIGKILL for the keeper alone; returns when a server of the next one answers."""
+        keeper = self.keeper_pid()
+        os.kill(keeper, signal.SIGKILL)
+        if self.process and self.process.pid == keeper:
+            self.process.wait(10)
+            self.process = None
+        wait_until(lambda: not is_alive(keeper), what="the keeper died")
+        wait_until(lambda: self._keeper_is_another_than(keeper), 15, "the next keeper's server answers")
+        return keeper
+
+    def _keeper_is_another_than(self, keeper):
+        try:
+            return healthy(self.socket) and self.keeper_pid() != keeper
+        except (OSError, http.client.HTTPException):
+            return False  # the one that is about to become the next keeper still took the call
+
+
 class _Call(threading.Thread):
     def __init__(self, supervisor, method, params):
         super().__init__(daemon=True)

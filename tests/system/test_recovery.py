@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from hp import EXAMPLES, command_of, healthy, is_alive, wait_until
+from hp import EXAMPLES, healthy, is_alive, wait_until
 
 HERO = EXAMPLES / "hero"
 ALL = [HERO / n / "service.toml" for n in ("hero_db", "hero_proxy", "hero_collab")]
@@ -164,30 +164,6 @@ def test_a_signal_to_the_daemon_in_the_foreground_stops_everything(hp):
     assert os.path.exists(hp.state_dir / "state.db")
 
 
-def test_a_killed_keeper_is_replaced_and_nothing_runs_twice(fresh):
-    """Twenty times: the supervisor goes on, what survived is ended before it is executed again."""
-    hp = fresh(HERO_PROC_NO_CGROUP=1).start()
-    names = [f"s{i}" for i in range(4)]
-    # the lock is shared with what left the session, and goes with the last of them
-    script = (f"exec 9>{hp.root}/lock.$0; flock -n 9 || echo $0 >> {hp.root}/doubled; "
-              "(setsid sleep 1000 & ) ; while :; do sleep 0.02; done")
-    for n in names:
-        hp.define(n, script=script.replace("$0", n))
-    hp.rpc("service.start", name=names)
-    for _ in range(20):
-        keeper, pids = hp.keeper_pid(), [hp.pid(n) for n in names]
-        os.kill(keeper, signal.SIGKILL)
-        if hp.process:
-            hp.process.wait(10)
-            hp.process = None
-        wait_until(lambda: not is_alive(keeper) and all(not is_alive(p) for p in pids) and healthy(hp.socket), 20, hp.log_text)
-        for n in names:
-            hp.wait_state(n, "running", bound=20)
-        assert not any(is_alive(p) for p in pids)
-        wait_until(lambda: len([p for p in hp.left() if "sleep 1000" in command_of(p)]) == len(names), what=hp.log_text)
-    assert not (hp.root / "doubled").exists()
-
-
 def test_survivors_of_keeper_and_server_are_ended_by_the_next_start(fresh):
     hp = fresh(HERO_PROC_NO_CGROUP=1).start()
     hp.define("s")
@@ -305,3 +281,17 @@ def test_f03_whoever_asks_while_the_server_comes_back_hears_what_was_true_before
             a.join()
     wrong = [(n, before[n], a[n]) for a in answers for n in before if a[n] != before[n]]
     assert not wrong, wrong[:5]
+
+
+def test_a_process_that_is_executed_when_its_server_is_dead_becomes_ready_all_the_same(hp):
+    hp.define("s")
+    keeper, server = hp.keeper_pid(), hp.info()["pid"]
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        hp.rpc("service.start", name="s", wait=False)
+        hp.wait_state("s", "starting")
+        os.kill(server, signal.SIGKILL)
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: healthy(hp.socket) and hp.info()["pid"] != server, 15, "a new server answers")
+    hp.wait_state("s", "running")

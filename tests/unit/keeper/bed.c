@@ -94,8 +94,9 @@ static void on_shutdown_asked(void *ctx, int times)
 {
 	((struct bed *)ctx)->shutdown_asked = times;
 }
-static void on_hello(void *ctx, pid_t keeper, bool has_cgroups)
+static void on_hello(void *ctx, pid_t keeper, bool has_cgroups, uint64_t boot)
 {
+	(void)boot;
 	struct bed *b = ctx;
 	assert_int_equal(keeper, b->keeper);
 	b->has_cgroups = has_cgroups;
