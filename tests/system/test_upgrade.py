@@ -16,6 +16,8 @@ from hp import (DONE, E_BUSY, E_STORAGE, EXAMPLES, FAILED, INVALID_PARAMS, REFUS
 HERO = EXAMPLES / "hero"
 ALL = [HERO / n / "service.toml" for n in ("hero_db", "hero_proxy", "hero_collab")]
 NOW, NEXT, SCHEMA = "0.1.0", "0.1.1", "0.2.0"
+IDENTITY = json.loads(subprocess.run([program("hero_proc_server"), "--version-json"], capture_output=True).stdout)
+STORE = IDENTITY["schema"]
 
 
 def candidate(hp, suffix="", of="next"):
@@ -109,10 +111,10 @@ def test_a_program_that_lost_its_name_comes_back_when_the_one_in_its_place_fails
 def test_the_store_is_migrated_forward_and_never_backward(hp):
     pids = start_stack(hp)
     runs = hp.rpc("run.list")
-    assert stored_schema(hp) == 3
+    assert stored_schema(hp) == STORE
     assert upgrade(hp, candidate(hp, of="schema"))["operation_state"] == "done"
-    assert hp.info()["version"] == SCHEMA and hp.info()["schema"] == stored_schema(hp) == 4
-    assert (hp.state_dir / "state.db.before-3").exists()
+    assert hp.info()["version"] == SCHEMA and hp.info()["schema"] == stored_schema(hp) == STORE + 1
+    assert (hp.state_dir / f"state.db.before-{STORE}").exists()
     assert hp.rpc("run.list") == runs
     expect_untouched(hp, pids)
     refused = hp.refusal("system.upgrade", server=candidate(hp, of="now"))
@@ -135,7 +137,7 @@ def test_a_next_server_that_fails_brings_the_former_one_back(hp, suffix, why):
     done = hp.cli("upgrade", candidate(hp, suffix, "schema"), *arguments)
     assert done.returncode == FAILED and why in done.stderr, (done.stdout, done.stderr)
     now = hp.info()
-    assert now["version"] == NOW and stored_schema(hp) == 3
+    assert now["version"] == NOW and stored_schema(hp) == STORE
     assert now["upgrade"]["state"] == "failed" and why in now["upgrade"]["reason"]
     op = hp.rpc("op.get", operation=now["upgrade"]["operation"])
     assert op["operation_state"] == "failed" and why in op["error"]["message"]
@@ -160,7 +162,7 @@ def says(hp, name, text):
 
 
 def identity(**keys):
-    return json.dumps({"name": "hero_proc_server", "version": "9", "keeper_protocol": 3, "schema": 3,
+    return json.dumps({"name": "hero_proc_server", "version": "9", "keeper_protocol": IDENTITY["keeper_protocol"], "schema": STORE,
                        "schema_from": 1, **keys})
 
 
@@ -180,7 +182,7 @@ def test_what_can_not_take_over_is_refused_and_nothing_is_changed(hp):
         says(hp, "other", "echo '{\"name\": \"other\"}'"): "no hero_proc_server",
         says(hp, "talks", "echo hello"): "does not say who it is",
         says(hp, "protocol", f"echo '{identity(keeper_protocol=99)}'"): "version 99 of the keeper's protocol",
-        says(hp, "older", f"echo '{identity(schema=2)}'"): "schema 1 to 2",
+        says(hp, "older", f"echo '{identity(schema=STORE - 1)}'"): f"schema 1 to {STORE - 1}",
         says(hp, "newer", f"echo '{identity(schema=9, schema_from=5)}'"): "schema 5 to 9",
     }
     for server, why in cases.items():
@@ -236,7 +238,7 @@ def test_a_program_that_never_says_who_it_is_holds_up_nobody(hp):
 def test_a_look_before_an_upgrade_changes_nothing(hp):
     pid = hp.info()["pid"]
     found = hp.rpc("system.upgrade", server=candidate(hp, of="schema"), dry_run=True)
-    assert (found["version"], found["schema"], found["from"]["schema"]) == (SCHEMA, 4, 3) and found["dry_run"]
+    assert (found["version"], found["schema"], found["from"]["schema"]) == (SCHEMA, STORE + 1, STORE) and found["dry_run"]
     assert "operation" not in found
     shown = hp.cli("upgrade", "--dry-run", candidate(hp))
     assert shown.returncode == DONE and NEXT in shown.stdout
