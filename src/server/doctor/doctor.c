@@ -16,6 +16,7 @@
 #define LOOK_AGAIN_MS 60  /* between two of them */
 #define PONG_MS 2000	  /* then the keeper does not answer */
 #define PONG_AGAIN_MS 250 /* it was waited for before */
+#define TOLD_MAX 1000	  /* findings in a report; the rest is a number */
 #define REMEMBERED 10000  /* subjects; then all are forgotten, and may be counted again */
 
 ENUM_DEFINE(severity, SEVERITY_LIST, SEVERITY_COUNT)
@@ -133,24 +134,20 @@ void findings_release(struct findings *f)
 	*f = (struct findings){0};
 }
 
-static bool has_key(const struct findings *f, const char *key)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->v[i].key, key) == 0)
-			return true;
-	return false;
-}
-
 /* What both saw, as it was seen last. */
 static void keep_common(struct findings *kept, struct findings *now)
 {
 	struct findings both = {0};
+	struct map keys = {0};
 
+	for (size_t i = 0; i < kept->n; i++)
+		map_put(&keys, kept->v[i].key, &kept->v[i]);
 	for (size_t i = 0; i < now->n; i++)
-		if (has_key(kept, now->v[i].key)) {
+		if (map_get(&keys, now->v[i].key)) {
 			*vec_push(&both) = now->v[i];
 			now->v[i] = (struct finding){0};
 		}
+	map_release(&keys);
 	findings_release(kept);
 	findings_release(now);
 	*kept = both;
@@ -233,9 +230,12 @@ void doctor_metrics(const struct daemon *d, struct str *out)
 
 /* ---- the report ----------------------------------------------------------------------- */
 
+/* A path may hold bytes that are no UTF-8. */
 static void set_text(json_t *o, const char *key, const char *text)
 {
-	json_object_set_new(o, key, text ? json_string(text) : json_null());
+	json_t *s = text ? json_string(text) : json_null();
+
+	json_object_set_new(o, key, s ? s : json_string("(not UTF-8)"));
 }
 
 static json_t *finding_json(const struct finding *f)
@@ -266,13 +266,15 @@ static json_t *report_json(const struct run *r)
 			      checks[i].compares, "findings", (json_int_t)r->n_found[i], "took_us",
 			      (json_int_t)r->look.took_us[i]));
 	for (size_t i = 0; i < r->kept.n; i++) {
-		json_array_append_new(findings, finding_json(&r->kept.v[i]));
+		if (i < TOLD_MAX)
+			json_array_append_new(findings, finding_json(&r->kept.v[i]));
 		n += r->kept.v[i].severity != SEVERITY_NOTE;
 	}
 	for (size_t i = 0; i < r->did.n; i++)
 		json_array_append_new(repaired, json_string(r->did.v[i]));
-	return json_pack("{s:b, s:o, s:o, s:o, s:I, s:I, s:I}", "ok", n == 0, "checks", rows,
-	    "findings", findings, "repaired", repaired, "looks", (json_int_t)r->looks, "took_ms",
+	size_t left_off = r->kept.n > TOLD_MAX ? r->kept.n - TOLD_MAX : 0;
+	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "ok", n == 0, "checks", rows,
+	    "findings", findings, "left_off", (json_int_t)left_off, "repaired", repaired, "looks", (json_int_t)r->looks, "took_ms",
 	    (json_int_t)(clock_mono() - r->began), "loop_us", (json_int_t)r->loop_us);
 }
 

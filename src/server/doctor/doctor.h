@@ -54,7 +54,7 @@ struct doctor *doctor_new(struct daemon *d);
 void doctor_free(struct doctor *x);
 
 /* One run at a time (ERR_BUSY).  `fn` is called once, on the loop, with the report:
- * ok, checks[], findings[], repaired[], looks, took_ms, loop_ms. */
+ * ok, checks[], findings[], left_off, repaired[], looks, took_ms, loop_us. */
 typedef void (*doctor_fn)(void *ctx, json_t *take_report);
 enum err doctor_begin(
     struct daemon *d, bool repair, doctor_fn fn, void *ctx, struct error *e) attr_must_use;
