@@ -373,7 +373,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 		}
 		return;
 	}
-	at->executed = true;
+	at->executed = at->ours = true;
 	at->born = clock_boot();
 	d->slots.v[at->job].pid = pid;
 	engine_executed(d->engine, clock_mono(), token);

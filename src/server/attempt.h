@@ -22,6 +22,7 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
+	bool ours; /* executed for this server: a child of its keeper */
 	int64_t born; /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
 	bool holds_ready;	     /* the keeper has its readiness pipe, until its set is empty */
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */

@@ -119,6 +119,21 @@ def test_a_healthy_daemon_ends_with_0_and_one_line_for_each_check(db):
     assert db.cli_json("doctor")["ok"] is True
 
 
+@pytest.mark.parametrize("cgroups", [True, False])
+def test_what_was_adopted_from_a_killed_keeper_is_no_finding(fresh, cgroups):
+    hp = fresh(**({} if cgroups else {"HERO_PROC_NO_CGROUP": 1})).start()
+    names = [f"s{i}" for i in range(5)]
+    for n in names:
+        hp.define(n, script=f"(setsid sleep 600 &); exec {hp.bin}/pause")
+    hp.rpc("service.start", name=names)
+    pids = [hp.pid(n) for n in names]
+    hp.kill_keeper()
+    assert [hp.pid(n) for n in names] == pids, "they were adopted"
+    assert doctor(hp)["findings"] == [] and divergences(hp) == 0
+    hp.rpc("service.restart", name=names)
+    assert doctor(hp)["findings"] == [] and divergences(hp) == 0
+
+
 # ---- processes ----------------------------------------------------------------------------
 
 

@@ -198,14 +198,15 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
 	report(REPORT_WARN, "divergence (%s): %s", checks[check].name, str_text(&key) + at);
 }
 
-/* Until its exit was acknowledged a process keeps its number, as a zombie at least: one that
- * is not there contradicts us at once, there is no news on its way. */
+/* Until its exit was acknowledged a child of the keeper keeps its number, as a zombie at least: one
+ * that is not there contradicts us at once, there is no news on its way.  What a former server
+ * executed may be another keeper's child (ADR 21). */
 void doctor_glance(struct daemon *d)
 {
 	for (size_t i = 0; i < d->slots.n; i++) {
 		const struct attempt *at = d->slots.v[i].live;
 
-		if (at && at->executed && !at->exited && d->slots.v[i].pid > 0 &&
+		if (at && at->ours && !at->exited && d->slots.v[i].pid > 0 &&
 		    kill(d->slots.v[i].pid, 0) < 0 && errno == ESRCH)
 			doctor_found(d, CHECK_PROCESSES, "%016llx", (unsigned long long)at->token);
 	}
@@ -274,8 +275,9 @@ static json_t *report_json(const struct run *r)
 		json_array_append_new(repaired, json_string(r->did.v[i]));
 	size_t left_off = r->kept.n > TOLD_MAX ? r->kept.n - TOLD_MAX : 0;
 	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "ok", n == 0, "checks", rows,
-	    "findings", findings, "left_off", (json_int_t)left_off, "repaired", repaired, "looks", (json_int_t)r->looks, "took_ms",
-	    (json_int_t)(clock_mono() - r->began), "loop_us", (json_int_t)r->loop_us);
+	    "findings", findings, "left_off", (json_int_t)left_off, "repaired", repaired, "looks",
+	    (json_int_t)r->looks, "took_ms", (json_int_t)(clock_mono() - r->began), "loop_us",
+	    (json_int_t)r->loop_us);
 }
 
 static void look_release(struct look *l)

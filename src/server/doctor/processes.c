@@ -94,18 +94,23 @@ static void add_outsider(struct look *l, const struct process *p, const struct c
 	    "pid %s has its token and is outside: a stop does not reach it", str_text(&who));
 }
 
-/* What was executed while the keeper had no descriptor for a cgroup is held by descent. */
-static bool is_outside(const struct look *l, const struct process *p)
+/* What was executed while the keeper had no descriptor for a cgroup is held by descent; what was
+ * adopted from a killed keeper (ADR 21) is below nobody, so of that nothing is said. */
+static bool is_outside(const struct look *l, const struct process *p, const struct claim *c)
 {
-	if (p->folder == p->token || world_is_below(&l->world, p->pid, l->belief.keeper))
-		return p->folder != p->token && has_folder(l, p->token);
-	return true;
+	pid_t keeper = l->belief.keeper;
+
+	if (p->folder == p->token)
+		return false;
+	return has_folder(l, p->token) || (world_is_below(&l->world, c->pid, keeper) &&
+					      !world_is_below(&l->world, p->pid, keeper));
 }
 
 void look_strays(struct look *l)
 {
 	for (size_t i = 0; i < l->world.processes.n; i++) {
 		const struct process *p = &l->world.processes.v[i];
+		const struct claim *c;
 
 		if (is_gone(p))
 			continue;
@@ -113,8 +118,9 @@ void look_strays(struct look *l)
 			add_stray(l, p, p->folder);
 		else if (p->token && !p->folder && !belief_knows(&l->belief, p->token))
 			add_stray(l, p, p->token);
-		else if (p->token && belief_claim(&l->belief, p->token) && is_outside(l, p))
-			add_outsider(l, p, belief_claim(&l->belief, p->token));
+		else if ((c = p->token ? belief_claim(&l->belief, p->token) : NULL) &&
+			 is_outside(l, p, c))
+			add_outsider(l, p, c);
 	}
 }
 
