@@ -293,13 +293,15 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 static enum err open_stores(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
-	const struct store_options failed = {
-	    .put_back = upgrade_outcome_read(d->options->upgrade).state == UPGRADE_BACK};
+	const struct keep *keep = &d->options->keep;
+	struct store_options history = keep->store;
 	uint64_t seed = 1;
 
+	history.put_back = upgrade_outcome_read(d->options->upgrade).state == UPGRADE_BACK;
+
 	if (path_make(d->paths.state, 0700, e) || path_make(d->paths.sockets, 0755, e) ||
-	    store_open(d->paths.state, &failed, &d->store, e) ||
-	    logs_open(d->paths.logs, NULL, &d->logs, e))
+	    store_open(d->paths.state, &history, &d->store, e) ||
+	    logs_open(d->paths.logs, &keep->logs, &d->logs, e))
 		return e->code;
 	if (store_was_put_back(d->store))
 		report(

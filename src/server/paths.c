@@ -11,19 +11,21 @@ const char options_usage[] =
     "usage: hero_proc_server [--socket PATH] [--state DIR] [--log-level error|warn|info|debug]\n"
     "                        [--container] [--exit-when-done] [--safe] [--version | "
     "--version-json]\n"
-    "                        [--help]\n"
+    "                        [--keep WORD=AMOUNT,...] [--help]\n"
     "The supervisor in the foreground.\n"
     "--container: a critical service that gives up ends it, with the exit status of that service.\n"
-    "--exit-when-done: it ends when nothing that was started is left.\n";
+    "--exit-when-done: it ends when nothing that was started is left.\n"
+    "--keep: history and logs: runs=10000,jobs=20000,operations=10000,events=100000,state=256M,\n"
+    "  logs=1G,service-logs=64M,age=30d are the defaults.\n";
 
 enum err options_parse(struct options *o, int argc, char **argv, struct error *e)
 {
 	static const struct option known[] = {{"socket", required_argument, NULL, 's'},
 	    {"state", required_argument, NULL, 'd'}, {"log-level", required_argument, NULL, 'l'},
 	    {"container", no_argument, NULL, 'C'}, {"exit-when-done", no_argument, NULL, 'E'},
-	    {"safe", no_argument, NULL, 'S'}, {"version", no_argument, NULL, 'V'},
-	    {"version-json", no_argument, NULL, 'J'}, {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0}};
+	    {"keep", required_argument, NULL, 'K'}, {"safe", no_argument, NULL, 'S'},
+	    {"version", no_argument, NULL, 'V'}, {"version-json", no_argument, NULL, 'J'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	o->level = REPORT_INFO;
@@ -35,6 +37,10 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 			if (!report_level_parse(optarg, &o->level))
 				return error_set(
 				    e, ERR_INVALID, "--log-level: `%s` is no level", optarg);
+			break;
+		case 'K':
+			if (keep_parse(&o->keep, optarg, e))
+				return e->code;
 			break;
 		case 'S': o->safe = true; break;
 		case 'C': o->container = true; break;

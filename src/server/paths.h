@@ -1,13 +1,14 @@
 /*
  * paths.h - where everything is (SPEC 3.1, DESIGN 5), and what the command line said.
  *
- * Depends on: base.
+ * Depends on: base, server/keep.h.
  */
 #ifndef HP_SERVER_PATHS_H
 #define HP_SERVER_PATHS_H
 
 #include "base/error.h"
 #include "base/str.h"
+#include "server/keep.h"
 #include "server/report.h"
 
 struct options {
@@ -17,6 +18,7 @@ struct options {
 	const char *program; /* the path this server was executed by */
 	const char *upgrade; /* what the keeper told of the last one (upgrade.h), or NULL */
 	bool container, exit_when_done; /* container.h */
+	struct keep keep;
 };
 /* Usage errors are told in *e. */
 enum err options_parse(struct options *o, int argc, char **argv, struct error *e);

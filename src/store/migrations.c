@@ -27,5 +27,6 @@ const char *const migrations[] = {
     "ALTER TABLE runs ADD COLUMN reason_subject TEXT;",
     "ALTER TABLE jobs ADD COLUMN since_mono INTEGER;"
     " ALTER TABLE jobs ADD COLUMN tries INTEGER; ALTER TABLE jobs ADD COLUMN failures INTEGER;",
+    "CREATE INDEX events_time ON events (time);",
 };
 const int migration_count = sizeof(migrations) / sizeof(migrations[0]);

@@ -106,9 +106,13 @@ enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct e
 	return READ(store_flag, T_FLAGS, "ORDER BY name", NULL);
 }
 
+/* A step for each service, not for each run. */
 #define LIVE_RUNS                                                                                  \
-	"(SELECT id FROM runs WHERE ended = 0 UNION "                                              \
-	"SELECT max(id) FROM runs WHERE service IS NOT NULL GROUP BY service)"
+	"(WITH RECURSIVE s (name) AS (SELECT min(service) FROM runs UNION ALL "                    \
+	"SELECT (SELECT min(service) FROM runs WHERE service > s.name) FROM s "                    \
+	"WHERE s.name IS NOT NULL) "                                                               \
+	"SELECT (SELECT max(id) FROM runs WHERE service = s.name) FROM s "                         \
+	"UNION SELECT id FROM runs WHERE ended = 0)"
 
 enum err store_load_runs(struct store *s, store_run_fn fn, void *ctx, struct error *e)
 {
@@ -184,6 +188,11 @@ enum err store_list_events(struct store *s, const char *subject, usec_wall since
 	    .numbers = {after, since, until ? until : INT64_MAX, limit ? limit : -1},
 	    .n = 4};
 
+	if (!subject && since && !after) /* by time: what is older is not looked at */
+		return READ(store_event, T_EVENTS,
+		    "INDEXED BY events_time WHERE +id > ? AND time >= ? AND time <= ? "
+		    "ORDER BY +id LIMIT ?",
+		    &b);
 	if (!subject)
 		return READ(store_event, T_EVENTS,
 		    "WHERE id > ? AND time >= ? AND time <= ? ORDER BY id LIMIT ?", &b);

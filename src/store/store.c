@@ -21,6 +21,7 @@ static void set_options(struct store *s, const struct store_options *o)
 	s->opt.keep_operations = o->keep_operations ? o->keep_operations : 10000;
 	s->opt.keep_jobs = o->keep_jobs ? o->keep_jobs : 20000;
 	s->opt.keep_events = o->keep_events ? o->keep_events : 100000;
+	s->opt.keep_bytes = o->keep_bytes ? o->keep_bytes : 256 << 20;
 	s->opt.keep_seconds = o->keep_seconds ? o->keep_seconds : 30 * 86400;
 }
 

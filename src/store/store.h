@@ -31,7 +31,8 @@ struct store_options {			    /* 0: the default */
 	int64_t keep_jobs;		    /* 20000 ended ones */
 	int64_t keep_events;		    /* 100000 */
 	int64_t keep_seconds;		    /* 30 days */
-	bool put_back; /* an upgrade failed: what a later version made of the database goes */
+	int64_t keep_bytes; /* 256 MiB in use; then the oldest quarter goes, and again */
+	bool put_back;	    /* an upgrade failed: what a later version made of the database goes */
 };
 
 /* `dir` is made (0700).  A database of an earlier version is migrated, each step in one

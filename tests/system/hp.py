@@ -176,6 +176,7 @@ class Supervisor:
         self.diary = Diary(self.root / "diary")
         self.log = self.root / "daemon.log"
         self.process = None
+        self.arguments = []  # of the daemon, beside --socket and --log-level
         for folder in (self.bin, self.var, self.sockets):
             folder.mkdir()
         for name, path in programs.items():
@@ -196,7 +197,7 @@ class Supervisor:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.bin / "hero_proc_server", "--socket", self.socket,
-                                             "--log-level", "info"], env=self.env, cwd=self.root,
+                                             "--log-level", "info", *self.arguments], env=self.env, cwd=self.root,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self.answers, what=lambda: f"the daemon answers; it said: {self.log_text()}")
         return self

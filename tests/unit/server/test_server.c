@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "server/clock.h"
+#include "server/keep.h"
 #include "server/label.h"
 #include "server/launch.h"
 #include "server/unit_spec.h"
@@ -39,6 +40,29 @@ static void time_has_microseconds_and_reads_back(void **state)
 	assert_true(clock_parse("1700000000000042", &t));
 	assert_int_equal(t, 1700000000000042);
 	assert_false(clock_parse("yesterday", &t));
+}
+
+static void F42_how_much_is_kept_is_read_in_units_and_wrong_words_are_refused(void **state)
+{
+	static const char *const wrong[] = {"", "runs", "runs=", "runs=x", "runs=0", "runs=1K",
+	    "age=5", "state=1K", "run=5", "runs=5,", "runs=99999999999999999999",
+	    "state=9000000000000000G"};
+	struct keep k = {0};
+	struct error e = {0};
+	(void)state;
+
+	assert_int_equal(
+	    keep_parse(&k, "runs=50,events=7,state=2M,service-logs=1G,age=12h", &e), ERR_OK);
+	assert_int_equal(k.store.keep_runs, 50);
+	assert_int_equal(k.store.keep_events, 7);
+	assert_int_equal(k.store.keep_bytes, 2 << 20);
+	assert_int_equal(k.logs.service_bytes, 1 << 30);
+	assert_int_equal(k.logs.total_bytes, 0);
+	assert_int_equal(k.store.keep_seconds, 43200);
+	assert_int_equal(k.logs.max_age_s, 43200);
+	for (size_t i = 0; i < countof(wrong); i++)
+		if (keep_parse(&k, wrong[i], &e) != ERR_INVALID)
+			fail_msg("%s is taken", wrong[i]);
 }
 
 static void label_tells_the_next_server_everything(void **state)
@@ -249,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(time_has_microseconds_and_reads_back),
+	    cmocka_unit_test(F42_how_much_is_kept_is_read_in_units_and_wrong_words_are_refused),
 	    cmocka_unit_test(label_tells_the_next_server_everything),
 	    cmocka_unit_test(later_words_win_and_paths_are_the_supervisors),
 	    cmocka_unit_test(script_goes_to_its_interpreter_and_exec_is_split_without_a_shell),
