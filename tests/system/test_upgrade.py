@@ -430,6 +430,19 @@ def test_a_kill_in_the_middle_of_an_upgrade_leaves_one_server_and_a_definite_end
     assert "done" in ends
 
 
+def test_a_keeper_that_is_killed_after_an_upgrade_is_succeeded_by_the_new_server(hp):
+    pids = start_stack(hp)
+    assert upgrade(hp, candidate(hp))["operation_state"] == "done"
+    hp.kill_keeper()
+    assert hp.info()["version"] == NEXT and hp.info()["server"] == candidate(hp)
+    expect_untouched(hp, pids)
+    assert upgrade(hp, candidate(hp, "-late", "schema"))["operation_state"] == "failed"
+    assert hp.info()["version"] == NEXT
+    assert upgrade(hp, candidate(hp, of="now"))["operation_state"] == "done"
+    assert hp.info()["version"] == NOW
+    expect_untouched(hp, pids)
+
+
 def test_a_shutdown_ends_a_supervisor_that_was_upgraded_and_a_boot_begins_with_the_installed_program(hp):
     start_stack(hp)
     assert upgrade(hp, candidate(hp))["operation_state"] == "done"
