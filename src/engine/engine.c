@@ -85,7 +85,13 @@ static void remember_why(struct engine *en, uint64_t token, const char *why)
 void engine_not_executed(
     struct engine *en, msec now, uint64_t token, bool transient, const char *why)
 {
+	job_id j = engine_job_by_token(en, token);
+
 	remember_why(en, token, why);
+	if (transient && j != ID_NONE && en->jobs.v[j].attempt > 0) { /* it was none */
+		en->jobs.v[j].attempt--;
+		en->jobs.v[j].restarts -= en->jobs.v[j].attempt > 0;
+	}
 	news(en, now, token, transient ? JOB_EV_TRANSIENT : JOB_EV_NO_EXEC, NULL);
 }
 
@@ -100,6 +106,18 @@ void engine_extend(struct engine *en, msec now, uint64_t token, msec by)
 
 	if (j != ID_NONE)
 		job_extend(en, now, j, by);
+}
+
+void engine_try_now(struct engine *en, msec now, const char *unit, const char *job)
+{
+	unit_id u = engine_find(en, unit);
+	job_id j = u == ID_NONE ? ID_NONE : unit_job_named(en, u, job);
+
+	if (j == ID_NONE || en->jobs.v[j].core.state != JOB_PENDING)
+		return;
+	en->jobs.v[j].timer_gen++;
+	job_event_now(en, now, j, JOB_EV_TIMER, NULL);
+	run_passes(en, now);
 }
 
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit)

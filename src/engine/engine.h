@@ -231,6 +231,8 @@ void what_if_release(struct what_if *w);
 /* ---- news from the world ------------------------------------------------ */
 
 void engine_executed(struct engine *en, msec now, uint64_t token);
+/* What stood in the way of a pending job is gone: it is tried now, not when its pause is over. */
+void engine_try_now(struct engine *en, msec now, const char *unit, const char *job);
 void engine_not_executed(struct engine *en, msec now, uint64_t token, bool transient,
     const char *why); /* "chdir /x: No such file or directory" */
 void engine_ready(struct engine *en, msec now, uint64_t token);

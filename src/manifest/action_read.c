@@ -370,8 +370,8 @@ static const struct field action_fields[] = {
 	{ "probes", { 0 }, F_CUSTOM, .read = probes_read, .write = probes_write, .doc = "startup, readiness, liveness" },
 	{ "sockets", { 0 }, F_CUSTOM, .read = action_sockets_read, .write = write_sockets, .doc = "Unix sockets that it occupies" },
 	{ "tcp", { 0 }, F_CUSTOM, .read = read_tcp, .write = write_tcp, .doc = "TCP ports that it occupies" },
-	{ "singleton", { 0 }, F_BOOL, ACTION(singleton), .later = true, .doc = "replace a foreign holder" },
-	{ "kill_other", { 0 }, F_CUSTOM, .read = read_kill_other, .write = write_kill_other, .later = true, .doc = "what may be stopped for it" },
+	{ "singleton", { 0 }, F_BOOL, ACTION(singleton), .doc = "end whoever holds its sockets and ports, or executes the same" },
+	{ "kill_other", { 0 }, F_CUSTOM, .read = read_kill_other, .write = write_kill_other, .doc = "what may be ended for it: {sockets, tcp, process}" },
 	{ "stop_exec", { 0 }, F_STR, ACTION(stop_exec), .doc = "run to stop it" },
 	{ "stop_signal", { 0 }, F_STR, ACTION(stop_signal), .judge = judge_signal, .doc = "default SIGTERM" },
 	{ "stop_timeout_ms", { "stop_timeout" }, F_MSEC, ACTION(stop_timeout), .doc = "then KILL" },
@@ -448,6 +448,13 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 	}
 	if (a->readiness.kind == READY_FD && a->readiness.fd == LIMIT_SCRIPT_FD && a->script)
 		reader_error(r, n, "3, for instance", "`readiness`: descriptor %d is that of the script", LIMIT_SCRIPT_FD);
+	if (a->kill_other_process && a->script)
+		reader_error(r, n, "write `exec`, or leave `process` out",
+		    "`kill_other.process`: a script has no command line of its own");
+	if (a->kill_other_sockets && !a->sockets.n)
+		reader_error(r, n, NULL, "`kill_other.sockets`, and no socket is declared");
+	if (a->kill_other_tcp && !a->tcp.n)
+		reader_error(r, n, NULL, "`kill_other.tcp`, and no port is declared");
 	if (a->readiness.kind == READY_SOCKETS && a->readiness.given && !a->sockets.n && !a->tcp.n)
 		reader_error(r, n, NULL, "`readiness` waits for sockets, and none is declared");
 }

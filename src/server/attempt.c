@@ -211,7 +211,8 @@ static void add_fds(struct launch *l, const struct action_def *a, const struct p
 /* What stands in the way for good is an error that is not of the system. */
 static bool may_pass(const struct error *e)
 {
-	return (e->sys && spawn_is_transient(e->sys)) || e->code == ERR_LIMIT;
+	return (e->sys && spawn_is_transient(e->sys)) || e->code == ERR_LIMIT ||
+	       e->code == ERR_BUSY;
 }
 
 static enum err spawn(struct daemon *d, const struct effect *fx, const struct service_def *s,
@@ -221,7 +222,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	auto_str label = {0};
 	struct holds holds;
 
-	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, e) ||
+	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, &l->argv, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
 	    probes_prepare(d, a, fx->token, e))
 		return e->code;

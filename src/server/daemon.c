@@ -4,6 +4,7 @@
 #include "server/former.h"
 #include "server/api.h"
 #include "server/estate.h"
+#include "server/evict.h"
 #include "server/attempt.h"
 #include "server/background.h"
 #include "server/doctor/doctor.h"
@@ -24,6 +25,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -319,6 +321,17 @@ static enum err open_stores(struct daemon *d, struct error *e)
 	return ERR_OK;
 }
 
+/* As the keeper has it: FNV-1a of the folder's whole path. */
+static uint64_t keeper_id(const char *state)
+{
+	char full[PATH_MAX];
+	uint64_t id = 14695981039346656037u;
+
+	for (const char *s = realpath(state, full) ? full : ""; *s; s++)
+		id = (id ^ (unsigned char)*s) * 1099511628211u;
+	return id;
+}
+
 enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
 {
 	*d =
@@ -327,6 +340,7 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 	d->base = event_base_new();
 	if (urgent_new(d->base, &d->urgent, e) || open_stores(d, e))
 		return e->code;
+	d->keeper_id = keeper_id(d->paths.state);
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
 	d->trim = evtimer_new(d->base, on_trim, d);
@@ -391,6 +405,7 @@ void daemon_release(struct daemon *d)
 	free_event(d->store_news);
 	free_event(d->logs_news);
 	asides_free(d);
+	evictions_free(d);
 	gates_free(d->gates);
 	spawner_free(d->spawner);
 	if (d->logs)

@@ -26,6 +26,7 @@
 
 struct event;
 struct event_base;
+struct eviction;
 struct estate;
 struct attempt;
 struct former;
@@ -91,6 +92,7 @@ struct daemon {
 	struct doctor *doctor;
 	struct apply *applies;	    /* a list of those in flight, or NULL */
 	bool applying;		    /* a set of definitions is being changed by one of them */
+	struct eviction *evictions; /* a list: foreign processes that were told to end, or NULL */
 	struct aside *asides;	    /* commands beside jobs that are under way */
 	struct api *api;	    /* NULL until recovery is over */
 	struct upgrade *upgrade;    /* under way, or NULL */
@@ -116,6 +118,7 @@ struct daemon {
 	struct strv leaving;	/* removed services that are still active */
 
 	pid_t keeper;
+	uint64_t keeper_id;    /* in the environment of each of its processes: KEEPER_ID_ENV */
 	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
 	uint64_t boot; /* of the keeper, or the one that it adopted from */
 	bool has_cgroups;

@@ -1,14 +1,19 @@
 #include "server/holder.h"
 
+#include "keeper/keeper_protocol.h"
+
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define STATE_LISTEN 0x0Au /* TCP_LISTEN of net/tcp_states.h */
+#define STATE_LISTEN 0x0Au	/* TCP_LISTEN of net/tcp_states.h */
+#define SOCKET_LISTENS 0x10000u /* __SO_ACCEPTCON of linux/net.h */
 
 static long now_ms(void)
 {
@@ -96,6 +101,131 @@ bool holder_of_port(unsigned addr, unsigned port, pid_t *out)
 	if (!inode)
 		inode = inode_in("/proc/net/tcp6", addr, port);
 	return inode && owner_of(inode, out);
+}
+
+/* "Num RefCount Protocol Flags Type St Inode Path" */
+static unsigned long inode_of_path(const char *path)
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	char line[512];
+	unsigned flags;
+	unsigned long inode, found = 0;
+	int at;
+
+	if (!f)
+		return 0;
+	while (!found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (sscanf(line, "%*x: %*x %*x %x %*x %*x %lu %n", &flags, &inode, &at) == 2 &&
+		    flags & SOCKET_LISTENS && strcmp(line + at, path) == 0)
+			found = inode;
+	}
+	fclose(f);
+	return found;
+}
+
+bool holder_of_socket(const char *path, pid_t *out)
+{
+	unsigned long inode = inode_of_path(path);
+
+	return inode && owner_of(inode, out);
+}
+
+static ssize_t slurp(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	size_t n = 0;
+	ssize_t got = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && n < size - 1 && (got = read(fd, buf + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	if (fd >= 0)
+		close(fd);
+	buf[n] = 0;
+	return fd >= 0 && got >= 0 ? (ssize_t)n : -1;
+}
+
+static uint64_t number_in(const char *text, size_t n, const char *key)
+{
+	size_t bytes = strlen(key);
+
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1)
+		if (strncmp(text + at, key, bytes) == 0 && text[at + bytes] == '=')
+			return strtoull(text + at + bytes + 1, NULL, 16);
+	return 0;
+}
+
+uint64_t holder_token(pid_t pid, uint64_t keeper_id, char *buf)
+{
+	ssize_t n = slurp(pid, "environ", buf, HOLDER_ENVIRON_MAX);
+
+	return n > 0 && number_in(buf, (size_t)n, KEEPER_ID_ENV) == keeper_id
+		   ? number_in(buf, (size_t)n, KEEPER_TOKEN_ENV)
+		   : 0;
+}
+
+/* proc(5): the name, field 2, may hold anything, so fields count from its last `)`. */
+pid_t holder_parent(pid_t pid)
+{
+	char text[1024];
+	int parent = 0;
+
+	slurp(pid, "stat", text, sizeof(text));
+	const char *at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* ---- another instance --------------------------------------------------------------------- */
+
+/* NUL-ended words one after the other. */
+static bool is_rest(const char *words, const char *end, char *const *argv, size_t n)
+{
+	for (; n && words < end; n--, argv++, words += strlen(words) + 1)
+		if (strcmp(words, *argv) != 0)
+			return false;
+	return !n && words >= end;
+}
+
+static bool executes(
+    pid_t pid, char *const *argv, size_t n_argv, const struct stat *program, char *buf)
+{
+	ssize_t n = slurp(pid, "cmdline", buf, HOLDER_ENVIRON_MAX);
+	const char *end = buf + (n > 0 ? n : 0), *second = buf + strlen(buf) + 1;
+	char path[64];
+	struct stat st;
+
+	if (n <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (is_rest(second, end, argv + 1, n_argv - 1) && stat(path, &st) == 0)
+		return st.st_dev == program->st_dev && st.st_ino == program->st_ino;
+	return is_rest(second, end, argv, n_argv); /* #! */
+}
+
+bool holder_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out)
+{
+	long until = now_ms() + HOLDER_INSTANCE_MS;
+	struct stat program;
+	const struct dirent *p;
+	bool found = false;
+	DIR *proc = stat(argv[0], &program) == 0 ? opendir("/proc") : NULL;
+	char *buf = proc ? malloc(HOLDER_ENVIRON_MAX) : NULL;
+
+	while (buf && !found && now_ms() < until && (p = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(p->d_name, NULL, 10);
+
+		if (pid > 0 && executes(pid, argv, n, &program, buf) &&
+		    !holder_token(pid, keeper_id, buf)) {
+			*out = pid;
+			found = true;
+		}
+	}
+	free(buf);
+	if (proc)
+		closedir(proc);
+	return found;
 }
 
 void holder_command(pid_t pid, char *out, size_t size)

@@ -8,17 +8,6 @@
 #include <arpa/inet.h>
 #include <limits.h>
 
-/* As the keeper makes it: keeper_protocol.h, KEEPER_ID_ENV. */
-static uint64_t keeper_id(const char *state)
-{
-	char full[PATH_MAX];
-	uint64_t id = 14695981039346656037u; /* FNV-1a */
-
-	for (const char *s = realpath(state, full) ? full : ""; *s; s++)
-		id = (id ^ (unsigned char)*s) * 1099511628211u;
-	return id;
-}
-
 static int by_token(const void *a, const void *b)
 {
 	const struct claim *x = a, *y = b;
@@ -117,7 +106,7 @@ static void add_resting_places(struct daemon *d, struct belief *b, const struct 
 
 void belief_take(struct daemon *d, struct belief *out)
 {
-	*out = (struct belief){.keeper_id = keeper_id(d->paths.state),
+	*out = (struct belief){.keeper_id = d->keeper_id,
 	    .keeper = d->keeper,
 	    .keeper_ticks = d->keeper_ticks,
 	    .server = getpid(),

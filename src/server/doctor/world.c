@@ -1,6 +1,6 @@
 #include "server/doctor/look.h"
 
-#include "keeper/keeper_protocol.h"
+#include "server/holder.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ENVIRON_MAX (128u << 10) /* the keeper puts the token first, a shell may sort it */
-#define STATE_LISTEN 0x0Au	 /* TCP_LISTEN of net/tcp_states.h */
+#define STATE_LISTEN 0x0Au /* TCP_LISTEN of net/tcp_states.h */
 
 static ssize_t slurp(const char *path, char *buf, size_t size)
 {
@@ -52,26 +51,6 @@ static bool read_stat(struct process *p)
 	return true;
 }
 
-static uint64_t number_in(const char *text, size_t n, const char *key)
-{
-	size_t bytes = strlen(key);
-
-	for (size_t at = 0; at < n; at += strlen(text + at) + 1)
-		if (strncmp(text + at, key, bytes) == 0 && text[at + bytes] == '=')
-			return strtoull(text + at + bytes + 1, NULL, 16);
-	return 0;
-}
-
-static void read_token(struct process *p, uint64_t keeper_id, char *buf)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/environ", p->pid);
-	ssize_t n = slurp(path, buf, ENVIRON_MAX);
-	if (n > 0 && number_in(buf, (size_t)n, KEEPER_ID_ENV) == keeper_id)
-		p->token = number_in(buf, (size_t)n, KEEPER_TOKEN_ENV);
-}
-
 static int by_pid(const void *a, const void *b)
 {
 	const struct process *x = a, *y = b;
@@ -82,7 +61,7 @@ static int by_pid(const void *a, const void *b)
 static void read_processes(struct world *w, const struct belief *b)
 {
 	DIR *d = opendir("/proc");
-	auto_free char *buf = mem_new(ENVIRON_MAX);
+	auto_free char *buf = mem_new(HOLDER_ENVIRON_MAX);
 
 	for (struct dirent *e; d && (e = readdir(d));) {
 		struct process p = {0};
@@ -93,7 +72,7 @@ static void read_processes(struct world *w, const struct belief *b)
 		if (!read_stat(&p))
 			continue;
 		if (p.state != 'Z' && p.state != 'X' && p.pid != b->keeper && p.pid != b->server)
-			read_token(&p, b->keeper_id, buf);
+			p.token = holder_token(p.pid, b->keeper_id, buf);
 		*vec_push(&w->processes) = p;
 	}
 	if (d)
