@@ -183,7 +183,7 @@ def test_what_can_not_take_over_is_refused_and_nothing_is_changed(hp):
         says(hp, "talks", "echo hello"): "does not say who it is",
         says(hp, "protocol", f"echo '{identity(keeper_protocol=99)}'"): "version 99 of the keeper's protocol",
         says(hp, "older", f"echo '{identity(schema=STORE - 1)}'"): f"schema 1 to {STORE - 1}",
-        says(hp, "newer", f"echo '{identity(schema=9, schema_from=5)}'"): "schema 5 to 9",
+        says(hp, "newer", f"echo '{identity(schema=STORE + 9, schema_from=STORE + 5)}'"): f"schema {STORE + 5} to {STORE + 9}",
     }
     for server, why in cases.items():
         e = hp.refusal("system.upgrade", server=server)
