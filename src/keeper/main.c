@@ -58,6 +58,20 @@ static void parse(struct keeper *k, int argc, char **argv)
 	k->server.argc = (size_t)rest + 1;
 }
 
+/* Sets, start times and tokens are read from there: with other numbers they would be others'. */
+static void check_proc(void)
+{
+	char self[16], own[16];
+	ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+	self[n > 0 ? n : 0] = '\0';
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	if (n > 0 && strcmp(self, own) == 0)
+		return;
+	say(n > 0 ? "/proc is that of another pid namespace: mount one here first"
+		  : "/proc is not mounted");
+	exit(KEEPER_EXIT_FAILED);
+}
+
 static void open_state(struct keeper *k)
 {
 	if (mkdir(k->state_dir, 0700) < 0 && errno != EEXIST) {
@@ -145,6 +159,7 @@ int main(int argc, char **argv)
 	parse(&k, argc, argv);
 	estate_read(&k);
 	clean_up_inheritance(&k);
+	check_proc();
 	open_state(&k);
 	lock_state(&k);
 	estate_look_for(&k);
