@@ -81,7 +81,7 @@ void str_clear(struct str *t)
 		t->s[0] = '\0';
 }
 
-static void reserve(struct str *t, size_t more)
+void str_reserve(struct str *t, size_t more)
 {
 	if (t->n + more + 1 <= t->cap)
 		return;
@@ -93,7 +93,7 @@ static void reserve(struct str *t, size_t more)
 
 void str_add_n(struct str *t, const char *s, size_t n)
 {
-	reserve(t, n);
+	str_reserve(t, n);
 	memcpy(t->s + t->n, s, n);
 	t->n += n;
 	t->s[t->n] = '\0';
@@ -118,7 +118,7 @@ void str_vfmt(struct str *t, const char *fmt, va_list ap)
 	int n = vsnprintf(none, 0, fmt, ap);
 	if (n < 0)
 		abort();
-	reserve(t, (size_t)n);
+	str_reserve(t, (size_t)n);
 	vsnprintf(t->s + t->n, (size_t)n + 1, fmt, again);
 	va_end(again);
 	t->n += (size_t)n;

@@ -23,6 +23,7 @@ struct str {
 
 void str_release(struct str *t);
 void str_clear(struct str *t);
+void str_reserve(struct str *t, size_t more); /* room for so many bytes more */
 void str_add(struct str *t, const char *s);
 void str_add_n(struct str *t, const char *s, size_t n);
 void str_add_char(struct str *t, char c);

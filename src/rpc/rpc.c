@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "rpc/json_out.h"
 
 #include <assert.h>
 
@@ -16,7 +17,7 @@ struct exchange {
 	bool is_batch;
 	bool reading; /* calls are still being made: do not finish yet */
 	size_t open;
-	json_t **answers; /* in order of the requests; NULL: none */
+	struct str *answers; /* in order of the requests; empty: none */
 	size_t n;
 };
 
@@ -45,48 +46,63 @@ const char *rpc_call_method(const struct rpc_call *call)
 
 /* ---- answers ---------------------------------------------------------------- */
 
+static void join(const struct exchange *x, struct str *out)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		if (!x->answers[i].n)
+			continue;
+		str_add_char(out, out->n ? ',' : '[');
+		str_add_n(out, x->answers[i].s, x->answers[i].n);
+	}
+	if (out->n)
+		str_add_char(out, ']');
+}
+
 static void finish(struct exchange *x)
 {
-	json_t *out = NULL;
-	char *text = NULL;
+	struct str out = {0};
 
 	if (x->open || x->reading)
 		return;
-	if (x->is_batch) {
-		out = json_array();
-		for (size_t i = 0; i < x->n; i++)
-			if (x->answers[i])
-				json_array_append_new(out, x->answers[i]);
-		if (!json_array_size(out)) {
-			json_decref(out);
-			out = NULL;
-		}
-	} else {
+	if (x->is_batch)
+		join(x, &out);
+	else {
 		out = x->answers[0];
+		x->answers[0] = (struct str){0};
 	}
-	if (out) {
-		text = json_dumps(out, JSON_COMPACT | JSON_ENCODE_ANY);
-		json_decref(out);
-	}
-	x->done(x->ctx, text, text ? strlen(text) : 0);
+	x->done(x->ctx, out.s, out.n);
+	for (size_t i = 0; i < x->n; i++)
+		str_release(&x->answers[i]);
 	free(x->answers);
 	free(x);
 }
 
-static void settle(struct rpc_call *call, const char *key, json_t *take_value)
+static void envelope(struct str *out, const char *key, const struct str *value, const json_t *id)
+{
+	static const char begin[] = "{\"jsonrpc\":\"2.0\",\"";
+
+	str_reserve(out, value->n + 80);
+	str_add_n(out, begin, sizeof(begin) - 1);
+	str_add(out, key);
+	str_add_n(out, "\":", 2);
+	str_add_n(out, value->s, value->n);
+	if (json_is_integer(id))
+		json_out_int(out, "id", json_integer_value(id));
+	else
+		json_out_tree(out, "id", id);
+	json_out_close(out, '}');
+}
+
+static void settle(struct rpc_call *call, const char *key, struct str *take_value)
 {
 	struct exchange *x = call->x;
 
 	assert(!call->answered);
 	call->answered = true;
-	if (call->id) {
-		json_t *o =
-		    json_pack("{s:s, s:o, s:o}", "jsonrpc", "2.0", key, take_value, "id", call->id);
-
-		x->answers[call->at] = o;
-	} else {
-		json_decref(take_value);
-	}
+	if (call->id)
+		envelope(&x->answers[call->at], key, take_value, call->id);
+	str_release(take_value);
+	json_decref(call->id);
 	free(call);
 	x->open--;
 	finish(x);
@@ -94,56 +110,38 @@ static void settle(struct rpc_call *call, const char *key, json_t *take_value)
 
 void rpc_answer(struct rpc_call *call, json_t *take_result)
 {
-	settle(call, "result", take_result ? take_result : json_null());
+	struct str text = {0};
+
+	json_out_tree(&text, NULL, take_result);
+	json_decref(take_result);
+	settle(call, "result", &text);
 }
 
-/* Bytes of the letter at s (RFC 3629), 0 when it is none; jansson decides about the rest. */
-static size_t letter_bytes(const unsigned char *s)
+void rpc_answer_text(struct rpc_call *call, struct str *take_result)
 {
-	size_t n = *s < 0x80   ? 1
-		   : *s < 0xc2 ? 0
-		   : *s < 0xe0 ? 2
-		   : *s < 0xf0 ? 3
-		   : *s < 0xf5 ? 4
-			       : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
+	settle(call, "result", take_result);
 }
 
-/* A message may quote a path or a command, which are bytes: what is no letter becomes "?". */
-static json_t *message_json(const char *msg)
-{
-	auto_str text = {0};
-	json_t *message = json_string(msg);
-
-	if (message)
-		return message;
-	for (size_t n; *msg; msg += n ? n : 1) {
-		n = letter_bytes((const unsigned char *)msg);
-		auto_free char *letter = text_dup_n(msg, n);
-		json_t *valid = n ? json_string(letter) : NULL;
-
-		str_add(&text, valid ? letter : "?");
-		json_decref(valid);
-	}
-	return json_string(str_text(&text));
-}
-
-static json_t *error_json(const struct error *e, json_t *take_data)
+/* A message may quote a path or a command, which are bytes. */
+static void error_out(struct str *out, const struct error *e, json_t *take_data)
 {
 	json_t *data = take_data ? take_data : json_object();
 
 	json_object_set_new(data, "name", json_string(err_str(e->code)));
-	return json_pack("{s:i, s:o, s:o}", "code", err_rpc_code(e->code), "message",
-	    message_json(e->msg), "data", data);
+	json_out_open(out, NULL, '{');
+	json_out_int(out, "code", err_rpc_code(e->code));
+	json_out_text(out, "message", e->msg);
+	json_out_tree(out, "data", data);
+	json_out_close(out, '}');
+	json_decref(data);
 }
 
 void rpc_fail(struct rpc_call *call, const struct error *e, json_t *take_data)
 {
-	settle(call, "error", error_json(e, take_data));
+	struct str text = {0};
+
+	error_out(&text, e, take_data);
+	settle(call, "error", &text);
 }
 
 /* ---- parameters -------------------------------------------------------------- */
@@ -392,10 +390,11 @@ static void fail_all(struct exchange *x, enum err code, const char *fmt, ...)
 	va_end(ap);
 	error_set(&e, code, "%s", str_text(&text));
 	x->is_batch = false;
-	x->answers = mem_new(sizeof(json_t *));
+	x->answers = mem_new(sizeof(*x->answers));
 	x->n = 1;
-	x->answers[0] =
-	    json_pack("{s:s, s:o, s:n}", "jsonrpc", "2.0", "error", error_json(&e, NULL), "id");
+	str_clear(&text);
+	error_out(&text, &e, NULL);
+	envelope(&x->answers[0], "error", &text, NULL);
 	x->reading = false;
 	finish(x);
 }
@@ -430,7 +429,8 @@ void rpc_dispatch(const struct rpc_service *svc, const char *body, size_t n,
 
 	*x =
 	    (struct exchange){.svc = svc, .peer = *peer, .done = done, .ctx = ctx, .reading = true};
-	if (memchr(body, '\0', n)) { /* jansson takes one for the end, and what follows for nothing */
+	if (memchr(
+		body, '\0', n)) { /* jansson takes one for the end, and what follows for nothing */
 		fail_all(x, ERR_PARSE, "not JSON: a NUL byte");
 		return;
 	}
@@ -452,7 +452,7 @@ void rpc_dispatch(const struct rpc_service *svc, const char *body, size_t n,
 		fail_all(
 		    x, ERR_LIMIT, "a batch of %zu requests; %d is the limit", count, LIMIT_BATCH);
 	else {
-		x->answers = mem_new(count * sizeof(json_t *));
+		x->answers = mem_new(count * sizeof(*x->answers));
 		x->n = count;
 		for (size_t i = 0; i < count; i++)
 			handle(x, i, x->is_batch ? json_array_get(root, i) : root);

@@ -17,6 +17,7 @@
 #define HP_RPC_RPC_H
 
 #include "base/error.h"
+#include "base/str.h"
 
 #include <jansson.h>
 #include <sys/types.h>
@@ -77,6 +78,8 @@ struct rpc_peer rpc_call_peer(const struct rpc_call *call);
 const char *rpc_call_method(const struct rpc_call *call);
 
 void rpc_answer(struct rpc_call *call, json_t *take_result);
+/* The same, written already (json_out.h): one value. */
+void rpc_answer_text(struct rpc_call *call, struct str *take_result);
 /* take_data: an object that is given along as `data` (hint, candidates, chain,
  * errors, operation ...), or NULL; `name` is added to it. */
 void rpc_fail(struct rpc_call *call, const struct error *e, json_t *take_data);

@@ -36,14 +36,32 @@ msec clock_mono_of(usec_wall wall)
 	return clock_mono() - (clock_wall() - wall) / 1000;
 }
 
+/* Backwards, with `mark` in front; printf(3) takes longer than all the rest of an answer. */
+static char *digits(char *end, int value, int n, char mark)
+{
+	for (; n > 0; n--, value /= 10)
+		*--end = (char)('0' + value % 10);
+	if (mark)
+		*--end = mark;
+	return end;
+}
+
 const char *clock_iso(usec_wall t, char *buf)
 {
 	time_t s = (time_t)(t / 1000000);
 	struct tm tm;
 
 	gmtime_r(&s, &tm);
-	size_t n = strftime(buf, ISO_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, ISO_TIME_BYTES - n, ".%06dZ", (int)(t % 1000000));
+	char *at = buf + sizeof("2026-01-31T09:05:01.000123Z") - 1;
+	*at = '\0';
+	*--at = 'Z';
+	at = digits(at, (int)(t % 1000000), 6, '.');
+	at = digits(at, tm.tm_sec, 2, ':');
+	at = digits(at, tm.tm_min, 2, ':');
+	at = digits(at, tm.tm_hour, 2, 'T');
+	at = digits(at, tm.tm_mday, 2, '-');
+	at = digits(at, tm.tm_mon + 1, 2, '-');
+	digits(at, tm.tm_year + 1900, 4, 0);
 	return buf;
 }
 

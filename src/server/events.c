@@ -1,5 +1,6 @@
 #include "server/events.h"
 
+#include "rpc/json_out.h"
 #include "server/gates.h"
 #include "server/hub.h"
 #include "server/operations.h"
@@ -67,7 +68,7 @@ static int64_t last_of_job(struct daemon *d, const struct unit_view *u, const st
 		auto_str with = {0};
 
 		str_add(&with, "\"action\":");
-		json_add_text(&with, j->name);
+		json_out_text(&with, NULL, j->name);
 		s->event = read_last(d, u->name, str_text(&with));
 	}
 	return s->event;
@@ -112,7 +113,7 @@ static void add_field(struct str *out, const char *key, const char *value)
 	if (!value)
 		return;
 	str_fmt(out, ",\"%s\":", key);
-	json_add_text(out, value);
+	json_out_text(out, NULL, value);
 }
 
 static void begin_fact(struct str *out, const char *kind, const struct unit_view *u)
@@ -322,10 +323,8 @@ void events_add_demand(struct daemon *d, struct str *out, unit_id unit)
 	struct unit_view u;
 
 	str_add_char(out, '[');
-	for (size_t i = 0; i < n; i++) {
-		str_add(out, i ? "," : "");
-		json_add_text(out, engine_unit(d->engine, by[i], &u) ? u.name : NULL);
-	}
+	for (size_t i = 0; i < n; i++)
+		json_out_text(out, NULL, engine_unit(d->engine, by[i], &u) ? u.name : NULL);
 	str_add_char(out, ']');
 }
 

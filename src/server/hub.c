@@ -120,16 +120,15 @@ static uint64_t number_in(const char *fact, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-void hub_publish(struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind,
-    const char *fact)
+void hub_publish(
+    struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact)
 {
 	char when[ISO_TIME_BYTES];
 
 	if (!h->followers)
 		return;
 	*vec_push(&h->waiting) = (struct item){.kind = text_dup(kind),
-	    .text = text_fmt(
-		"{\"id\":%lld,\"time\":\"%s\",\"cause\":%lld,%s", (long long)id,
+	    .text = text_fmt("{\"id\":%lld,\"time\":\"%s\",\"cause\":%lld,%s", (long long)id,
 		clock_iso(time, when), (long long)cause, fact + 1),
 	    .operation = number_in(fact, "\"operation\":"),
 	    .step = strcmp(kind, "step") == 0 ? number_in(fact, "\"n\":") : 0};
@@ -146,16 +145,20 @@ static void send_json(struct http_stream *s, const char *kind, json_t *take_o)
 
 static void send_snapshot(struct daemon *d, struct http_stream *s)
 {
-	json_t *services = json_array();
+	auto_str out = {0};
 	auto_free bool *demanded = mem_new(engine_unit_count(d->engine) + 1);
 	struct unit_view u;
 
 	engine_demanded_all(d->engine, demanded);
+	json_out_open(&out, NULL, '{');
+	json_out_text(&out, "event", "snapshot");
+	json_out_open(&out, "services", '[');
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered)
-			json_array_append_new(services, status_of_unit(d, i, demanded));
-	send_json(
-	    s, "snapshot", json_pack("{s:s, s:o}", "event", "snapshot", "services", services));
+			status_out(&out, d, i, demanded);
+	json_out_close(&out, ']');
+	json_out_close(&out, '}');
+	http_stream_send(s, "snapshot", str_text(&out));
 }
 
 /* What an operation did so far, for who comes late; its end, when it is over. */

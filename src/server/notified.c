@@ -1,5 +1,6 @@
 #include "server/notified.h"
 
+#include "rpc/json_out.h"
 #include "server/perform.h"
 #include "server/probes.h"
 #include "server/records.h"
@@ -163,7 +164,7 @@ static char *readable(const char *text)
 	for (char *p = cut; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
-	json_add_text(&quoted, cut);
+	json_out_text(&quoted, NULL, cut);
 	json_t *j = json_loads(str_text(&quoted), JSON_DECODE_ANY, NULL);
 	char *out = text_dup(json_is_string(j) ? json_string_value(j) : "");
 	json_decref(j);
@@ -330,19 +331,19 @@ msec notified_ready_at(const struct attempt *at)
 	return at->notified ? at->notified->ready_at : 0;
 }
 
-void notified_show(const struct attempt *at, json_t *action)
+void notified_show(const struct attempt *at, struct str *action)
 {
 	const struct notified *n = at->notified;
 
 	if (!n || at->exited)
 		return;
 	if (n->status)
-		json_object_set_new(action, "status", json_string(n->status));
+		json_out_text(action, "status", n->status);
 	if (n->phase != PHASE_NONE)
-		json_object_set_new(action, "notified",
-		    json_string(n->phase == PHASE_STOPPING ? "stopping" : "reloading"));
+		json_out_text(
+		    action, "notified", n->phase == PHASE_STOPPING ? "stopping" : "reloading");
 	if (n->main_pid > 0)
-		json_object_set_new(action, "main_pid", json_integer(n->main_pid));
+		json_out_int(action, "main_pid", n->main_pid);
 	if (n->watchdog)
-		json_object_set_new(action, "watchdog_ms", json_integer(n->watchdog));
+		json_out_int(action, "watchdog_ms", n->watchdog);
 }

@@ -33,7 +33,7 @@ void notified_on_pong(void *ctx, uint64_t token, int value); /* spawner_events *
 
 const char *notified_status(const struct attempt *at); /* its STATUS, or NULL; borrowed */
 /* `status`, `notified`, `main_pid`, `watchdog_ms` of an action of service.status. */
-void notified_show(const struct attempt *at, json_t *action);
+void notified_show(const struct attempt *at, struct str *action);
 bool notified_is_reloading(const struct attempt *at);
 /* When READY=1 was said the last time, on CLOCK_MONOTONIC in ms; 0: never. */
 msec notified_ready_at(const struct attempt *at);

@@ -1,5 +1,6 @@
 #include "server/operation_json.h"
 
+#include "rpc/json_out.h"
 #include "server/operations.h"
 #include "server/status.h"
 
@@ -19,20 +20,34 @@ usec_wall operation_step_time(const struct op_step *step, const struct operation
 	return about->began + after * 1000;
 }
 
+void step_members(struct str *out, const struct op_step *step, const struct operation_about *about)
+{
+	json_out_text(out, "step", step->step);
+	json_out_text(out, "service", step->service);
+	json_out_text(out, "action", step->action);
+	json_out_text(out, "reason", step->reason);
+	if (about)
+		status_time_out(out, "time", operation_step_time(step, about));
+}
+
+void steps_out(struct str *out, const char *key, const struct op_step *steps, size_t n,
+    const struct operation_about *about)
+{
+	json_out_open(out, key, '[');
+	for (size_t i = 0; i < n; i++) {
+		json_out_open(out, NULL, '{');
+		step_members(out, &steps[i], about);
+		json_out_close(out, '}');
+	}
+	json_out_close(out, ']');
+}
+
 json_t *steps_json(const struct op_step *steps, size_t n, const struct operation_about *about)
 {
-	json_t *a = json_array();
+	auto_str text = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		json_t *o = json_pack("{s:s, s:s, s:s?, s:s?}", "step", steps[i].step, "service",
-		    steps[i].service, "action", steps[i].action, "reason", steps[i].reason);
-
-		if (about)
-			json_object_set_new(
-			    o, "time", status_time(operation_step_time(&steps[i], about)));
-		json_array_append_new(a, o);
-	}
-	return a;
+	steps_out(&text, NULL, steps, n, about);
+	return json_loadb(text.s, text.n, 0, NULL);
 }
 
 json_t *operation_error_json(const struct op_view *v)

@@ -22,6 +22,9 @@ json_t *operation_row_json(const struct store_operation *r);
 
 /* NULL: of a plan, whose steps have no time. */
 struct operation_about;
+void step_members(struct str *out, const struct op_step *step, const struct operation_about *about);
+void steps_out(struct str *out, const char *key, const struct op_step *steps, size_t n,
+    const struct operation_about *about);
 json_t *steps_json(const struct op_step *steps, size_t n, const struct operation_about *about);
 usec_wall operation_step_time(const struct op_step *step, const struct operation_about *about);
 json_t *strv_json(const struct strv *l);

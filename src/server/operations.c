@@ -1,5 +1,6 @@
 #include "server/operations.h"
 
+#include "rpc/json_out.h"
 #include "server/events.h"
 #include "server/records.h"
 
@@ -237,19 +238,19 @@ void operations_unwait(struct daemon *d, void *ctx)
 
 static void put_row(struct daemon *d, struct entry *en, const struct op_view *v)
 {
-	json_t *names = strv_json(v->names), *steps = steps_json(v->steps, v->n_steps, &en->about),
-	       *error = operation_error_json(v);
+	json_t *names = strv_json(v->names), *error = operation_error_json(v);
+	auto_str steps = {0};
 	auto_free char *names_text = json_dumps(names, JSON_COMPACT);
-	auto_free char *steps_text = json_dumps(steps, JSON_COMPACT);
 	auto_free char *error_text = json_is_object(error) ? json_dumps(error, JSON_COMPACT) : NULL;
 	auto_free char *detail = operation_detail(v, en->method);
 
+	steps_out(&steps, NULL, v->steps, v->n_steps, &en->about);
 	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)v->id,
 					  .kind = op_kind_str(v->kind),
 					  .names = names_text,
 					  .state = op_state_str(v->state),
 					  .error = error_text,
-					  .steps = steps_text,
+					  .steps = str_text(&steps),
 					  .who = en->who,
 					  .started = en->about.began,
 					  .ended = en->about.ended,
@@ -258,7 +259,6 @@ static void put_row(struct daemon *d, struct entry *en, const struct op_view *v)
 	en->started_stored = v->started->n;
 	en->notes_stored = v->notes->n;
 	json_decref(names);
-	json_decref(steps);
 	json_decref(error);
 }
 
@@ -313,16 +313,12 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 		const struct op_step *s = &v->steps[en->steps_told++];
 		auto_str fact = {0};
 
-		str_fmt(&fact, "{\"event\":\"step\",\"operation\":%llu,\"n\":%zu,\"step\":",
-		    (unsigned long long)v->id, en->steps_told);
-		json_add_text(&fact, s->step);
-		str_add(&fact, ",\"service\":");
-		json_add_text(&fact, s->service);
-		str_add(&fact, ",\"action\":");
-		json_add_text(&fact, s->action);
-		str_add(&fact, ",\"reason\":");
-		json_add_text(&fact, s->reason);
-		str_add_char(&fact, '}');
+		json_out_open(&fact, NULL, '{');
+		json_out_text(&fact, "event", "step");
+		json_out_int(&fact, "operation", (int64_t)v->id);
+		json_out_int(&fact, "n", (int64_t)en->steps_told);
+		step_members(&fact, s, NULL);
+		json_out_close(&fact, '}');
 		events_emit(d, "step", s->service, en->event, str_text(&fact));
 	}
 }
@@ -340,7 +336,7 @@ static void tell_end(struct daemon *d, const struct op_view *v, const char *kind
 	    kind, (unsigned long long)v->id, op_state_str(v->state), v->changed ? "true" : "false");
 	if (v->code != ERR_OK) {
 		str_fmt(&fact, ",\"name\":\"%s\",\"message\":", err_str(v->code));
-		json_add_text(&fact, v->message);
+		json_out_text(&fact, NULL, v->message);
 	}
 	str_add_char(&fact, '}');
 	events_emit(d, "done", v->names->n ? v->names->v[0] : NULL, cause > begin ? cause : begin,
@@ -371,7 +367,6 @@ op_id operations_note(struct daemon *d, const char *kind, const struct strv *nam
 	json_decref(list);
 	return id;
 }
-
 
 static void answer(bool durable, void *ctx)
 {

@@ -227,7 +227,9 @@ struct job_slot *records_slot(struct daemon *d, job_id job)
 
 static const char *stop_cause_of(const struct job_core *c)
 {
-	return c->dep_failed ? (c->stop ? "dependency_stop" : "dependency") : c->stop ? "stop" : NULL;
+	return c->dep_failed ? (c->stop ? "dependency_stop" : "dependency")
+	       : c->stop     ? "stop"
+			     : NULL;
 }
 
 void records_put_job(struct daemon *d, job_id job)
@@ -268,52 +270,6 @@ void records_put_job(struct daemon *d, job_id job)
 			  .failures = j.core.failures,
 			  .ready = j.core.was_ready,
 			  .stop_cause = stop_cause_of(&j.core)});
-}
-
-/* ---- texts ----------------------------------------------------------------- */
-
-static const char *valid_run(const char *s, size_t *n)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	size_t len = *p < 0x80		       ? 1
-		     : *p >= 0xc2 && *p < 0xe0 ? 2
-		     : (*p & 0xf0) == 0xe0     ? 3
-		     : *p >= 0xf0 && *p < 0xf5 ? 4
-					       : 0;
-
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			len = 0;
-	if (len == 3 && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f)))
-		len = 0;
-	if (len == 4 && ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f)))
-		len = 0;
-	*n = len ? len : 1;
-	return len ? s : NULL;
-}
-
-void json_add_text(struct str *out, const char *s)
-{
-	size_t n;
-
-	if (!s) {
-		str_add(out, "null");
-		return;
-	}
-	str_add_char(out, '"');
-	for (; *s; s += n) {
-		bool valid = valid_run(s, &n);
-
-		if (*s == '"' || *s == '\\')
-			str_fmt(out, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			str_fmt(out, "\\u%04x", *s);
-		else if (valid)
-			str_add_n(out, s, n);
-		else
-			str_add(out, "\\ufffd");
-	}
-	str_add_char(out, '"');
 }
 
 /* ---- changes ---------------------------------------------------------------- */

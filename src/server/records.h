@@ -47,7 +47,4 @@ void records_wanted_changed(struct daemon *d, const struct effect *fx);
 /* "web#12": how people call a run. */
 char *run_name(const struct daemon *d, const struct unit_view *u);
 
-/* "s" with quotes; bytes that are no UTF-8 become U+FFFD; NULL becomes null. */
-void json_add_text(struct str *out, const char *s);
-
 #endif

@@ -1,11 +1,11 @@
 #include "server/status.h"
 
 #include "server/former.h"
-#include "server/operation_json.h"
 #include "server/gates.h"
 #include "server/launch.h"
 #include "server/notified.h"
 #include "server/probes.h"
+#include "server/records.h"
 #include "server/why.h"
 
 json_t *status_time(usec_wall t)
@@ -13,6 +13,21 @@ json_t *status_time(usec_wall t)
 	char text[ISO_TIME_BYTES];
 
 	return t ? json_string(clock_iso(t, text)) : json_null();
+}
+
+void status_time_out(struct str *out, const char *key, usec_wall t)
+{
+	char text[ISO_TIME_BYTES];
+
+	json_out_text(out, key, t ? clock_iso(t, text) : NULL);
+}
+
+static void int_or_null(struct str *out, const char *key, bool known, int64_t n)
+{
+	if (known)
+		json_out_int(out, key, n);
+	else
+		json_out_null(out, key);
 }
 
 json_t *status_kinds(unsigned kinds)
@@ -85,95 +100,118 @@ static bool has_ended_once(const struct job_view *j)
 	       (job_state_is_end(j->core.state) && j->core.was_executed);
 }
 
-static json_t *action_json(struct daemon *d, const struct job_view *j)
+static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
 {
 	const struct job_slot *s = j->id < d->slots.n ? &d->slots.v[j->id] : NULL;
+	const struct job_core *c = &j->core;
 	bool ended = has_ended_once(j);
 	char name[16];
-	json_t *o = json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:i}", "name", j->name, "state",
-	    job_state_str(j->core.state), "pid", s && s->pid ? json_integer(s->pid) : json_null(),
-	    "attempt", (int)j->attempt, "exit_code",
-	    ended && j->core.last.code >= 0 ? json_integer(j->core.last.code) : json_null(),
-	    "signal",
-	    ended && j->core.last.signal
-		? json_string(signal_name(j->core.last.signal, name, sizeof(name)))
-		: json_null(),
-	    "since", status_time(clock_wall_of(j->since)), "restarts", (int)j->restarts);
 
-	if (j->core.reason != REASON_NONE)
-		json_object_set_new(o, "reason", json_string(reason_str(j->core.reason)));
-	if (j->why && (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
-			  j->core.state == JOB_PENDING))
-		json_object_set_new(o, "why", json_string(j->why));
-	unit_id unit;
-	json_t *probes =
-	    engine_job(d->engine, j->id, &(struct job_view){0}, &unit)
-		? probes_status(s ? s->live : NULL, daemon_action(d, unit, j->name, NULL))
-		: NULL;
+	json_out_open(out, NULL, '{');
+	json_out_text(out, "name", j->name);
+	json_out_text(out, "state", job_state_str(c->state));
+	int_or_null(out, "pid", s && s->pid, s ? s->pid : 0);
+	json_out_int(out, "attempt", j->attempt);
+	int_or_null(out, "exit_code", ended && c->last.code >= 0, c->last.code);
+	json_out_text(out, "signal",
+	    ended && c->last.signal ? signal_name(c->last.signal, name, sizeof(name)) : NULL);
+	status_time_out(out, "since", clock_wall_of(j->since));
+	json_out_int(out, "restarts", j->restarts);
+	if (c->reason != REASON_NONE)
+		json_out_text(out, "reason", reason_str(c->reason));
+	if (j->why &&
+	    (c->state == JOB_FAILED || c->state == JOB_RETRYING || c->state == JOB_PENDING))
+		json_out_text(out, "why", j->why);
+	json_t *probes = probes_status(s ? s->live : NULL, daemon_action(d, unit, j->name, NULL));
 	if (probes)
-		json_object_set_new(o, "probes", probes);
+		json_out_tree(out, "probes", probes);
+	json_decref(probes);
 	if (s && s->row)
-		json_object_set_new(o, "job", json_integer(s->row));
+		json_out_int(out, "job", s->row);
 	if (s && s->live)
-		notified_show(s->live, o);
-	return o;
+		notified_show(s->live, out);
+	json_out_close(out, '}');
 }
 
-static json_t *actions_json(struct daemon *d, unit_id unit)
+static void actions_out(struct str *out, struct daemon *d, unit_id unit)
 {
-	json_t *a = json_array();
 	struct job_view j;
 
+	json_out_open(out, "actions", '[');
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
 		if (!j.virtual)
-			json_array_append_new(a, action_json(d, &j));
-	return a;
+			action_out(out, d, unit, &j);
+	json_out_close(out, ']');
 }
 
-static json_t *reason_json(const struct unit_view *u)
+static void reason_out(struct str *out, const struct unit_view *u)
 {
-	if (u->reason == REASON_NONE)
-		return json_null();
-	if (!u->reason_subject)
-		return json_string(reason_str(u->reason));
-	auto_free char *text = text_fmt("%s(%s)", reason_str(u->reason), u->reason_subject);
-	return json_string(text);
+	auto_str text = {0};
+
+	if (u->reason != REASON_NONE)
+		str_add(&text, reason_str(u->reason));
+	if (text.n && u->reason_subject)
+		str_fmt(&text, "(%s)", u->reason_subject);
+	json_out_text(out, "reason", text.s);
 }
 
-static json_t *run_json(struct daemon *d, const struct unit_view *u)
+static void run_out(struct str *out, struct daemon *d, const struct unit_view *u)
 {
-	if (!u->run)
-		return json_null();
 	const struct unit_slot *s = u->id < d->units.n ? &d->units.v[u->id] : NULL;
-	auto_free char *name = u->is_run ? text_dup(u->name)
-					 : text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
 
-	return json_pack("{s:I, s:s, s:s, s:s?, s:o}", "id", (json_int_t)u->run, "name", name,
-	    "state", run_state_str(u->run_state), "who", s ? s->who : NULL, "started",
-	    status_time(s ? s->started : 0));
+	if (!u->run) {
+		json_out_null(out, "run");
+		return;
+	}
+	auto_free char *name = run_name(d, u);
+	json_out_open(out, "run", '{');
+	json_out_int(out, "id", (int64_t)u->run);
+	json_out_text(out, "name", name);
+	json_out_text(out, "state", run_state_str(u->run_state));
+	json_out_text(out, "who", s ? s->who : NULL);
+	status_time_out(out, "started", s ? s->started : 0);
+	json_out_close(out, '}');
 }
 
-json_t *status_of_unit(struct daemon *d, unit_id unit, const bool *demanded)
+static void differences_out(struct str *out, struct daemon *d, unit_id unit)
+{
+	struct strv differences = {0};
+
+	if (former_differences(d, unit, &differences)) {
+		json_out_bool(out, "definition_changed", true);
+		json_out_open(out, "differences", '[');
+		for (size_t i = 0; i < differences.n; i++)
+			json_out_text(out, NULL, differences.v[i]);
+		json_out_close(out, ']');
+	}
+	strv_release(&differences);
+}
+
+bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *demanded)
 {
 	struct unit_view u;
 
 	if (!engine_unit(d->engine, unit, &u))
-		return NULL;
-	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", u.name,
-	    "state", service_state_str(u.state), "wanted", wanted_str(u.wanted), "since",
-	    status_time(clock_wall_of(u.since)), "reason", reason_json(&u), "waiting_on",
-	    status_waiting_on(d, unit), "cause", why_lines(d, unit), "run", run_json(d, &u),
-	    "actions", actions_json(d, unit));
+		return false;
+	json_t *waiting_on = status_waiting_on(d, unit), *cause = why_lines(d, unit);
 
-	bool is_demanded = demanded ? demanded[unit] : engine_demanded(d->engine, unit);
-	json_object_set_new(o, "demanded", json_boolean(is_demanded));
-	struct strv differences = {0};
-	if (former_differences(d, unit, &differences)) {
-		json_object_set_new(o, "definition_changed", json_true());
-		json_object_set_new(o, "differences", strv_json(&differences));
-	}
-	strv_release(&differences);
+	json_out_open(out, NULL, '{');
+	json_out_text(out, "name", u.name);
+	json_out_text(out, "state", service_state_str(u.state));
+	json_out_text(out, "wanted", wanted_str(u.wanted));
+	status_time_out(out, "since", clock_wall_of(u.since));
+	reason_out(out, &u);
+	json_out_tree(out, "waiting_on", waiting_on);
+	json_out_tree(out, "cause", cause);
+	run_out(out, d, &u);
+	actions_out(out, d, unit);
+	json_out_bool(
+	    out, "demanded", demanded ? demanded[unit] : engine_demanded(d->engine, unit));
+	differences_out(out, d, unit);
 	if (u.op)
-		json_object_set_new(o, "operation", json_integer((json_int_t)u.op));
-	return o;
+		json_out_int(out, "operation", (int64_t)u.op);
+	json_out_close(out, '}');
+	json_decref(waiting_on);
+	json_decref(cause);
+	return true;
 }

@@ -8,18 +8,21 @@
 #ifndef HP_SERVER_STATUS_H
 #define HP_SERVER_STATUS_H
 
+#include "rpc/json_out.h"
 #include "server/daemon.h"
 
 #include <jansson.h>
 
-/* name state wanted since reason waiting_on[] cause[] run actions[]; NULL: no such unit.
+/* {name state wanted since reason waiting_on[] cause[] run actions[]}; false: no such unit.
  * `demanded`: of all units, by engine_demanded_all(), where many are shown; NULL: it is asked. */
-json_t *status_of_unit(struct daemon *d, unit_id unit, const bool *demanded);
+bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *demanded);
 
 /* The edges that a unit's waiting jobs wait for. */
 json_t *status_waiting_on(struct daemon *d, unit_id unit);
 
-json_t *status_time(usec_wall t); /* JSON null for 0 */
+/* JSON null for 0 */
+json_t *status_time(usec_wall t);
+void status_time_out(struct str *out, const char *key, usec_wall t);
 
 /* Kinds of an edge as people write them: "requires", or ["wants", "after"]. */
 json_t *status_kinds(unsigned kinds);

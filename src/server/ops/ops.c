@@ -277,13 +277,18 @@ void ops_answer_plan(struct rpc_call *call, const struct engine *en,
 	if (engine_plan(en, clock_mono(), rq, &plan, &chain, &e)) {
 		ops_fail_chain(call, &e, &chain);
 	} else {
-		struct follow f = {.call = call, .names = names, .extra = take_extra};
+		const struct follow f = {.call = call, .names = names, .extra = take_extra};
+		struct str out = {0};
+		json_t *o = complete(ops_daemon(call), &f,
+		    json_pack("{s:b, s:b, s:s, s:o, s:[]}", "dry_run", 1, "changed", plan.n > 0,
+			"kind", op_kind_str(rq->kind), "names", strv_json(&names), "started"));
 
-		rpc_answer(call,
-		    complete(ops_daemon(call), &f,
-			json_pack("{s:b, s:b, s:s, s:o, s:o, s:[]}", "dry_run", 1, "changed",
-			    plan.n > 0, "kind", op_kind_str(rq->kind), "names", strv_json(&names),
-			    "steps", steps_json(plan.v, plan.n, NULL), "started")));
+		json_out_open(&out, NULL, '{');
+		json_out_members(&out, o);
+		steps_out(&out, "steps", plan.v, plan.n, NULL);
+		json_out_close(&out, '}');
+		json_decref(o);
+		rpc_answer_text(call, &out);
 	}
 	json_decref(take_extra);
 	op_plan_release(&plan);

@@ -66,8 +66,10 @@ static void status(struct rpc_call *call, json_t *params)
 {
 	unit_id id = ops_find_unit(call, param_text(params, "name"), true);
 
-	if (id != ID_NONE)
-		rpc_answer(call, status_of_unit(ops_daemon(call), id, NULL));
+	struct str out = {0};
+
+	if (id != ID_NONE && status_out(&out, ops_daemon(call), id, NULL))
+		rpc_answer_text(call, &out);
 }
 
 static bool passes(struct daemon *d, const struct service_def *s, unit_id id, const json_t *params)
@@ -87,25 +89,28 @@ static void list(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	int64_t limit = param_int(params, "limit", LIST_MAX);
-	json_t *services = json_array();
+	struct str out = {0};
+	int64_t n = 0;
 	auto_free bool *demanded = mem_new(engine_unit_count(d->engine) + 1);
 	const struct service_def *s = registry_next(d->registry, param_text(params, "cursor"));
 	const char *last = NULL;
 
 	engine_demanded_all(d->engine, demanded);
 	limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
-	for (; s && (int64_t)json_array_size(services) < limit;
-	     s = registry_next(d->registry, last)) {
+	json_out_open(&out, NULL, '{');
+	json_out_open(&out, "services", '[');
+	for (; s && n < limit; s = registry_next(d->registry, last)) {
 		unit_id id = engine_find(d->engine, s->name);
 
 		last = s->name;
 		if (passes(d, s, id, params))
-			json_array_append_new(services, status_of_unit(d, id, demanded));
+			n += status_out(&out, d, id, demanded);
 	}
-	json_t *o = json_pack(
-	    "{s:o, s:I}", "services", services, "total", (json_int_t)registry_count(d->registry));
-	json_object_set_new(o, "next", s && last ? json_string(last) : json_null());
-	rpc_answer(call, o);
+	json_out_close(&out, ']');
+	json_out_int(&out, "total", (int64_t)registry_count(d->registry));
+	json_out_text(&out, "next", s ? last : NULL);
+	json_out_close(&out, '}');
+	rpc_answer_text(call, &out);
 }
 
 /* ---- why ------------------------------------------------------------------------- */
@@ -161,7 +166,7 @@ static void answer_why(void *ctx)
 		str_fmt(&output, "%s%s", i ? "\n" : "", w->lines.v[i]);
 	auto_free char *text = why_text(
 	    json_object_get(w->answer, "chain"), output.n ? str_text(&output) : NULL, w->full);
-	json_add_text(&quoted, text); /* what a process said may be no UTF-8 */
+	json_out_text(&quoted, NULL, text); /* what a process said may be no UTF-8 */
 	json_object_set_new(
 	    w->answer, "text", json_loads(str_text(&quoted), JSON_DECODE_ANY, NULL));
 	rpc_answer(w->call, w->answer);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "rpc/json_out.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -269,7 +270,8 @@ static void bytes_that_are_no_text_do_not_cost_the_message(void **state)
 
 	assert_string_equal(
 	    json_string_value(json_object_get(json_object_get(v, "error"), "message")),
-	    "held by `caf?`, not by `caf\xc3\xa9`, cut: ??");
+	    "held by `caf\xef\xbf\xbd`, not by `caf\xc3\xa9`, cut: "
+	    "\xef\xbf\xbd\xef\xbf\xbd");
 	json_decref(v);
 }
 
@@ -332,6 +334,57 @@ static void the_document_comes_from_the_table(void **state)
 	got = NULL;
 }
 
+/* ---- answers that are written as text ------------------------------------------------ */
+
+static void commas_stand_where_they_are_due(void **state)
+{
+	auto_str out = {0};
+	json_t *two = json_pack("{s:i, s:[i]}", "x", 1, "y", 2), *none = json_object();
+
+	(void)state;
+	json_out_open(&out, NULL, '{');
+	json_out_members(&out, none);
+	json_out_members(&out, two);
+	json_out_open(&out, "list", '[');
+	json_out_int(&out, NULL, INT64_MIN);
+	json_out_int(&out, NULL, 0);
+	json_out_open(&out, NULL, '{');
+	json_out_members(&out, two);
+	json_out_close(&out, '}');
+	json_out_close(&out, ']');
+	json_out_open(&out, "empty", '[');
+	json_out_close(&out, ']');
+	json_out_bool(&out, "yes", true);
+	json_out_text(&out, "no", NULL);
+	json_out_tree(&out, "tree", two);
+	json_out_close(&out, '}');
+	assert_string_equal(str_text(&out),
+	    "{\"x\":1,\"y\":[2],\"list\":[-9223372036854775808,0,{\"x\":1,\"y\":[2]}],"
+	    "\"empty\":[],\"yes\":true,\"no\":null,\"tree\":{\"x\":1,\"y\":[2]}}");
+	json_decref(two);
+	json_decref(none);
+}
+
+/* jansson is the judge: whatever is written is read, and what was text is the same text. */
+static void every_pair_of_bytes_becomes_json(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 0x10000; i++) {
+		char raw[] = {'a', (char)(i >> 8 ? i >> 8 : 'b'), (char)(i & 0xff ? i & 0xff : 'c'),
+		    (char)0x80, (char)0xbf, '\0'};
+		auto_str out = {0};
+		json_t *valid = json_string(raw);
+
+		json_out_text(&out, NULL, raw);
+		json_t *back = json_loads(out.s, JSON_DECODE_ANY, NULL);
+		assert_non_null(back);
+		assert_true(!valid || json_equal(valid, back));
+		assert_int_equal(!valid, strstr(out.s, "\\ufffd") != NULL);
+		json_decref(valid);
+		json_decref(back);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +397,8 @@ int main(void)
 	    cmocka_unit_test(a_batch_is_answered_when_its_last_call_is),
 	    cmocka_unit_test(bombs_and_doubles_are_refused),
 	    cmocka_unit_test(the_document_comes_from_the_table),
+	    cmocka_unit_test(commas_stand_where_they_are_due),
+	    cmocka_unit_test(every_pair_of_bytes_becomes_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
