@@ -322,6 +322,16 @@ static void handle_get(struct http_server *s, struct evhttp_request *req, const 
 	}
 }
 
+/* A browser says where its page is from, and no page has business here: whatever relays to this
+ * socket (a proxy, a forwarded port) must not let it run commands. */
+static bool is_of_a_browser(struct evhttp_request *req)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
+
+	return evhttp_find_header(headers, "Origin") ||
+	       evhttp_find_header(headers, "Sec-Fetch-Site");
+}
+
 static void handle(struct evhttp_request *req, void *ctx)
 {
 	struct http_server *s = ctx;
@@ -335,7 +345,7 @@ static void handle(struct evhttp_request *req, void *ctx)
 	if (!path || !*path)
 		path = "/";
 	bool is_rpc = strcmp(path, "/rpc") == 0 || strcmp(path, "/") == 0;
-	if (!peer_of(s, req, &peer))
+	if (!peer_of(s, req, &peer) || is_of_a_browser(req))
 		refuse_for_good(req, 403, "Forbidden");
 	else if (has_doubtful_end(req))
 		refuse_for_good(req, HTTP_BADREQUEST, "Bad Request");

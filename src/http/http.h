@@ -6,10 +6,11 @@
  *	GET /events                          server-sent events, until the client goes
  *
  * The folder is made 0750, the socket 0660; a peer other than the owner and root
- * is refused (SO_PEERCRED, unix(7)), unless it is a member of the configured group.  A stale socket
- *file is removed only when nobody answers on it.  Bodies, headers and time are bounded by
- *base/limits.h. Belongs to the thread of its event loop.  The process must ignore SIGPIPE: a client
- * may leave while it is written to, and writev(2) has no MSG_NOSIGNAL.
+ * is refused (SO_PEERCRED, unix(7)), unless it is a member of the configured group; so is what a
+ * page in a browser asks (Origin, Sec-Fetch-Site).  A stale socket file is removed only when nobody
+ * answers on it.  Bodies, headers and time are bounded by base/limits.h.  Belongs to the thread of
+ *its event loop.  The process must ignore SIGPIPE: a client may leave while it is written to, and
+ *writev(2) has no MSG_NOSIGNAL.
  *
  * Depends on: base, sys/urgent.h, rpc, libevent.
  */
