@@ -30,15 +30,23 @@ void held_put(struct keeper *k, const char *name, int take_fd)
 	*head = h;
 }
 
-void held_drop(struct keeper *k, const char *name)
+int held_take(struct keeper *k, const char *name)
 {
 	for (struct held **p = bucket(k, name); *p; p = &(*p)->next) {
 		struct held *h = *p;
+		int fd = h->fd;
 		if (strcmp(h->name, name) != 0)
 			continue;
 		*p = h->next;
-		close(h->fd);
 		free(h);
-		return;
+		return fd;
 	}
+	return -1;
+}
+
+void held_drop(struct keeper *k, const char *name)
+{
+	int fd = held_take(k, name);
+	if (fd >= 0)
+		close(fd);
 }

@@ -40,9 +40,9 @@ struct job {
 	bool told;  /* the present server knows the token */
 	bool asked; /* to end, by a signal: KEEPER_SIGNAL_STOP */
 	bool has_cgroup;
-	bool adopted;  /* of a keeper that was killed: not our child */
-	bool notifies; /* adopted: its notification socket is to be bound again */
-	bool scattered; /* adopted, and without a cgroup: its orphans are not our children */
+	bool adopted;	 /* of a keeper that was killed: not our child */
+	bool notifies;	 /* adopted: its notification socket is to be bound again */
+	bool scattered;	 /* adopted, and without a cgroup: its orphans are not our children */
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */
 	bool notify_due; /* state changed while the channel was full */
@@ -218,13 +218,13 @@ struct process_stat {
 	char state;
 	pid_t parent;
 	uint64_t start_ticks;
-	int exit_code; /* of a zombie, as wait(2) has it */
+	int exit_code;	/* of a zombie, as wait(2) has it */
 	bool executing; /* no address space to speak of: inside execve, or not ours to look at */
 };
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
 bool pids_add(struct pids *p, pid_t pid);
-bool processes(struct pids *out);    /* appends all that have a program */
+bool processes(struct pids *out); /* appends all that have a program */
 uid_t process_uid(pid_t pid);
 #define PROCESS_UNSURE UINT64_MAX /* it is inside execve(2) and can not be asked now */
 uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
@@ -233,9 +233,9 @@ bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
 
 /* estate.c: what the server of a killed keeper hands over */
-void estate_read(struct keeper *k);   /* first of all: jobs and held descriptors are known after it */
+void estate_read(struct keeper *k); /* first of all: jobs and held descriptors are known after it */
 void estate_close_others(const struct keeper *k); /* descriptors that nobody named */
-void estate_settle(struct keeper *k); /* when journal and sets are known: watches them */
+void estate_settle(struct keeper *k);	/* when journal and sets are known: watches them */
 void estate_look_for(struct keeper *k); /* attempts that were asked for and not answered */
 bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: nobody can tell */
 
@@ -254,6 +254,7 @@ void reserve_lend(struct keeper *k);
 /* held.c */
 void held_put(struct keeper *k, const char *name, int take_fd);
 void held_drop(struct keeper *k, const char *name);
+int held_take(struct keeper *k, const char *name); /* -1: there is none */
 
 /* journal.c */
 void journal_open(struct keeper *k); /* exits that a former keeper left become jobs */

@@ -47,7 +47,7 @@
  * `back OPERATION WHY`; it acts on the jobs and hears clients only after SERVING.  The keeper
  * holds the file of the server, so that a death starts the same program again though its path
  * names another one by now; only a server that never said SERVING is looked up anew.  A keeper
- * that is started begins with the path of its command line.
+ * that is started begins with the path of its command line, or with the file of its estate.
  *
  * Channel: SOCK_SEQPACKET socketpair, both ends non-blocking, both with a queue of
  * their own.  A message is struct keeper_msg, then text_bytes of text (no NUL),
@@ -90,6 +90,7 @@
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
 #define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
 #define KEEPER_NOFILE_ENV "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
+#define KEEPER_HELD_PROGRAM "program" /* held by an estate: the file of the server (O_PATH) */
 #define KEEPER_UPGRADE_ENV "HERO_PROC_UPGRADE" /* in the server: see "Upgrades" */
 #define KEEPER_ESTATE_ENV "HERO_PROC_ESTATE" /* in a keeper: see "A keeper that is killed" */
 #define KEEPER_ESTATE_FD 64

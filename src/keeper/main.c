@@ -49,10 +49,8 @@ static void parse(struct keeper *k, int argc, char **argv)
 	int rest = i < argc ? argc - i - 1 : 0;
 	k->server.argv = calloc((size_t)rest + 3, sizeof(char *));
 	k->server.argv[0] = realpath(server, NULL);
-	if (!k->server.argv[0]) {
-		say("%s: %s", server, strerror(errno));
-		exit(KEEPER_EXIT_FAILED);
-	}
+	if (!k->server.argv[0])
+		k->server.argv[0] = strdup(server);
 	for (int a = 0; a < rest; a++)
 		k->server.argv[a + 1] = argv[i + 1 + a];
 	k->server.argc = (size_t)rest + 1;
@@ -147,6 +145,17 @@ static void raise_nofile(struct keeper *k)
 		setrlimit(RLIMIT_NOFILE, &hard);
 }
 
+/* That of a killed keeper goes on, whatever stands in its place by now. */
+static void find_program(struct keeper *k)
+{
+	k->server.upgrade.other_fd = -1;
+	k->server.program_fd = held_take(k, KEEPER_HELD_PROGRAM);
+	if (k->server.program_fd < 0 && access(k->server.argv[0], F_OK) < 0) {
+		say("%s: %s", k->server.argv[0], strerror(errno));
+		exit(KEEPER_EXIT_FAILED);
+	}
+}
+
 static unsigned delay_max(void)
 {
 	const char *given = getenv(KEEPER_DELAY_MAX_ENV);
@@ -160,6 +169,7 @@ int main(int argc, char **argv)
 	estate_read(&k);
 	clean_up_inheritance(&k);
 	check_proc();
+	find_program(&k);
 	open_state(&k);
 	lock_state(&k);
 	estate_look_for(&k);
@@ -168,7 +178,6 @@ int main(int argc, char **argv)
 	raise_nofile(&k);
 	reserve_fill(&k);
 	k.server.delay_max_ms = delay_max();
-	k.server.program_fd = k.server.upgrade.other_fd = -1;
 	channel_init(&k.server.channel, -1);
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	journal_open(&k);

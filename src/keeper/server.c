@@ -73,7 +73,7 @@ static void count_death(struct keeper *k)
 {
 	struct server *s = &k->server;
 	int64_t now = now_ns();
-	if (!s->served && s->upgrade.state != UPGRADE_BACK)
+	if (!s->served && s->upgrade.state != UPGRADE_BACK && !k->is_heir)
 		program_let_go(s); /* its file may have been mended since */
 	s->deaths[s->n_deaths++ % 5] = now;
 	if (now - s->started_at > CALM_AFTER)

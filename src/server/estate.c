@@ -184,6 +184,7 @@ void estate_gather(struct daemon *d)
 		add_attempt(e, &e->alive.v[i], 0);
 	add_sets(e);
 	logs_give(d->logs, take_pipe, e);
+	add_held(e, KEEPER_HELD_PROGRAM, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	auto_free char *name = NULL;
 	int socket = api_give(d, &name);
 	add_held(e, name, socket);

@@ -105,6 +105,9 @@ def test_a_program_that_lost_its_name_comes_back_when_the_one_in_its_place_fails
     hp.kill_server()
     assert hp.info()["version"] == NOW
     assert open(f"/proc/{hp.info()['pid']}/comm").read().startswith("hero_proc_serv")
+    hp.kill_keeper()
+    hp.kill_server()
+    assert hp.info()["version"] == NOW, "nor does a killed keeper change that"
     expect_untouched(hp, pids)
 
 
