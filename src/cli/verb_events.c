@@ -1,8 +1,7 @@
 /* verb_events.c - what happened, one line each, with what caused it. */
-#include "cli/cli.h"
+#include "cli/bell.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static void add_change(const json_t *e, struct str *out)
 {
@@ -73,32 +72,51 @@ static json_t *event_params(const struct cli *c, json_int_t after)
 	return p;
 }
 
-int verb_events(struct cli *c)
+static int print_events(struct cli *c, struct bell *b)
 {
-	const struct timespec pause = { 0, 200000000 };
+	struct error e = { 0 };
 	json_int_t after = 0;
 	int status;
 	bool more;
 
 	do {
-		json_t *v = cli_call(c, "events.query", event_params(c, after), &status), *e;
+		json_t *v = cli_call(c, "events.query", event_params(c, after), &status), *event;
 		size_t i;
 
 		if (!v)
 			return status;
-		json_array_foreach (json_object_get(v, "events"), i, e) {
+		json_array_foreach (json_object_get(v, "events"), i, event) {
 			if (c->json)
-				cli_json(json_incref(e)); /* a document a line, followed or not */
+				cli_json(json_incref(event)); /* a document a line, followed or not */
 			else
-				print_event(c, e);
+				print_event(c, event);
 		}
 		fflush(stdout);
 		json_int_t last = json_integer_value(json_object_get(v, "last"));
 		after = last ? last : after;
 		more = json_is_integer(json_object_get(v, "next"));
 		json_decref(v);
-		if (c->follow && !more)
-			nanosleep(&pause, NULL);
-	} while (c->follow || more);
+		if (b && !more && bell_wait(b, NULL, MSEC_NEVER, &e)) {
+			fprintf(stderr, "hero_proc: %s\n", e.msg);
+			return err_exit_status(e.code);
+		}
+	} while (b || more);
 	return 0;
+}
+
+int verb_events(struct cli *c)
+{
+	struct error e = { 0 };
+	struct bell b;
+	int status;
+
+	if (!c->follow)
+		return print_events(c, NULL);
+	status = err_exit_status(bell_init(&b, c, &e));
+	if (status)
+		fprintf(stderr, "hero_proc: %s\n", e.msg);
+	else
+		status = print_events(c, &b);
+	bell_release(&b);
+	return status;
 }

@@ -1,8 +1,7 @@
 /* verb_run.c - ad-hoc runs. */
-#include "cli/cli.h"
+#include "cli/bell.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static json_t *read_file(const char *path)
 {
@@ -39,10 +38,19 @@ static int end_of_run(struct cli *c, json_t *take_run)
 	return code;
 }
 
-static int wait_run(struct cli *c, const char *run)
+static bool is_over(const json_t *run)
 {
-	const struct timespec pause = { 0, 50000000 };
-	msec waited = 0;
+	const char *state = text_of(run, "state");
+
+	return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
+}
+
+static int follow_run(struct cli *c, const char *run, struct bell *b)
+{
+	/* A run of its own is told by its name, that of a service by the service's. */
+	auto_free char *word = text_fmt("\"%.*s", (int)strcspn(run, "#"), run);
+	const msec deadline = http_deadline(c->timeout);
+	struct error e = { 0 };
 	int status;
 
 	for (;;) {
@@ -50,17 +58,29 @@ static int wait_run(struct cli *c, const char *run)
 
 		if (!v)
 			return status;
-		const char *state = text_of(v, "state");
-		if (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0)
+		if (is_over(v))
 			return end_of_run(c, v);
 		json_decref(v);
-		if (c->timeout && waited >= c->timeout) {
-			fprintf(stderr, "hero_proc: run %s goes on\n", run);
-			return err_exit_status(ERR_TIMEOUT);
+		if (bell_wait(b, word, deadline, &e)) {
+			fprintf(stderr, "hero_proc: %s%s%s\n", e.code == ERR_TIMEOUT ? "run " : e.msg,
+			    e.code == ERR_TIMEOUT ? run : "", e.code == ERR_TIMEOUT ? " goes on" : "");
+			return err_exit_status(e.code);
 		}
-		nanosleep(&pause, NULL);
-		waited += 50;
 	}
+}
+
+static int wait_run(struct cli *c, const char *run)
+{
+	struct error e = { 0 };
+	struct bell b;
+	int status = err_exit_status(bell_init(&b, c, &e));
+
+	if (status)
+		fprintf(stderr, "hero_proc: %s\n", e.msg);
+	else
+		status = follow_run(c, run, &b);
+	bell_release(&b);
+	return status;
 }
 
 int verb_run_wait(struct cli *c)

@@ -70,6 +70,83 @@ def test_F07_every_change_is_told_and_a_state_can_be_waited_for_without_asking_a
         assert all(state in states for state in way), (name, stream.states(name))
 
 
+class Counted(threading.Thread):
+    """A socket before the real one, which counts who comes."""
+
+    def __init__(self, hp):
+        super().__init__(daemon=True)
+        self.hp, self.path, self.came = hp, hp.root / "counted.sock", 0
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.path))
+        self.listener.listen(64)
+        self.start()
+
+    def pump(self, a, b):
+        try:
+            while part := a.recv(65536):
+                b.sendall(part)
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def run(self):
+        while True:
+            client = self.listener.accept()[0]
+            self.came += 1
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            server.connect(str(self.hp.socket))
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+
+def test_F07_the_command_line_waits_for_the_end_of_a_run_without_asking_again(hp):
+    go = hp.root / "go"
+    run = hp.rpc("run.submit", actions=[{"name": "once", "script": f"while ! test -e {go}; do sleep 0.05; done; exit 3"}],
+                 wait=False)["run"]
+    door = Counted(hp)
+    waiting = subprocess.Popen([hp.bin / "hero_proc", "run", "wait", run], env={**hp.env, "HERO_PROC_SOCKET": str(door.path)},
+                               stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: door.came >= 2, what=lambda: door.came)
+        hp.kill_server()  # it goes on with the next one
+        before = door.came
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1)
+        assert door.came - before <= 4, "a second of nothing is not filled with questions"
+        go.touch()
+        assert waiting.wait(10) == 3
+    finally:
+        waiting.kill()
+        waiting.wait()
+
+
+def test_F07_events_are_followed_without_asking_again(hp):
+    door = Counted(hp)
+    follow = subprocess.Popen([hp.bin / "hero_proc", "events", "-f", "--json"], text=True, stdout=subprocess.PIPE,
+                              env={**hp.env, "HERO_PROC_SOCKET": str(door.path)})
+    try:
+        wait_until(lambda: door.came >= 2, what=lambda: door.came)
+        hp.define("web")
+        hp.rpc("service.start", name="web")
+        ids, ends = [], 0
+        while ends < 2:  # of the definition, of the start
+            event = json.loads(follow.stdout.readline())
+            ids.append(event["id"])
+            ends += event["event"] == "done"
+        before = door.came
+        with pytest.raises(subprocess.TimeoutExpired):
+            follow.wait(1)
+        assert door.came - before <= 2
+        assert ids == sorted(set(ids)), "each is told once"
+    finally:
+        follow.kill()
+        follow.wait()
+
+
 def test_F40_a_flood_has_a_bound_in_memory_and_on_disk_and_what_went_is_counted_for_its_service(fresh):
     hp = fresh()
     hp.arguments = ["--keep", "service-logs=1M"]

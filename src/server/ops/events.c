@@ -61,7 +61,7 @@ static bool take_event(const struct store_event *e, void *ctx)
 		json_decref(o);
 		return false;
 	}
-	q->last = e->id;
+	q->last = e->id > q->last ? e->id : q->last;
 	if (!is_meant(q, o))
 		json_decref(o);
 	else if (q->newest_first)
