@@ -132,11 +132,60 @@ static bool set_nice(const struct keeper_spec *h)
 	       syscall(SYS_setpriority, PRIO_PROCESS, 0, h->nice) == 0;
 }
 
+/* Who is not root may not; where the user changes too, that is what fails. */
 static bool set_groups(const struct child *c)
 {
 	const struct keeper_spec *h = c->spec->head;
-	return !(h->flags & KEEPER_SPEC_USER) || geteuid() != 0 ||
-	       syscall(SYS_setgroups, (size_t)h->n_groups, c->spec->groups) == 0;
+	return !(h->flags & KEEPER_SPEC_GROUPS) ||
+	       syscall(SYS_setgroups, (size_t)h->n_groups, c->spec->groups) == 0 ||
+	       (h->flags & KEEPER_SPEC_USER && geteuid() != 0);
+}
+
+#define CAPABILITIES 64
+
+/* What is to be kept over the change of the user is said here as well. */
+static bool set_bounding(const struct keeper_spec *h)
+{
+	if (h->ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return false;
+	for (int cap = 0; h->flags & KEEPER_SPEC_BOUNDING && cap < CAPABILITIES; cap++) {
+		if (h->bounding >> cap & 1)
+			continue;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
+			return true; /* this kernel has no more */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Ambient ones have to be permitted and inheritable first; capget(2) in its 64-bit version. */
+static bool set_ambient(const struct keeper_spec *h)
+{
+	struct {
+		uint32_t version;
+		int pid;
+	} head = {0x20080522, 0};
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} sets[2];
+	if (!h->ambient)
+		return true;
+	if (syscall(SYS_capget, &head, sets) < 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		uint32_t wanted = (uint32_t)(h->ambient >> 32 * i);
+		sets[i].inheritable |= wanted;
+		sets[i].effective |= wanted;
+	}
+	if (syscall(SYS_capset, &head, sets) < 0)
+		return false;
+	for (int cap = 0; cap < CAPABILITIES; cap++) {
+		if (h->ambient >> cap & 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return false;
+	}
+	return true;
 }
 
 static bool set_gid(const struct keeper_spec *h)
@@ -239,8 +288,10 @@ static int child_main(void *arg)
 	STEP(KEEPER_STEP_LIMITS, set_limits(c));
 	umask(h->flags & KEEPER_SPEC_UMASK ? (mode_t)h->umask : 022);
 	STEP(KEEPER_STEP_GROUPS, set_groups(c));
+	STEP(KEEPER_STEP_BOUNDING, set_bounding(h));
 	STEP(KEEPER_STEP_GID, set_gid(h));
 	STEP(KEEPER_STEP_UID, set_uid(h));
+	STEP(KEEPER_STEP_AMBIENT, set_ambient(h));
 	STEP(KEEPER_STEP_CHDIR, chdir(c->spec->cwd) == 0);
 	STEP(KEEPER_STEP_PRIVS, set_privs(h));
 	put_own_pid(c);

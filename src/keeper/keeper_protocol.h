@@ -157,8 +157,10 @@ enum keeper_exit {
 	X(KEEPER_STEP_NICE,       "nice",             "")                                          \
 	X(KEEPER_STEP_LIMITS,     "limits",           "")                                          \
 	X(KEEPER_STEP_GROUPS,     "groups",           "")                                          \
+	X(KEEPER_STEP_BOUNDING,   "capability_bounding_set", "")                                   \
 	X(KEEPER_STEP_GID,        "group",            "")                                          \
 	X(KEEPER_STEP_UID,        "user",             "")                                          \
+	X(KEEPER_STEP_AMBIENT,    "ambient_capabilities", "")                                      \
 	X(KEEPER_STEP_CHDIR,      "chdir",            "")                                          \
 	X(KEEPER_STEP_PRIVS,      "no_new_privs",     "")                                          \
 	X(KEEPER_STEP_EXEC,       "exec",             "")
@@ -215,13 +217,15 @@ struct keeper_msg {
  * are resolved by the server.  argv[0] without a slash is looked up in the PATH
  * of envp.  The keeper adds HERO_PROC_TOKEN and NOTIFY_SOCKET.
  * Order in the child: setsid, descriptors, oom_score_adj, nice, limits, umask,
- * groups, group, user, chdir, no_new_privs, exec.
+ * groups, bounding set, group, user, ambient capabilities, chdir, no_new_privs, exec.
  */
-#define KEEPER_SPEC_USER 1u /* uid, gid and groups are to be set */
+#define KEEPER_SPEC_USER 1u /* uid and gid are to be set */
 #define KEEPER_SPEC_UMASK 2u
 #define KEEPER_SPEC_NICE 4u
 #define KEEPER_SPEC_OOM 8u
 #define KEEPER_SPEC_NO_NEW_PRIVS 16u
+#define KEEPER_SPEC_GROUPS 32u
+#define KEEPER_SPEC_BOUNDING 64u /* the capability bounding set is to become `bounding` */
 
 struct keeper_limit {
 	uint32_t resource; /* RLIMIT_* */
@@ -247,6 +251,7 @@ struct keeper_spec {
 	uint32_t umask;
 	int32_t nice;
 	int32_t oom_score_adj;
+	uint64_t bounding, ambient; /* capabilities(7), bits by number */
 };
 
 #endif

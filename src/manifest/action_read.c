@@ -1,5 +1,6 @@
 /* action_read.c - the rows of an action, and what they mean together. */
 #include "manifest/definition_read.h"
+#include "model/capabilities.h"
 
 #include "base/limits.h"
 #include "manifest/dependency.h"
@@ -340,6 +341,65 @@ static json_t *write_kill_other(const void *obj)
 	    "process", a->kill_other_process);
 }
 
+/* A list of names is a mask; the reader of each row says which. */
+static void read_capabilities(struct reader *r, const struct node *n, uint64_t *mask)
+{
+	*mask = 0;
+	if (n->kind != NODE_ARRAY) {
+		reader_error(r, n, "write [\"CAP_NET_BIND_SERVICE\"]", "`%s` must be a list of capabilities", n->key);
+		return;
+	}
+	for (const struct node *c = n->first; c; c = c->next) {
+		const char *name = c->kind == NODE_STRING ? c->s : "";
+		unsigned number;
+
+		if (capability_parse(name, &number)) {
+			*mask |= UINT64_C(1) << number;
+			continue;
+		}
+		const char *near = capability_nearest(name);
+		auto_free char *hint = near ? text_fmt("did you mean %s?", near) : NULL;
+		reader_error(r, c, hint ? hint : "a name as in capabilities(7)", "`%s`: no capability `%s`", n->key, name);
+	}
+}
+
+static json_t *write_capabilities(uint64_t mask)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; capability_name(i); i++)
+		if (mask >> i & 1)
+			json_array_append_new(list, json_string(capability_name(i)));
+	return list;
+}
+
+static void read_bounding(struct reader *r, void *obj, const struct node *n)
+{
+	struct action_def *a = obj;
+
+	a->bounding_given = true;
+	read_capabilities(r, n, &a->bounding);
+}
+
+static json_t *write_bounding(const void *obj)
+{
+	const struct action_def *a = obj;
+
+	return a->bounding_given ? write_capabilities(a->bounding) : NULL;
+}
+
+static void read_ambient(struct reader *r, void *obj, const struct node *n)
+{
+	read_capabilities(r, n, &((struct action_def *)obj)->ambient);
+}
+
+static json_t *write_ambient(const void *obj)
+{
+	const struct action_def *a = obj;
+
+	return a->ambient ? write_capabilities(a->ambient) : NULL;
+}
+
 /* ---- the rows of an action ------------------------------------------------------ */
 
 static const struct field action_fields[] = {
@@ -378,6 +438,11 @@ static const struct field action_fields[] = {
 	{ "reload", { 0 }, F_STR, ACTION(reload), .judge = judge_reload, .doc = "a signal or a command" },
 	{ "user", { 0 }, F_STR, ACTION(user), .doc = "run as" },
 	{ "group", { 0 }, F_STR, ACTION(group), .doc = "run as" },
+	{ "groups", { "supplementary_groups" }, F_STRV, ACTION(groups), .doc = "supplementary groups, beside those of the user" },
+	{ "capability_bounding_set", { 0 }, F_CUSTOM, .read = read_bounding, .write = write_bounding,
+	    .doc = "the capabilities that it and its children can ever have; [] none" },
+	{ "ambient_capabilities", { 0 }, F_CUSTOM, .read = read_ambient, .write = write_ambient,
+	    .doc = "capabilities that it has though its user is not root" },
 	{ "no_new_privs", { 0 }, F_BOOL, ACTION(no_new_privs), .doc = "setuid programs give it no more rights" },
 	{ "umask", { 0 }, F_STR, ACTION(umask), .judge = judge_umask, .doc = "octal" },
 	{ "limits", { 0 }, F_ENV, ACTION(limits), .judge = judge_limits, .doc = "resource limits, soft or soft:hard" },
@@ -448,6 +513,8 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 	}
 	if (a->readiness.kind == READY_FD && a->readiness.fd == LIMIT_SCRIPT_FD && a->script)
 		reader_error(r, n, "3, for instance", "`readiness`: descriptor %d is that of the script", LIMIT_SCRIPT_FD);
+	if (a->bounding_given && a->ambient & ~a->bounding)
+		reader_error(r, n, "add them to the bounding set", "`ambient_capabilities` are not in `capability_bounding_set`");
 	if (a->kill_other_process && a->script)
 		reader_error(r, n, "write `exec`, or leave `process` out",
 		    "`kill_other.process`: a script has no command line of its own");

@@ -245,6 +245,7 @@ void action_def_release(struct action_def *a)
 	strv_release(&a->args);
 	strv_release(&a->success_exit_codes);
 	strv_release(&a->tags);
+	strv_release(&a->groups);
 	rules_release(&a->retry.rules);
 	deps_release(&a->depends_on);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
@@ -274,6 +275,7 @@ void action_def_copy(struct action_def *to, const struct action_def *from)
 	to->args = strv_dup(&from->args);
 	to->success_exit_codes = strv_dup(&from->success_exit_codes);
 	to->tags = strv_dup(&from->tags);
+	to->groups = strv_dup(&from->groups);
 	rules_copy(&to->retry.rules, &from->retry.rules);
 	deps_copy(&to->depends_on, &from->depends_on);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)

@@ -153,6 +153,7 @@ struct action_def {
 	bool is_process;       /* long-running; false: one-shot */
 	bool depends_on_given; /* [] written: no edges are inherited */
 	bool tty, singleton, nice_given, oom_given, no_new_privs;
+	bool bounding_given;   /* capability_bounding_set was written: [] keeps none */
 	bool kill_other_sockets, kill_other_tcp, kill_other_process;
 
 	/* What to execute: argv (exec given as an array), else script run by interpreter. */
@@ -179,6 +180,8 @@ struct action_def {
 	msec stop_timeout; /* 10000 */
 	char *reload;
 	char *user, *group;
+	struct strv groups; /* supplementary ones beside those of the user */
+	uint64_t bounding, ambient; /* capabilities.h */
 	char *umask; /* octal text */
 	struct env_list limits; /* name: nofile ..., value: soft[:hard] */
 	int64_t nice;

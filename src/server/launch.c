@@ -46,20 +46,58 @@ static void choose_command(struct launch *l, const struct action_def *a, const s
 	strv_copy(&l->argv, &a->args);
 }
 
-static enum err take_group(struct launch *l, const struct action_def *a, struct error *e)
+static enum err find_group(const char *name, gid_t *out, struct error *e)
 {
 	char *end;
-	long gid = strtol(a->group, &end, 10);
+	long gid = strtol(name, &end, 10);
 
-	if (end == a->group || *end) {
+	if (end == name || *end) {
 		errno = 0;
-		struct group *gr = getgrnam(a->group);
+		struct group *gr = getgrnam(name);
 
 		if (!gr)
-			return error_set(e, ERR_INVALID, "group `%s` is not known", a->group);
+			return error_set(e, ERR_INVALID, "group `%s` is not known", name);
 		gid = gr->gr_gid;
 	}
-	l->spec.gid = (gid_t)gid;
+	*out = (gid_t)gid;
+	return ERR_OK;
+}
+
+static void add_group(struct launch *l, size_t *n, gid_t gid)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (l->groups[i] == gid)
+			return;
+	l->groups[(*n)++] = gid;
+}
+
+/* Those of the user, or our own where none is named, and then those that are written. */
+static enum err take_groups(struct launch *l, const struct action_def *a, const struct passwd *pw,
+    bool other, struct error *e)
+{
+	int n = 0;
+	size_t all;
+
+	if (pw && other)
+		getgrouplist(pw->pw_name, l->spec.gid, NULL, &n);
+	else if (!other)
+		n = getgroups(0, NULL);
+	l->groups = mem_new(((size_t)n + a->groups.n + 1) * sizeof(gid_t));
+	if (pw && other && getgrouplist(pw->pw_name, l->spec.gid, l->groups, &n) < 0)
+		n = 0;
+	else if (!other)
+		n = getgroups(n, l->groups);
+	all = n > 0 ? (size_t)n : 0;
+	for (size_t i = 0; i < a->groups.n; i++) {
+		gid_t gid;
+
+		if (find_group(a->groups.v[i], &gid, e))
+			return e->code;
+		add_group(l, &all, gid);
+	}
+	l->spec.groups = l->groups;
+	l->spec.n_groups = all;
+	l->spec.has_groups = true;
 	return ERR_OK;
 }
 
@@ -70,7 +108,7 @@ static enum err take_user(struct launch *l, const struct action_def *a, struct e
 	bool number = a->user && end != a->user && !*end;
 
 	if (!a->user && !a->group)
-		return ERR_OK;
+		return a->groups.n ? take_groups(l, a, NULL, false, e) : ERR_OK;
 	struct passwd *pw = !a->user ? getpwuid(geteuid())
 			    : number ? getpwuid((uid_t)uid)
 				     : getpwnam(a->user);
@@ -78,17 +116,13 @@ static enum err take_user(struct launch *l, const struct action_def *a, struct e
 		return error_set(e, ERR_INVALID, "user `%s` is not known", a->user);
 	l->spec.uid = pw ? pw->pw_uid : a->user ? (uid_t)uid : geteuid();
 	l->spec.gid = pw ? pw->pw_gid : getegid();
-	if (a->group && take_group(l, a, e))
+	if (a->group && find_group(a->group, &l->spec.gid, e))
 		return e->code;
 	/* A supervisor that is not root can run things as itself only; leave its groups alone. */
 	if (geteuid() != 0 && l->spec.uid == geteuid() && l->spec.gid == getegid())
-		return ERR_OK;
-	int n = 64;
-	l->groups = mem_grow(NULL, (size_t)n, sizeof(gid_t));
-	if (!pw || getgrouplist(pw->pw_name, l->spec.gid, l->groups, &n) < 0)
-		n = 0;
-	l->spec.groups = l->groups;
-	l->spec.n_groups = (size_t)n;
+		return a->groups.n ? take_groups(l, a, NULL, false, e) : ERR_OK;
+	if (take_groups(l, a, pw, true, e))
+		return e->code;
 	l->spec.has_user = true;
 	if (pw && a->user) {
 		environment_set(&l->env, "USER", pw->pw_name);
@@ -138,6 +172,9 @@ static enum err surround(struct launch *l, const struct action_def *a, char *con
 	l->spec.nice = (int)a->nice;
 	l->spec.has_oom = a->oom_given;
 	l->spec.no_new_privs = a->no_new_privs;
+	l->spec.has_bounding = a->bounding_given;
+	l->spec.bounding = a->bounding;
+	l->spec.ambient = a->ambient;
 	l->spec.oom_score_adj = (int)a->oom_score_adj;
 	return ERR_OK;
 }

@@ -50,7 +50,11 @@ static void pack(
 		str_add_char(t, '\0');
 	h.flags = (s->has_user ? KEEPER_SPEC_USER : 0) | (s->has_umask ? KEEPER_SPEC_UMASK : 0) |
 		  (s->has_nice ? KEEPER_SPEC_NICE : 0) | (s->has_oom ? KEEPER_SPEC_OOM : 0) |
-		  (s->no_new_privs ? KEEPER_SPEC_NO_NEW_PRIVS : 0);
+		  (s->no_new_privs ? KEEPER_SPEC_NO_NEW_PRIVS : 0) |
+		  (s->has_bounding ? KEEPER_SPEC_BOUNDING : 0) |
+		  (s->has_groups ? KEEPER_SPEC_GROUPS : 0);
+	h.bounding = s->bounding;
+	h.ambient = s->ambient;
 	h.uid = s->uid;
 	h.gid = s->gid;
 	h.umask = s->umask;

@@ -53,9 +53,10 @@ struct spawn_spec {
 	size_t n_hold;
 	const struct spawn_limit *limits;
 	size_t n_limits;
-	bool has_user; /* uid, gid and groups are set, in full */
+	bool has_user; /* uid and gid are set, in full */
 	uid_t uid;
 	gid_t gid;
+	bool has_groups; /* groups are set, whatever has_user says */
 	const gid_t *groups;
 	size_t n_groups;
 	bool has_umask, has_nice, has_oom;
@@ -63,8 +64,10 @@ struct spawn_spec {
 	int nice;
 	int oom_score_adj;
 	bool no_new_privs;
-	bool notify;   /* a notification socket; NOTIFY_SOCKET is set by the keeper */
-	bool watchdog; /* WATCHDOG_PID is set by the keeper */
+	bool has_bounding;	    /* the capability bounding set becomes `bounding` */
+	uint64_t bounding, ambient; /* bits by number, capabilities(7) */
+	bool notify;		    /* a notification socket; NOTIFY_SOCKET is set by the keeper */
+	bool watchdog;		    /* WATCHDOG_PID is set by the keeper */
 };
 
 /* Fills `out`, which is empty, with the spec as the keeper reads it; ERR_LIMIT when it is too

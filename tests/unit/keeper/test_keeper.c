@@ -136,6 +136,7 @@ static void a_child_runs_as_its_spec_says(void **state)
 	    .limits = limits,
 	    .n_limits = 1,
 	    .has_user = true,
+	    .has_groups = true,
 	    .uid = 65534,
 	    .gid = 65534,
 	    .groups = groups,
