@@ -166,6 +166,8 @@ class Diary:
 class Supervisor:
     """A daemon of its own in a folder of its own; nothing outside that folder is touched."""
 
+    arguments = ()  # of the daemon, beside --socket and --log-level
+
     def __init__(self, **env):
         programs = {name: program(name) for name in OURS + HERO + LIVEKIT + ["pause"]}
         self.root = Path(tempfile.mkdtemp(prefix="hp-", dir="/tmp"))
@@ -176,7 +178,6 @@ class Supervisor:
         self.diary = Diary(self.root / "diary")
         self.log = self.root / "daemon.log"
         self.process = None
-        self.arguments = []  # of the daemon, beside --socket and --log-level
         for folder in (self.bin, self.var, self.sockets):
             folder.mkdir()
         for name, path in programs.items():
