@@ -19,16 +19,13 @@
 #define TOLD_MAX 1000	  /* findings in a report; the rest is a number */
 #define REMEMBERED 10000  /* subjects; then all are forgotten, and may be counted again */
 
-ENUM_DEFINE(severity, SEVERITY_LIST, SEVERITY_COUNT)
-ENUM_DEFINE(mend, MEND_LIST, MEND_COUNT)
-
 static const struct {
-	const char *name, *compares;
+	const char *compares;
 	bool truth;
 	void (*beside)(struct look *l);			   /* on the thread */
 	void (*on_loop)(struct daemon *d, struct look *l); /* or when belief is taken */
 } checks[CHECK_COUNT] = {
-#define ROW(sym, str, truth_, doc) [sym] = {str, doc, truth_, ROW_##sym},
+#define ROW(sym, str, truth_, doc) [sym] = {doc, truth_, ROW_##sym},
 #define ROW_CHECK_PROCESSES look_processes, NULL
 #define ROW_CHECK_STRAYS look_strays, NULL
 #define ROW_CHECK_SETS look_sets, NULL
@@ -47,11 +44,6 @@ static const struct {
 #define ROW_CHECK_TIMERS NULL, ask_timers
 #define ROW_CHECK_WANTED NULL, ask_wanted
     CHECK_LIST(ROW)};
-
-const char *check_str(enum check c)
-{
-	return (size_t)c < CHECK_COUNT ? checks[c].name : "?";
-}
 
 /* A divergence that was counted. */
 struct seen {
@@ -92,67 +84,6 @@ static int64_t now_us(void)
 	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* ---- findings ------------------------------------------------------------------------- */
-
-struct finding *look_add(struct look *l, enum check check, enum severity s, const char *fmt, ...)
-{
-	struct finding *f = vec_push(&l->found);
-	auto_str key = {0};
-	va_list ap;
-
-	str_fmt(&key, "%s ", checks[check].name);
-	va_start(ap, fmt);
-	str_vfmt(&key, fmt, ap);
-	va_end(ap);
-	f->check = check;
-	f->severity = s;
-	f->key = str_take(&key);
-	return f;
-}
-
-void finding_of(struct finding *f, const char *service, const char *action, pid_t pid)
-{
-	text_set(&f->service, service);
-	text_set(&f->action, action);
-	f->pid = pid;
-}
-
-void finding_release(struct finding *f)
-{
-	char *texts[] = {f->key, f->service, f->action, f->path, f->ours, f->kernel, f->repair};
-
-	for (size_t i = 0; i < countof(texts); i++)
-		free(texts[i]);
-	*f = (struct finding){0};
-}
-
-void findings_release(struct findings *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		finding_release(&f->v[i]);
-	free(f->v);
-	*f = (struct findings){0};
-}
-
-/* What both saw, as it was seen last. */
-static void keep_common(struct findings *kept, struct findings *now)
-{
-	struct findings both = {0};
-	struct map keys = {0};
-
-	for (size_t i = 0; i < kept->n; i++)
-		map_put(&keys, kept->v[i].key, &kept->v[i]);
-	for (size_t i = 0; i < now->n; i++)
-		if (map_get(&keys, now->v[i].key)) {
-			*vec_push(&both) = now->v[i];
-			now->v[i] = (struct finding){0};
-		}
-	map_release(&keys);
-	findings_release(kept);
-	findings_release(now);
-	*kept = both;
-}
-
 /* ---- divergences ---------------------------------------------------------------------- */
 
 static void forget_all(struct doctor *x)
@@ -187,7 +118,7 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
 	auto_str key = {0};
 	va_list ap;
 
-	str_fmt(&key, "%s ", checks[check].name);
+	str_fmt(&key, "%s ", check_str(check));
 	size_t at = key.n;
 	va_start(ap, fmt);
 	str_vfmt(&key, fmt, ap);
@@ -195,7 +126,7 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
 	if (!d->doctor || map_get(&d->doctor->seen, str_text(&key)))
 		return;
 	note(d->doctor, check, SEVERITY_ERROR, str_text(&key));
-	report(REPORT_WARN, "divergence (%s): %s", checks[check].name, str_text(&key) + at);
+	report(REPORT_WARN, "divergence (%s): %s", check_str(check), str_text(&key) + at);
 }
 
 /* Until its exit was acknowledged a child of the keeper keeps its number, as a zombie at least: one
@@ -220,13 +151,13 @@ void doctor_metrics(const struct daemon *d, struct str *out)
 	for (size_t i = 0; i < CHECK_COUNT; i++)
 		if (checks[i].truth)
 			str_fmt(out, "hero_proc_truth_divergence_total{check=\"%s\"} %llu\n",
-			    checks[i].name, (unsigned long long)d->doctor->diverged[i]);
+			    check_str((enum check)i), (unsigned long long)d->doctor->diverged[i]);
 	str_add(out,
 	    "# TYPE hero_proc_doctor_findings gauge\n"
 	    "# HELP hero_proc_doctor_findings Of the last run of the doctor.\n");
 	for (size_t i = 0; i < CHECK_COUNT; i++)
-		str_fmt(out, "hero_proc_doctor_findings{check=\"%s\"} %zu\n", checks[i].name,
-		    d->doctor->last[i]);
+		str_fmt(out, "hero_proc_doctor_findings{check=\"%s\"} %zu\n",
+		    check_str((enum check)i), d->doctor->last[i]);
 }
 
 /* ---- the report ----------------------------------------------------------------------- */
@@ -242,7 +173,7 @@ static void set_text(json_t *o, const char *key, const char *text)
 static json_t *finding_json(const struct finding *f)
 {
 	json_t *subject = json_object();
-	json_t *o = json_pack("{s:s, s:s, s:o}", "check", checks[f->check].name, "severity",
+	json_t *o = json_pack("{s:s, s:s, s:o}", "check", check_str(f->check), "severity",
 	    severity_str(f->severity), "subject", subject);
 
 	set_text(subject, "service", f->service);
@@ -263,9 +194,9 @@ static json_t *report_json(const struct run *r)
 
 	for (size_t i = 0; i < CHECK_COUNT; i++)
 		json_array_append_new(
-		    rows, json_pack("{s:s, s:s, s:I, s:I}", "name", checks[i].name, "compares",
-			      checks[i].compares, "findings", (json_int_t)r->n_found[i], "took_us",
-			      (json_int_t)r->look.took_us[i]));
+		    rows, json_pack("{s:s, s:s, s:I, s:I}", "name", check_str((enum check)i),
+			      "compares", checks[i].compares, "findings", (json_int_t)r->n_found[i],
+			      "took_us", (json_int_t)r->look.took_us[i]));
 	for (size_t i = 0; i < r->kept.n; i++) {
 		if (i < TOLD_MAX)
 			json_array_append_new(findings, finding_json(&r->kept.v[i]));
@@ -383,7 +314,7 @@ static void looked(void *ctx)
 		r->kept = r->look.found;
 		r->look.found = (struct findings){0};
 	} else {
-		keep_common(&r->kept, &r->look.found);
+		findings_keep_common(&r->kept, &r->look.found);
 	}
 	if (r->kept.n && r->looks % LOOKS) {
 		event_add(x->later, &(struct timeval){.tv_usec = LOOK_AGAIN_MS * 1000});

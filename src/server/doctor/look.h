@@ -154,6 +154,8 @@ struct findings {
 	size_t n, cap;
 };
 void findings_release(struct findings *f);
+/* What both saw, as it was seen last, is left in `kept`; `now` is released. */
+void findings_keep_common(struct findings *kept, struct findings *now);
 void finding_release(struct finding *f);
 
 /* A look: belief, world and what differs. */
