@@ -58,13 +58,8 @@ static const char *one_escaped(struct str *out, const char *s)
 	return s + (n ? n : 1);
 }
 
-void json_out_text(struct str *out, const char *key, const char *s)
+static void quote(struct str *out, const char *s)
 {
-	if (!s) {
-		json_out_null(out, key);
-		return;
-	}
-	key_out(out, key);
 	str_add_char(out, '"');
 	while (*s) {
 		const char *end = s;
@@ -75,6 +70,16 @@ void json_out_text(struct str *out, const char *key, const char *s)
 		s = *end ? one_escaped(out, end) : end;
 	}
 	str_add_char(out, '"');
+}
+
+void json_out_text(struct str *out, const char *key, const char *s)
+{
+	if (!s) {
+		json_out_null(out, key);
+		return;
+	}
+	key_out(out, key);
+	quote(out, s);
 }
 
 void json_out_int(struct str *out, const char *key, int64_t n)
@@ -109,26 +114,49 @@ static int append(const char *part, size_t n, void *out)
 	return 0;
 }
 
-void json_out_tree(struct str *out, const char *key, const json_t *tree)
-{
-	if (!tree) {
-		json_out_null(out, key);
-		return;
-	}
-	key_out(out, key);
-	if (json_dump_callback(tree, append, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
-		abort(); /* of what jansson made itself it can not be */
-}
-
 void json_out_members(struct str *out, const json_t *object)
 {
-	size_t at = out->n;
+	void *at = json_object_iter((json_t *)(uintptr_t)object);
 
-	if (!json_object_size(object))
+	for (; at; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
+		key_out(out, NULL);
+		quote(out, json_object_iter_key(at));
+		str_add_char(out, ':');
+		json_out_tree(out, NULL, json_object_iter_value(at));
+	}
+}
+
+static void container_out(struct str *out, const json_t *tree)
+{
+	bool is_object = json_is_object(tree);
+
+	str_add_char(out, is_object ? '{' : '[');
+	if (is_object)
+		json_out_members(out, tree);
+	for (size_t i = 0; !is_object && i < json_array_size(tree); i++)
+		json_out_tree(out, NULL, json_array_get(tree, i));
+	str_add_char(out, is_object ? '}' : ']');
+}
+
+/* jansson itself makes sure that no container is within itself, with printf and a table: that
+ * takes longer than to write it.  Trees of ours grow upwards only. */
+void json_out_tree(struct str *out, const char *key, const json_t *tree)
+{
+	switch (tree ? json_typeof(tree) : JSON_NULL) {
+	case JSON_STRING: json_out_text(out, key, json_string_value(tree)); return;
+	case JSON_INTEGER: json_out_int(out, key, json_integer_value(tree)); return;
+	case JSON_TRUE: json_out_bool(out, key, true); return;
+	case JSON_FALSE: json_out_bool(out, key, false); return;
+	case JSON_NULL: json_out_null(out, key); return;
+	case JSON_OBJECT:
+	case JSON_ARRAY:
+		key_out(out, key);
+		container_out(out, tree);
 		return;
-	json_out_tree(out, NULL, object); /* {"a":1}, behind a comma or not */
-	at += out->s[at] == ',';
-	memmove(out->s + at, out->s + at + 1, out->n - at - 2);
-	out->n -= 2;
-	out->s[out->n] = '\0';
+	case JSON_REAL:
+		key_out(out, key);
+		if (json_dump_callback(tree, append, out, JSON_ENCODE_ANY) != 0)
+			abort();
+		return;
+	}
 }

@@ -1,6 +1,7 @@
 #include "server/registration.h"
 
 #include "manifest/definition_read.h"
+#include "rpc/json_out.h"
 #include "server/apply.h"
 #include "server/events.h"
 #include "server/former.h"
@@ -41,8 +42,8 @@ static void stop_and_forget(struct daemon *d, const char *name, const char *who)
 
 	struct unit_view u;
 
-	if (forget(d, name) ||
-	    (engine_unit(d->engine, engine_find(d->engine, name), &u) && u.state == SERVICE_STOPPING))
+	if (forget(d, name) || (engine_unit(d->engine, engine_find(d->engine, name), &u) &&
+				   u.state == SERVICE_STOPPING))
 		return;
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
@@ -79,11 +80,13 @@ static void store_one(struct daemon *d, const char *name, const struct contribut
 {
 	json_t *o = json_pack("{s:s, s:o}", "mode", contribution_mode_str(c->mode), "definition",
 	    service_def_stored(c->def));
-	auto_free char *text = json_dumps(o, JSON_COMPACT);
+	auto_str text = {0};
 
+	json_out_tree(&text, NULL, o);
 	json_decref(o);
-	store_put_contribution(d->store,
-	    &(struct store_contribution){.source = c->source, .service = name, .json = text});
+	store_put_contribution(
+	    d->store, &(struct store_contribution){
+			  .source = c->source, .service = name, .json = str_text(&text)});
 }
 
 static void store_change(struct daemon *d, const struct registry_change *change)

@@ -385,6 +385,28 @@ static void every_pair_of_bytes_becomes_json(void **state)
 	}
 }
 
+static void a_tree_is_written_as_jansson_reads_it(void **state)
+{
+	static const char *const texts[] = {"[]", "{}", "null", "\"\"", "-0.1", "1e300",
+	    "[true,false,null,[[]],{},[{}],0,-9223372036854775808,9223372036854775807,2.5]",
+	    "{\"a "
+	    "\\\"key\\\"\\n\":{\"\\u00e9\":[1,{\"x\":\"\\ud83d\\ude00\\u001f\\\\\"}]},\"z\":\"]"
+	    "\"}"};
+
+	(void)state;
+	for (size_t i = 0; i < countof(texts); i++) {
+		auto_str out = {0};
+		json_t *tree = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+
+		assert_non_null(tree);
+		json_out_tree(&out, NULL, tree);
+		json_t *back = json_loads(out.s, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+		assert_true(json_equal(tree, back));
+		json_decref(tree);
+		json_decref(back);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(the_document_comes_from_the_table),
 	    cmocka_unit_test(commas_stand_where_they_are_due),
 	    cmocka_unit_test(every_pair_of_bytes_becomes_json),
+	    cmocka_unit_test(a_tree_is_written_as_jansson_reads_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
