@@ -51,7 +51,9 @@ static bool append(struct keeper *k, const struct job *j, enum record_kind kind)
 
 static int open_file(const struct keeper *k, const char *name, int flags)
 {
-	return openat(k->state_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
+	int fd = openat(k->state_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
+	identity_own_file(&k->server.identity, fd);
+	return fd;
 }
 
 static void rewrite(struct keeper *k)

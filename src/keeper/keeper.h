@@ -10,6 +10,7 @@
 #define HP_KEEPER_KEEPER_H
 
 #include "keeper/channel.h"
+#include "keeper/spec.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -83,9 +84,18 @@ struct upgrade {
 	char why[96];
 };
 
+#define IDENTITY_GROUPS 64
+struct identity { /* of the server, if it is not the keeper's */
+	bool given;
+	uid_t uid;
+	gid_t groups[IDENTITY_GROUPS]; /* the first one is the primary one */
+	size_t n;
+};
+
 struct server {
 	char **argv; /* with room for --safe at the end */
 	size_t argc;
+	struct identity identity;
 	struct watch exit, channel_watch;
 	struct channel channel;
 	pid_t pid;
@@ -147,6 +157,12 @@ void server_ask_shutdown(struct keeper *k);
 int server_timeout_ms(const struct keeper *k); /* for epoll_wait; -1: nothing is due */
 void server_timer(struct keeper *k);
 void server_flush(struct keeper *k);
+
+/* identity.c */
+bool identity_parse(struct identity *i, const char *text);
+bool identity_take(const struct identity *i); /* in the child that becomes the server */
+bool identity_own_file(const struct identity *i, int fd); /* of the state folder: for the next */
+int identity_limit(const struct identity *i, struct spec *s); /* 0, or EPERM */
 
 /* upgrade.c */
 void program_hold(struct server *s);

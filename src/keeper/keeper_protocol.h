@@ -6,7 +6,7 @@
  * the keeper starts it again and hands everything back (LIST).
  *
  * Command line
- *	hero_proc_keeper --state DIR --server PATH [-- ARG...]
+ *	hero_proc_keeper --state DIR --server PATH [--user UID:GID,...] [-- ARG...]
  *   DIR is made (0700) if absent and locked (DIR/lock, flock); DIR/journal holds
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
@@ -15,6 +15,10 @@
  *KEEPER_DELAY_MAX_MS; after five deaths in a minute with the further argument --safe. A server that
  *is started by hand (no KEEPER_FD_ENV) executes the keeper with itself as --server; it keeps its
  *pid, which becomes the keeper's.
+ *
+ *   --user: the server is that user.  Then a spawn without a user is of that user too, and
+ *   one as root, in group 0 or with ambient capabilities fails with EPERM at KEEPER_STEP_UID.
+ *   What a killed keeper of that kind leaves is adopted by a keeper without privileges.
  *
  * Ends and exit statuses
  *   The keeper ends with the server's exit status when the server exits after

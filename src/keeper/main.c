@@ -28,7 +28,7 @@ void say(const char *fmt, ...)
 
 static void __attribute__((noreturn)) usage(void)
 {
-	say("usage: hero_proc_keeper --state DIR --server PATH [-- ARG...]");
+	say("usage: hero_proc_keeper --state DIR --server PATH [--user UID:GID,...] [-- ARG...]");
 	exit(KEEPER_EXIT_USAGE);
 }
 
@@ -41,6 +41,9 @@ static void parse(struct keeper *k, int argc, char **argv)
 			k->state_dir = argv[i + 1];
 		else if (strcmp(argv[i], "--server") == 0)
 			server = argv[i + 1];
+		else if (strcmp(argv[i], "--user") == 0 &&
+			 identity_parse(&k->server.identity, argv[i + 1]))
+			continue;
 		else
 			usage();
 	}
@@ -104,6 +107,7 @@ static void lock_state(const struct keeper *k)
 		say("%s is in use by pid %.*s", k->state_dir, (int)strcspn(pid, "\n"), pid);
 		exit(KEEPER_EXIT_LOCKED);
 	}
+	identity_own_file(&k->server.identity, fd);
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
 		say("%s/lock: %s", k->state_dir, strerror(errno));

@@ -42,6 +42,10 @@ static void __attribute__((noreturn)) execute(const struct keeper *k, int fd)
 	setenv(KEEPER_NOFILE_ENV, nofile, 1);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	upgrade_tell(&k->server.upgrade);
+	if (!identity_take(&k->server.identity)) {
+		say("can not become the user of the server: %s", strerror(errno));
+		_exit(NOT_EXECUTABLE);
+	}
 	program_execute(&k->server);
 	say("can not execute %s: %s", k->server.argv[0], strerror(errno));
 	_exit(NOT_EXECUTABLE);

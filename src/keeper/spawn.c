@@ -127,6 +127,9 @@ void spawn_job(struct keeper *k, struct channel_in *in)
 		answer_failure(k, in->msg.token, KEEPER_STEP_SPEC, sys ? sys : ENOMEM);
 		if (j)
 			job_drop(k, j);
+	} else if ((sys = identity_limit(&k->server.identity, &s))) {
+		answer_failure(k, j->token, KEEPER_STEP_UID, sys);
+		job_drop(k, j);
 	} else if ((sys = prepare(k, j, &s, in->msg.flags, &x))) {
 		answer_failure(k, j->token, KEEPER_STEP_NOTIFY, sys);
 		job_drop(k, j);

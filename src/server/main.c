@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -48,6 +50,55 @@ static char *find_keeper(const char *self)
 	return text_dup("hero_proc_keeper");
 }
 
+/* Who the server is to be, if that is somebody else; *pw is NULL where it is who starts it. */
+static enum err find_user(const struct options *o, const struct passwd **pw, struct error *e)
+{
+	const struct passwd *found = o->user ? getpwnam(o->user) : NULL;
+
+	*pw = NULL;
+	if (!o->user || (found && geteuid() != 0 && found->pw_uid == geteuid()))
+		return ERR_OK;
+	if (geteuid() != 0)
+		return error_set(e, ERR_DENIED, "--user: only root may start it as another user");
+	if (!found || found->pw_uid == 0)
+		return error_set(e, ERR_INVALID,
+		    found ? "--user: `%s` is root" : "--user: there is no user `%s`", o->user);
+	*pw = found;
+	return ERR_OK;
+}
+
+/* "UID:GID,GID..." as the keeper reads it; never with the group of root. */
+static char *identity_of(const struct passwd *pw)
+{
+	gid_t groups[64];
+	int n = countof(groups);
+	auto_str text = {0};
+
+	str_fmt(&text, "%u:%u", pw->pw_uid, pw->pw_gid);
+	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+		n = 0;
+	for (int i = 0; i < n; i++)
+		if (groups[i] != pw->pw_gid && groups[i] != 0)
+			str_fmt(&text, ",%u", groups[i]);
+	return str_take(&text);
+}
+
+static void surround(const struct passwd *pw)
+{
+	setenv("HOME", pw->pw_dir, 1);
+	setenv("USER", pw->pw_name, 1);
+	setenv("LOGNAME", pw->pw_name, 1);
+}
+
+static enum err make_for(const char *dir, unsigned mode, const struct passwd *pw, struct error *e)
+{
+	if (path_make(dir, mode, e))
+		return e->code;
+	if (pw && chown(dir, pw->pw_uid, pw->pw_gid) < 0)
+		return error_sys(e, errno, "%s", dir);
+	return ERR_OK;
+}
+
 /* Does not return when it works: this process becomes the keeper. */
 static int become_keeper(const struct options *o, int argc, char **argv)
 {
@@ -55,12 +106,21 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 	struct error e = {0};
 	auto_free char *self = own_path();
 	auto_free char *keeper = find_keeper(self ? self : argv[0]);
-	char **args = mem_new(((size_t)argc + 8) * sizeof(*args));
+	char **args = mem_new(((size_t)argc + 10) * sizeof(*args));
 	size_t n = 0;
-	static char word_state[] = "--state", word_server[] = "--server", word_end[] = "--";
+	static char word_state[] = "--state", word_server[] = "--server", word_end[] = "--",
+		    word_user[] = "--user";
+	const struct passwd *pw;
 
+	if (find_user(o, &pw, &e)) {
+		fprintf(stderr, "hero_proc_server: %s\n", e.msg);
+		return KEEPER_EXIT_USAGE;
+	}
+	if (pw)
+		surround(pw);
+	auto_free char *user = pw ? identity_of(pw) : NULL;
 	paths_init(&paths, o);
-	if (path_make(paths.state, 0700, &e)) {
+	if (make_for(paths.state, 0700, pw, &e) || (pw && make_for(paths.sockets, 0755, pw, &e))) {
 		fprintf(stderr, "hero_proc_server: %s\n", e.msg);
 		return KEEPER_EXIT_FAILED;
 	}
@@ -69,6 +129,10 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 	args[n++] = paths.state;
 	args[n++] = word_server;
 	args[n++] = self;
+	if (user) {
+		args[n++] = word_user;
+		args[n++] = user;
+	}
 	args[n++] = word_end;
 	for (int i = 1; i < argc; i++)
 		args[n++] = argv[i];

@@ -11,10 +11,12 @@ const char options_usage[] =
     "usage: hero_proc_server [--socket PATH] [--state DIR] [--log-level error|warn|info|debug]\n"
     "                        [--container] [--exit-when-done] [--safe] [--version | "
     "--version-json]\n"
-    "                        [--keep WORD=AMOUNT,...] [--help]\n"
+    "                        [--user NAME] [--keep WORD=AMOUNT,...] [--help]\n"
     "The supervisor in the foreground.\n"
     "--container: a critical service that gives up ends it, with the exit status of that service.\n"
     "--exit-when-done: it ends when nothing that was started is left.\n"
+    "--user: started by root, the server runs as that user below a keeper that is root; its\n"
+    "  services may be any user but root.\n"
     "--keep: history and logs: runs=10000,jobs=20000,operations=10000,events=100000,state=256M,\n"
     "  logs=1G,service-logs=64M,age=30d are the defaults.\n";
 
@@ -25,7 +27,8 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 	    {"container", no_argument, NULL, 'C'}, {"exit-when-done", no_argument, NULL, 'E'},
 	    {"keep", required_argument, NULL, 'K'}, {"safe", no_argument, NULL, 'S'},
 	    {"version", no_argument, NULL, 'V'}, {"version-json", no_argument, NULL, 'J'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	    {"user", required_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
 	int c;
 
 	o->level = REPORT_INFO;
@@ -42,6 +45,7 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 			if (keep_parse(&o->keep, optarg, e))
 				return e->code;
 			break;
+		case 'u': text_set(&o->user, optarg); break;
 		case 'S': o->safe = true; break;
 		case 'C': o->container = true; break;
 		case 'E': o->exit_when_done = true; break;
@@ -61,6 +65,7 @@ void options_release(struct options *o)
 {
 	free(o->socket);
 	free(o->state);
+	free(o->user);
 	*o = (struct options){0};
 }
 

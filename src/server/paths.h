@@ -13,6 +13,7 @@
 
 struct options {
 	char *socket, *state; /* NULL: derived */
+	char *user;	      /* this server is to be; NULL: who it is */
 	enum report_level level;
 	bool safe, version, version_json, help;
 	const char *program; /* the path this server was executed by */
