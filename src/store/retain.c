@@ -83,6 +83,7 @@ void store_retain(struct store *s)
 	sqlite3 *db = s->writer;
 
 	s->since_retain = 0;
+	store_make_reserve(s);
 	if (sqlite3_exec(db, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", NULL, NULL, NULL))
 		return;
 	for (size_t i = 0; i < countof(kept); i++)

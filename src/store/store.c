@@ -30,6 +30,7 @@ static enum err open_folders(struct store *s, const char *dir, struct error *e)
 	auto_free char *definitions = text_fmt("%s/definitions", dir);
 
 	s->path = text_fmt("%s/state.db", dir);
+	s->reserve = text_fmt("%s/reserve", dir);
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return error_sys(e, errno, "store: mkdir %s", dir);
 	if (mkdir(definitions, 0700) < 0 && errno != EEXIST)
@@ -38,6 +39,29 @@ static enum err open_folders(struct store *s, const char *dir, struct error *e)
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->definitions_fd < 0 || s->event_fd < 0)
 		return error_sys(e, errno, "store: open %s", definitions);
+	return ERR_OK;
+}
+
+void store_make_reserve(const struct store *s)
+{
+	auto_fd int fd = open(s->reserve, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+		unlink(s->reserve);
+}
+
+/* A server that was killed on a full disk has to come back: the reserve is what it is for. */
+static enum err open_writer(struct store *s, struct error *e)
+{
+	if (store_writer_open(s, true, e) == ERR_OK) {
+		store_make_reserve(s);
+		return ERR_OK;
+	}
+	struct error again = {0};
+
+	if (unlink(s->reserve) < 0 || store_writer_open(s, true, &again))
+		return e->code;
+	*e = (struct error){0};
 	return ERR_OK;
 }
 
@@ -77,6 +101,7 @@ static void release(struct store *s)
 	pthread_cond_destroy(&s->work);
 	pthread_mutex_destroy(&s->lock);
 	free(s->path);
+	free(s->reserve);
 	free(s);
 }
 
@@ -102,7 +127,7 @@ enum err store_open(
 	s->since_retain = 1; /* look once what the last one left */
 	set_options(s, o);
 	init_locks(s);
-	if (open_folders(s, dir, e) || store_writer_open(s, true, e) || start_thread(s, e)) {
+	if (open_folders(s, dir, e) || open_writer(s, e) || start_thread(s, e)) {
 		release(s);
 		return e->code;
 	}

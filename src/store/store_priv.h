@@ -20,7 +20,8 @@ enum {
 	IDLE_MSEC = 2000,  /* then the writer closes its connection */
 	RETRY_MSEC = 100,  /* first pause after a failure, doubling */
 	RETRY_MAX_MSEC = 5000,
-	RETAIN_EVERY = 2000 /* ops between two looks at what is too old */
+	RESERVE_BYTES = 512 << 10, /* SQLite needs some 64 KiB to open */
+	RETAIN_EVERY = 2000	   /* ops between two looks at what is too old */
 };
 
 struct barrier {
@@ -32,7 +33,8 @@ struct barrier {
 };
 
 struct store {
-	char *path; /* of state.db */
+	char *path;    /* of state.db */
+	char *reserve; /* room for a start on a full disk: a file that is removed for it */
 	int definitions_fd;
 	int event_fd;
 	struct store_options opt;
@@ -63,6 +65,9 @@ void *store_writer_main(void *store);
 /* writer.c: an open connection, whatever had to be done for it. */
 enum err store_writer_open(struct store *s, bool check, struct error *e);
 void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
+
+/* Sets RESERVE_BYTES aside if they are not; without room for it, nothing happens. */
+void store_make_reserve(const struct store *s);
 
 /* batch.c: write ops in one transaction. */
 enum err store_write_batch(struct store *s, const struct ops *list, struct error *e);

@@ -594,6 +594,32 @@ static void a_full_disk_delays_writing_but_nobody_who_waits(void **state)
 	str_release(&why);
 }
 
+static void a_full_disk_does_not_keep_a_next_server_from_opening_it(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *filler = text_fmt("%s/filler", f->root);
+
+	if (mount("none", f->root, "tmpfs", 0, "size=4m") < 0) {
+		print_message("skipped: no right to mount a tmpfs\n");
+		skip();
+	}
+	f->mounted = true;
+	open_store(f, NULL);
+	put_definitions(f->store);
+	assert_int_equal(barrier(f->store), 1);
+	store_close(take(f->store)); /* nothing of SQLite's is left to write into */
+	fill_disk(filler);
+	open_store(f, NULL);
+	expect_definitions(f->store);
+	store_close(take(f->store));
+	unlink(filler);
+	open_store(f, NULL); /* the reserve is there again */
+	store_close(take(f->store));
+	fill_disk(filler);
+	open_store(f, NULL);
+	expect_definitions(f->store);
+}
+
 static off_t size_of(struct fixture *f)
 {
 	auto_free char *path = text_fmt("%s/state.db", f->dir);
@@ -674,6 +700,7 @@ int main(void)
 	    rule(a_migration_that_fails_leaves_the_version_before_it),
 	    rule(a_later_version_is_taken_back_only_when_an_upgrade_failed_and_from_its_copy),
 	    rule(a_full_disk_delays_writing_but_nobody_who_waits),
+	    rule(a_full_disk_does_not_keep_a_next_server_from_opening_it),
 	    rule(retention_removes_what_ended_and_shrinks_the_file),
 	    rule(a_batch_of_rows_is_fast_enough),
 	};
