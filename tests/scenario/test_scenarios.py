@@ -18,11 +18,15 @@ AT_ONCE = 8
 CASES = HERE.parents[2] / "shared/cases/scenarios/scenarios.json"
 AREAS = {"dep_failure", "readiness", "readiness_timeout", "start", "stop", "race", "conflict", "cycle", "missing",
          "oneshot", "ordering", "soft_dependency", "graph", "reload", "registrant", "restart", "restart_policy",
-         "restart_storm", "health"}
+         "restart_storm", "health", "process_tree", "supervisor_crash"}
 # Core cases of these areas that are held by another test, and by which.
 ELSEWHERE = {
     "gate-sdk": "tests/system/test_order_matrix.py: a program of the SDK registers itself",
     "probe-hangs": "tests/system/test_probes.py: probes are no words of a scenario",
+    "pid-reuse-not-killed": "tests/unit/keeper: F64; tests/system/test_recovery.py: what a former boot recorded",
+    "pid-reuse-on-stop": "tests/unit/keeper: F64, who gets the number of an ended leader gets no signal",
+    "state-file-truncated": "tests/system/test_recovery.py, tests/unit/store",
+    "second-supervisor": "tests/system/test_recovery.py",
 }
 
 

@@ -2,6 +2,8 @@
 import http.client
 import os
 import signal
+import sqlite3
+import subprocess
 import threading
 import time
 
@@ -295,3 +297,50 @@ def test_a_process_that_is_executed_when_its_server_is_dead_becomes_ready_all_th
         os.kill(keeper, signal.SIGCONT)
     wait_until(lambda: healthy(hp.socket) and hp.info()["pid"] != server, 15, "a new server answers")
     hp.wait_state("s", "running")
+
+
+def test_a_truncated_database_is_set_aside_and_the_definitions_are_there(hp):
+    """case state-file-truncated"""
+    hp.define("s", status="start")
+    hp.shutdown()
+    db = hp.state_dir / "state.db"
+    with open(db, "r+b") as f:
+        f.truncate(db.stat().st_size // 2)
+    hp.start()
+    hp.wait_state("s", "running")
+    assert "state.db" in hp.log_text() and list(hp.state_dir.glob("state.db.corrupt-*"))
+
+
+def test_a_second_supervisor_of_the_same_state_says_whose_it_is_and_touches_nothing(hp):
+    """case second-supervisor"""
+    hp.define("s")
+    hp.rpc("service.start", name="s")
+    inode, pid = hp.socket.stat().st_ino, hp.pid("s")
+    second = subprocess.run([hp.bin / "hero_proc_server", "--socket", hp.socket], env=hp.env, cwd=hp.root,
+                            capture_output=True, text=True, timeout=10)
+    assert second.returncode == 4 and f"in use by pid {hp.keeper_pid()}" in second.stderr
+    assert hp.socket.stat().st_ino == inode and hp.pid("s") == pid and hp.state("s") == "running"
+
+
+def test_what_a_former_boot_recorded_is_no_truth_of_this_one(hp):
+    """case record-from-previous-boot: the pid of the record belongs to a stranger by now, who gets no signal."""
+    hp.define("s")
+    hp.rpc("service.start", name="s")
+    server, keeper, pid = hp.info()["pid"], hp.keeper_pid(), hp.pid("s")
+    os.kill(server, signal.SIGSTOP)
+    for p in keeper, server, pid:
+        os.kill(p, signal.SIGKILL)
+    hp.process.wait(10)
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        wait_until(lambda: not is_alive(server) and not is_alive(pid))
+        with sqlite3.connect(hp.state_dir / "state.db") as db:
+            assert db.execute("UPDATE jobs SET pid = ? WHERE pid = ?", (stranger.pid, pid)).rowcount == 1
+        hp.start()
+        assert hp.rpc("run.list")["runs"][-1]["state"] in ("failed", "running")
+        hp.rpc("service.start", name="s")
+        hp.rpc("service.stop", name="s")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
