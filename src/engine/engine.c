@@ -95,6 +95,12 @@ void engine_not_executed(
 	news(en, now, token, transient ? JOB_EV_TRANSIENT : JOB_EV_NO_EXEC, NULL);
 }
 
+void engine_hangs(struct engine *en, msec now, uint64_t token, const char *why)
+{
+	remember_why(en, token, why);
+	news(en, now, token, JOB_EV_HANGS, NULL);
+}
+
 void engine_ready(struct engine *en, msec now, uint64_t token)
 {
 	news(en, now, token, JOB_EV_READY, NULL);

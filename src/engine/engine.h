@@ -235,6 +235,9 @@ void engine_executed(struct engine *en, msec now, uint64_t token);
 void engine_try_now(struct engine *en, msec now, const char *unit, const char *job);
 void engine_not_executed(struct engine *en, msec now, uint64_t token, bool transient,
     const char *why); /* "chdir /x: No such file or directory" */
+/* Neither of the two, for a while; one of them follows, whenever that may be. */
+void engine_hangs(struct engine *en, msec now, uint64_t token,
+    const char *why); /* "chdir /x: hangs" */
 void engine_ready(struct engine *en, msec now, uint64_t token);
 /* It asked for more time (EXTEND_TIMEOUT_USEC): the deadline of its start, its stop or a
  * one-shot's run is not before now + by.  Never earlier than it was; nothing where there is

@@ -351,7 +351,10 @@ bool edge_is_ticking(const struct engine *en, edge_id e)
 
 bool job_is_up(const struct job *j)
 {
-	return !j->is->policy.virtual && (j->core.state == JOB_RUNNING || j->core.state == JOB_READY);
+	const struct job_core *c = &j->core;
+
+	return !j->is->policy.virtual && (c->state == JOB_RUNNING || c->state == JOB_READY ||
+					     (c->state == JOB_STARTING && c->hangs));
 }
 
 static bool job_failed_meanwhile(const struct job *jb)

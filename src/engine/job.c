@@ -19,6 +19,12 @@ bool job_state_is_end(enum job_state s)
 	return s == JOB_SUCCEEDED || s == JOB_FAILED || s == JOB_CANCELLED || s == JOB_SKIPPED;
 }
 
+bool job_has_why(const struct job_core *c)
+{
+	return c->hangs || c->state == JOB_FAILED || c->state == JOB_RETRYING ||
+	       c->state == JOB_PENDING;
+}
+
 static msec grow(double delay, double factor, uint32_t times, msec max)
 {
 	for (uint32_t i = 0; i < times && delay > 0 && factor > 1 && delay < (double)max; i++)
@@ -77,7 +83,7 @@ static void spawn(struct job_step *st)
 
 	c->state = JOB_STARTING;
 	c->attempts++;
-	c->executed = c->exited = c->killed = c->ready = c->dep_failed = false;
+	c->executed = c->exited = c->killed = c->ready = c->dep_failed = c->hangs = false;
 	c->reason = REASON_NONE;
 	act(st, JOB_VERB_SPAWN, 0);
 }
@@ -94,6 +100,7 @@ static void executed(struct job_step *st, const struct job_policy *p)
 	struct job_core *c = &st->core;
 
 	c->executed = c->was_executed = true;
+	c->hangs = false;
 	c->transients = 0;
 	c->state = JOB_RUNNING;
 	if (p->one_shot)
@@ -135,6 +142,17 @@ static bool wants_another(const struct job_policy *p, const struct job_core *c, 
 	return p->restart == RESTART_ALWAYS || (p->restart == RESTART_ON_FAILURE && !success);
 }
 
+/* What it requires failed: no failure of its own, it does not count. */
+static void wait_again(struct job_step *st)
+{
+	struct job_core *c = &st->core;
+
+	c->attempts -= c->attempts > 0;
+	c->executed = c->exited = false;
+	act(st, JOB_VERB_DISARM, 0);
+	wait_for_edges(st);
+}
+
 /* The attempt is over and nothing of it is left. */
 static void attempt_over(struct job_step *st, const struct job_policy *p, const struct job_world *w)
 {
@@ -150,11 +168,8 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 		    c->reason == REASON_DEPENDENCY_FAILED ? c->reason : REASON_CANCELLED);
 		return;
 	}
-	if (c->reason == REASON_DEPENDENCY_FAILED) { /* no failure of its own: it does not count */
-		c->attempts -= c->attempts > 0;
-		c->executed = c->exited = false;
-		act(st, JOB_VERB_DISARM, 0);
-		wait_for_edges(st);
+	if (c->reason == REASON_DEPENDENCY_FAILED) {
+		wait_again(st);
 		return;
 	}
 	if (wants_another(p, c, success) && w->demanded) {
@@ -247,11 +262,14 @@ static void not_executed(struct job_step *st, enum job_event ev)
 {
 	struct job_core *c = &st->core;
 
+	c->hangs = false;
 	c->completed = c->was_executed && (c->stop || ev == JOB_EV_NO_EXEC);
 	if (c->stop) {
 		end(st, JOB_CANCELLED, REASON_CANCELLED);
 	} else if (ev == JOB_EV_NO_EXEC) {
 		end(st, JOB_FAILED, REASON_SPAWN_ERROR);
+	} else if (c->reason == REASON_DEPENDENCY_FAILED) {
+		wait_again(st); /* it hung, and KILL ended it */
 	} else {
 		c->attempts--; /* the machine was short of something: it does not count */
 		c->state = JOB_PENDING;
@@ -267,11 +285,17 @@ static void on_starting(struct job_step *st, const struct job_policy *p, enum jo
 		executed(st, p);
 	} else if (ev == JOB_EV_NO_EXEC || ev == JOB_EV_TRANSIENT) {
 		not_executed(st, ev);
+	} else if (ev == JOB_EV_HANGS) {
+		st->core.hangs = true;
+	} else if (st->core.hangs && (ev == JOB_EV_STOP || ev == JOB_EV_DEP_FAILED)) {
+		terminate(st, p, ev == JOB_EV_STOP ? REASON_CANCELLED : REASON_DEPENDENCY_FAILED);
 	} else if (ev == JOB_EV_STOP || ev == JOB_EV_KILL) {
 		/* TERM follows when it was executed: there may be nothing to signal yet. */
 		st->core.state = JOB_STOPPING;
 		st->core.reason = REASON_CANCELLED;
 		st->core.killed = ev == JOB_EV_KILL;
+		if (st->core.hangs)
+			kill_it(st);
 	}
 }
 
@@ -307,6 +331,7 @@ static void on_alive(struct job_step *st, const struct job_policy *p, const stru
 	case JOB_EV_EXECUTED:
 	case JOB_EV_NO_EXEC:
 	case JOB_EV_TRANSIENT:
+	case JOB_EV_HANGS:
 	case JOB_EV_EMPTY:
 	case JOB_EVENT_COUNT: break;
 	}
@@ -329,8 +354,16 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 	struct job_core *c = &st->core;
 
 	switch (ev) {
+	case JOB_EV_HANGS: /* nor did a stop reach it */
+		if (!c->executed && !c->hangs && c->killed)
+			kill_it(st);
+		else if (!c->executed && !c->hangs)
+			terminate(st, p, c->reason);
+		c->hangs = !c->executed;
+		break;
 	case JOB_EV_EXECUTED: /* a stop came between the request and the execution */
 		c->executed = c->was_executed = true;
+		c->hangs = false;
 		if (c->killed)
 			kill_it(st);
 		else
@@ -345,7 +378,7 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 		break;
 	case JOB_EV_TIMER:
 	case JOB_EV_KILL:
-		if (c->executed)
+		if (c->executed || c->hangs)
 			kill_it(st);
 		else
 			c->killed = c->killed || ev == JOB_EV_KILL;

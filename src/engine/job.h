@@ -32,6 +32,7 @@
 	X(JOB_EV_EXECUTED,  "executed",  "execve(2) succeeded")                             \
 	X(JOB_EV_NO_EXEC,   "no_exec",   "it could not be executed, and never will as it is")\
 	X(JOB_EV_TRANSIENT, "transient", "it could not be executed for want of a resource") \
+	X(JOB_EV_HANGS,     "hangs",     "its chdir(2) or execve(2) does not come to an end") \
 	X(JOB_EV_READY,     "ready",     "the declared readiness came true")                \
 	X(JOB_EV_EXITED,    "exited",    "the leader ended; others of its set may be left") \
 	X(JOB_EV_EMPTY,     "empty",     "nothing of its process set is left")              \
@@ -91,6 +92,7 @@ struct job_core {
 	bool dep_failed; /* its turn to end comes from a failed dependency */
 	bool exited;     /* the leader of this attempt is gone, its set may not be */
 	bool executed;   /* in this attempt */
+	bool hangs;      /* not executed yet, but there is a process that KILL can reach */
 	bool ready;      /* was, in this attempt */
 	bool was_ready;  /* in this run */
 	bool was_executed; /* in this run */
@@ -124,6 +126,7 @@ struct job_step job_step(const struct job_policy *p, struct job_core core,
     const struct job_world *w, enum job_event ev, const struct job_exit *exit);
 
 bool job_state_has_process(enum job_state s); /* starting, running, ready, stopping */
+bool job_has_why(const struct job_core *c);   /* the last error text tells of its state */
 bool job_state_is_end(enum job_state s);      /* succeeded, failed, cancelled, skipped */
 
 /* The pause before restart number n (1 = first), SPEC 4 retry_policy. */

@@ -239,7 +239,7 @@ bool edge_is_failing(const struct engine *en, edge_id e);
 bool edge_target_holds(const struct engine *en, edge_id e); /* the condition alone */
 void edge_describe(const struct engine *en, edge_id e, struct str *out);
 bool job_tracks_edges(const struct job *j);
-bool job_is_up(const struct job *j); /* its process was executed and not told to stop */
+bool job_is_up(const struct job *j); /* its process was executed, or hangs before that, and not told to stop */
 const char *unit_title(const struct engine *en, unit_id u);
 
 /* pass.c */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,8 +18,58 @@
 #include <unistd.h>
 
 #define STACK_BYTES (64u << 10)
-#define FLAGS (CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD)
+#define THREAD_STACK_BYTES (16u << 10) /* the lower part of it, see clone_in_thread() */
+#define FLAGS (CLONE_VM | CLONE_FILES | CLONE_PIDFD)
 #define NULL_SLOT (SLOTS_END - 1)
+
+/* ---- system calls without errno ------------------------------------------------------ */
+
+/* errno is the keeper's, who may be at work again while the child is in one of these: they
+ * answer as the kernel does, with minus the error.  The fifth argument is 0: prctl(2) looks. */
+#if defined(__x86_64__)
+#define HAVE_RAW 1
+static long raw(long number, long a, long b, long c, long d)
+{
+	long rc;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = 0;
+	__asm__ volatile("syscall"
+			 : "=a"(rc)
+			 : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
+	return rc;
+}
+#elif defined(__aarch64__)
+#define HAVE_RAW 1
+static long raw(long number, long a, long b, long c, long d)
+{
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = 0;
+	__asm__ volatile("svc #0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
+			 : "memory");
+	return x0;
+}
+#else
+#define HAVE_RAW 0 /* the keeper waits for the child, however long that takes */
+static long raw(long number, long a, long b, long c, long d)
+{
+	long rc = syscall(number, a, b, c, d, 0);
+	return rc < 0 ? -errno : rc;
+}
+#endif
+
+static long address(const void *p)
+{
+	return (long)(intptr_t)p;
+}
+
+/* ---- the child ------------------------------------------------------------------------ */
 
 bool child_slots_open(void)
 {
@@ -200,10 +251,10 @@ static bool set_uid(const struct keeper_spec *h)
 	       syscall(SYS_setresuid, h->uid, h->uid, h->uid) == 0;
 }
 
-static bool set_privs(const struct keeper_spec *h)
+static long set_privs(const struct keeper_spec *h)
 {
-	return !(h->flags & KEEPER_SPEC_NO_NEW_PRIVS) ||
-	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	return h->flags & KEEPER_SPEC_NO_NEW_PRIVS ? raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0)
+						   : 0;
 }
 
 static bool join_cgroup(const struct child *c)
@@ -219,15 +270,18 @@ static bool join_cgroup(const struct child *c)
 	return joined;
 }
 
+static long execute_file(const struct child *c, const char *path)
+{
+	return raw(SYS_execve, address(path), address(c->spec->argv), address(c->spec->envp), 0);
+}
+
 /* As execvp(3): EACCES is told only when nothing else was found. */
-static bool execute(const struct child *c)
+static long execute(const struct child *c)
 {
 	const char *name = c->spec->argv[0];
-	int told = ENOENT;
-	if (strchr(name, '/') || !*name) {
-		execve(name, c->spec->argv, c->spec->envp);
-		return false;
-	}
+	long told = -ENOENT;
+	if (strchr(name, '/') || !*name)
+		return execute_file(c, name);
 	for (const char *dir = spec_path(c->spec); dir;
 	     dir = strchr(dir, ':') ? strchr(dir, ':') + 1 : NULL) {
 		size_t n = strcspn(dir, ":"), len = strlen(name);
@@ -236,14 +290,13 @@ static bool execute(const struct child *c)
 		memcpy(c->exec_path, dir, n);
 		c->exec_path[n] = '/';
 		memcpy(c->exec_path + n + (n > 0), name, len + 1);
-		execve(c->exec_path, c->spec->argv, c->spec->envp);
-		if (errno == EACCES)
-			told = EACCES;
-		else if (errno != ENOENT && errno != ENOTDIR)
-			return false;
+		long rc = execute_file(c, c->exec_path);
+		if (rc == -EACCES)
+			told = rc;
+		else if (rc != -ENOENT && rc != -ENOTDIR)
+			return rc;
 	}
-	errno = told;
-	return false;
+	return told;
 }
 
 /* Digits by hand: nothing of libc that could lock or allocate. */
@@ -259,7 +312,7 @@ static void put_own_pid(const struct child *c)
 		*out = '\0';
 }
 
-static bool unblock_and_execute(const struct child *c)
+static long unblock_and_execute(const struct child *c)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -267,14 +320,23 @@ static bool unblock_and_execute(const struct child *c)
 	return execute(c);
 }
 
-#define STEP(name, did)                                                                            \
-	do {                                                                                       \
-		c->step = (name);                                                                  \
-		if (!(did)) {                                                                      \
-			c->sys = errno ? errno : EIO;                                              \
-			_exit(127);                                                                \
-		}                                                                                  \
-	} while (0)
+/* The keeper reads it while it waits. */
+static void enter(struct child *c, enum keeper_step step)
+{
+	__atomic_store_n(&c->step, step, __ATOMIC_RELEASE);
+}
+
+static void __attribute__((noreturn)) give_up(struct child *c, int sys)
+{
+	c->sys = sys ? sys : EIO;
+	_exit(127);
+}
+
+/* clang-format off */
+#define STEP(name, did) do { enter(c, (name)); if (!(did)) give_up(c, errno); } while (0)
+/* From CHDIR on nothing touches errno, see raw(). */
+#define STEP_RAW(name, did) do { enter(c, (name)); long rc_ = (did); if (rc_ < 0) give_up(c, (int)-rc_); } while (0)
+/* clang-format on */
 
 static int child_main(void *arg)
 {
@@ -292,12 +354,14 @@ static int child_main(void *arg)
 	STEP(KEEPER_STEP_GID, set_gid(h));
 	STEP(KEEPER_STEP_UID, set_uid(h));
 	STEP(KEEPER_STEP_AMBIENT, set_ambient(h));
-	STEP(KEEPER_STEP_CHDIR, chdir(c->spec->cwd) == 0);
-	STEP(KEEPER_STEP_PRIVS, set_privs(h));
+	STEP_RAW(KEEPER_STEP_CHDIR, raw(SYS_chdir, address(c->spec->cwd), 0, 0, 0));
+	STEP_RAW(KEEPER_STEP_PRIVS, set_privs(h));
 	put_own_pid(c);
-	STEP(KEEPER_STEP_EXEC, unblock_and_execute(c));
+	STEP_RAW(KEEPER_STEP_EXEC, unblock_and_execute(c));
 	_exit(127);
 }
+
+/* ---- the clone ------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
 #define HAVE_RAW_CLONE3 1
@@ -354,64 +418,143 @@ static long raw_clone3(struct clone_args *args, int (*fn)(void *), void *arg)
 }
 #endif
 
-static char *stack(void)
+static bool have_stack(struct child *c)
 {
-	static char *base;
-	if (!base) {
-		char *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-		if (p == MAP_FAILED)
-			return NULL;
-		mprotect(p, 4096, PROT_NONE);
-		base = p;
-	}
-	return base;
+	if (c->stack)
+		return true;
+	char *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	mprotect(p, 4096, PROT_NONE);
+	c->stack = p;
+	return true;
 }
 
-static pid_t clone_into(struct child *c, int *pidfd)
+void child_release(struct child *c)
+{
+	if (c->stack)
+		munmap(c->stack, STACK_BYTES);
+	c->stack = NULL;
+}
+
+/* A CLONE_CHILD_CLEARTID child empties `here` and wakes who waits for it when it leaves this
+ * memory, be it by execve or by its end (clone(2), set_tid_address(2), mm_release() in Linux). */
+static long clone_with(struct child *c, unsigned flags)
 {
 	struct clone_args args = {
-	    .flags = (uint64_t)FLAGS | (c->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ull),
-	    .pidfd = (uint64_t)(uintptr_t)pidfd,
+	    .flags = (uint64_t)(FLAGS | CLONE_PARENT_SETTID | flags) |
+		     (c->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ull),
+	    .pidfd = (uint64_t)(uintptr_t)&c->pidfd,
+	    .parent_tid = (uint64_t)(uintptr_t)&c->pid,
+	    .child_tid = (uint64_t)(uintptr_t)&c->here,
 	    .exit_signal = SIGCHLD,
-	    .stack = (uint64_t)(uintptr_t)stack(),
-	    .stack_size = STACK_BYTES,
+	    .stack = (uint64_t)(uintptr_t)(c->stack + THREAD_STACK_BYTES),
+	    .stack_size = STACK_BYTES - THREAD_STACK_BYTES,
 	    .cgroup = (unsigned int)c->cgroup_fd,
 	};
-	c->joins_cgroup = false;
-	long rc = raw_clone3(&args, child_main, c);
-	if (rc != -ENOSYS && rc != -EPERM) {
-		if (rc < 0)
-			errno = (int)-rc;
-		return rc < 0 ? -1 : (pid_t)rc;
-	}
-	/* An older kernel, or a filter that forbids clone3. */
-	c->joins_cgroup = c->cgroup_fd >= 0;
-	return clone(child_main, stack() + STACK_BYTES, FLAGS | SIGCHLD, c, pidfd);
+	return raw_clone3(&args, child_main, c);
 }
 
-pid_t child_spawn(struct child *c, int *out_pidfd)
+static int thread_main(void *arg)
 {
-	int pidfd = -1;
+	struct child *c = arg;
+	long rc = clone_with(c, CLONE_VFORK);
+	if (rc < 0) {
+		c->sys = (int)-rc;
+		c->pid = -1;
+	}
+	raw(SYS_exit, 0, 0, 0, 0);
+	return 0; /* never */
+}
+
+/* The oom_score_adj of a process is that of all who share its memory, so of the keeper too, but
+ * for one whose maker waits for it (CLONE_VFORK; __set_oom_adj() in Linux).  So a thread waits,
+ * and the keeper waits for the thread. */
+static long clone_in_thread(struct child *c)
+{
+	struct clone_args args = {
+	    .flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		     CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+	    .child_tid = (uint64_t)(uintptr_t)&c->here,
+	    .stack = (uint64_t)(uintptr_t)c->stack,
+	    .stack_size = THREAD_STACK_BYTES,
+	};
+	return raw_clone3(&args, thread_main, c);
+}
+
+/* An older kernel, or a filter that forbids clone3. */
+static long clone_plainly(struct child *c, bool waits)
+{
+	int flags = FLAGS | SIGCHLD | (waits ? CLONE_VFORK : CLONE_CHILD_CLEARTID);
+	c->joins_cgroup = c->cgroup_fd >= 0;
+	c->pid = clone(child_main, c->stack + STACK_BYTES, flags, c, &c->pidfd, NULL, &c->here);
+	if (waits)
+		c->here = 0;
+	return c->pid < 0 ? -errno : 0;
+}
+
+static long clone_into(struct child *c)
+{
+	bool waits = !HAVE_RAW, by_thread = c->spec->head->flags & KEEPER_SPEC_OOM;
+	c->joins_cgroup = false;
+	long rc = -ENOSYS;
+	if (!waits)
+		rc = by_thread ? clone_in_thread(c) : clone_with(c, CLONE_CHILD_CLEARTID);
+	return rc == -ENOSYS || rc == -EPERM ? clone_plainly(c, waits || by_thread) : rc;
+}
+
+/* ---- the keeper's side ----------------------------------------------------------------- */
+
+bool child_is_through(const struct child *c)
+{
+	return __atomic_load_n(&c->here, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* Not to be left alone before it has a table of its own and is past errno. */
+static bool may_hang(const struct child *c)
+{
+	enum keeper_step step = __atomic_load_n(&c->step, __ATOMIC_ACQUIRE);
+
+	return step == KEEPER_STEP_CHDIR || step == KEEPER_STEP_PRIVS || step == KEEPER_STEP_EXEC;
+}
+
+static bool wait_for(struct child *c, unsigned patience_ms)
+{
+	struct timespec patience = {.tv_nsec = (long)patience_ms * 1000000};
+	while (!child_is_through(c)) {
+		if (raw(SYS_futex, address(&c->here), FUTEX_WAIT, 1, address(&patience)) ==
+			-ETIMEDOUT &&
+		    may_hang(c))
+			return child_is_through(c);
+	}
+	return true;
+}
+
+bool child_settle(struct child *c)
+{
+	if (c->sys && c->pid > 0) {
+		waitid(P_PID, (id_t)c->pid, &(siginfo_t){0}, WEXITED);
+		close(c->pidfd);
+	}
+	return !c->sys;
+}
+
+enum child_fate child_spawn(struct child *c, unsigned patience_ms)
+{
 	c->sys = 0;
 	c->slots = 0;
-	c->step = KEEPER_STEP_FORK;
-	if (!stack()) {
-		c->sys = ENOMEM;
-		return -1;
-	}
-	pid_t pid = clone_into(c, &pidfd);
-	if (pid < 0) {
+	c->pid = c->pidfd = -1;
+	c->here = 1;
+	c->step = KEEPER_STEP_CGROUP;
+	long rc = have_stack(c) ? clone_into(c) : -ENOMEM;
+	bool through = rc < 0 || wait_for(c, patience_ms);
+	if (rc < 0)
+		c->sys = (int)-rc;
+	if (through && c->pid < 0)
 		c->step = KEEPER_STEP_FORK;
-		c->sys = errno;
-	}
 	clear_slots(c);
-	if (pid >= 0 && c->sys) {
-		waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
-		close(pidfd);
-	}
-	if (c->sys)
-		return -1;
-	*out_pidfd = pidfd;
-	return pid;
+	if (!through)
+		return CHILD_HANGS;
+	return child_settle(c) ? CHILD_EXECUTED : CHILD_FAILED;
 }

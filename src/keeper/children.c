@@ -94,6 +94,17 @@ void token_hex(char out[17], uint64_t token)
 	snprintf(out, 17, "%016llx", (unsigned long long)token);
 }
 
+uint64_t folder_id(const char *dir)
+{
+	char *full = realpath(dir, NULL);
+	uint64_t id = 14695981039346656037u; /* FNV-1a */
+	for (const char *s = full; s && *s; s++)
+		id = (id ^ (unsigned char)*s) * 1099511628211u;
+	bool is_there = full != NULL;
+	free(full);
+	return is_there ? id : 0;
+}
+
 static size_t read_file(const char *path, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -107,6 +118,8 @@ static size_t read_file(const char *path, char *buf, size_t size)
 	buf[n] = '\0';
 	return n;
 }
+
+#define FORKED_ONLY 0x40u /* PF_FORKNOEXEC in Linux */
 
 /* proc(5).  The name, field 2, may hold anything, so fields count from its last `)`. */
 bool process_stat(pid_t pid, struct process_stat *out)
@@ -123,6 +136,8 @@ bool process_stat(pid_t pid, struct process_stat *out)
 			out->state = *at;
 		else if (field == 4)
 			out->parent = (pid_t)strtol(at, NULL, 10);
+		else if (field == 9)
+			out->forked_only = strtoul(at, NULL, 10) & FORKED_ONLY;
 		else if (field == 22)
 			out->start_ticks = strtoull(at, NULL, 10);
 		else if (field == 51)
@@ -167,6 +182,21 @@ uint64_t process_number(pid_t pid, const char *key)
 			return strtoull(text + at + bytes + 1, NULL, 16);
 	}
 	return 0;
+}
+
+/* `--state DIR` in its command line. */
+bool process_keeps(pid_t pid, uint64_t id)
+{
+	char path[64], text[8192];
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	size_t n = read_file(path, text, sizeof(text));
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1) {
+		if (strcmp(text + at, "--") == 0)
+			return false;
+		if (strcmp(text + at, "--state") == 0 && at + sizeof("--state") < n)
+			return folder_id(text + at + sizeof("--state")) == id;
+	}
+	return false;
 }
 
 uint64_t process_token(pid_t pid)

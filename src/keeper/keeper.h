@@ -47,7 +47,8 @@ struct job {
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */
 	bool notify_due; /* state changed while the channel was full */
-	char *state;	 /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
+	struct spawning *starting; /* its chdir or execve hangs: it executes nothing yet; or NULL */
+	char *state; /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
 	uint32_t label_bytes;
 	struct job *next_by_token, *next_by_pid, *next_dead;
@@ -133,6 +134,8 @@ struct keeper {
 	bool channel_wants_out;
 	int cgroup_fd; /* parent of the tokens' cgroups, -1: sets by session and token */
 	char *cgroup_path;
+	struct spawning *spawning, *hanging; /* spawn.c: for the next spawn; those that hang */
+	int hanging_look_ms;		     /* when to look at them again */
 	uint64_t next_token; /* what the next one to be spawned is likely to be; 0: no idea */
 	int next_cgroup_fd;  /* its cgroup, made while nobody waited for it, or -1 */
 	int journal_fd;
@@ -160,7 +163,7 @@ void server_flush(struct keeper *k);
 
 /* identity.c */
 bool identity_parse(struct identity *i, const char *text);
-bool identity_take(const struct identity *i); /* in the child that becomes the server */
+bool identity_take(const struct identity *i);		  /* in the child that becomes the server */
 bool identity_own_file(const struct identity *i, int fd); /* of the state folder: for the next */
 int identity_limit(const struct identity *i, struct spec *s); /* 0, or EPERM */
 
@@ -202,6 +205,9 @@ void jobs_reap(struct keeper *k); /* after SIGCHLD: orphans */
 
 /* spawn.c */
 void spawn_job(struct keeper *k, struct channel_in *in);
+void spawns_check(struct keeper *k); /* every hanging_look_ms while any is hanging */
+enum keeper_step spawn_step(const struct spawning *sp);
+void spawns_forget_server(struct keeper *k);
 
 /* sets.c: which processes belong to a job, by cgroup or by descent */
 void sets_init(struct keeper *k);
@@ -234,8 +240,9 @@ struct process_stat {
 	char state;
 	pid_t parent;
 	uint64_t start_ticks;
-	int exit_code;	/* of a zombie, as wait(2) has it */
-	bool executing; /* no address space to speak of: inside execve, or not ours to look at */
+	int exit_code;	  /* of a zombie, as wait(2) has it */
+	bool forked_only; /* it never executed anything */
+	bool executing;	  /* no address space to speak of: inside execve, or not ours to look at */
 };
 void pids_release(struct pids *p);
 bool children_of(pid_t pid, struct pids *out); /* appends; of all its threads */
@@ -245,6 +252,8 @@ uid_t process_uid(pid_t pid);
 #define PROCESS_UNSURE UINT64_MAX /* it is inside execve(2) and can not be asked now */
 uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
 uint64_t process_token(pid_t pid);
+uint64_t folder_id(const char *dir);	    /* of a state folder; 0: it is not there */
+bool process_keeps(pid_t pid, uint64_t id); /* it was executed as the keeper of that folder */
 bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
 

@@ -61,7 +61,7 @@
  * Rules
  *   - A job is known by its 64-bit token, never by its pid.  0 is no token.
  *   - SPAWN is answered by SPAWNED or SPAWN_FAILED, before any other event of that
- *     token.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY.
+ *     token but HANGS.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY.
  *   - An exit is kept (zombie and journal) until ACK; the server acknowledges
  *     after its own commit.  A token is forgotten when it is acknowledged and its
  *     set is empty.  So a token that LIST does not show has no process left.
@@ -78,8 +78,10 @@
  * LIST, and when the channel was full).  A PING with a token reads what waits in the
  * socket of that job first, so PONG means that everything said before was told.
  *
- * A chdir or exec that hangs (NFS) suspends the keeper's only thread; helper
- * threads that take over belong into keeper/spawn.c and are not there.
+ * A chdir or exec that hangs (NFS).  It holds up nobody else.  After a second HANGS follows the
+ * SPAWN, and SPAWNED or SPAWN_FAILED whenever it comes to an end; LIST shows the token with
+ * KEEPER_IS_STARTING (and HANGS may follow again).  Signals reach it, but it takes KILL only; one that
+ * was killed before it executed is a SPAWN_FAILED with EINTR.
  *
  * Depends on: libc.
  */
@@ -139,7 +141,7 @@ enum keeper_exit {
 	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
 	X(KEEPER_SET_EMPTY,      "set_empty",      "token")                                        \
 	X(KEEPER_NOTIFY,         "notify",         "token text=lines `MS KEY=VALUE`, see below")  \
-	X(KEEPER_TOKEN,          "token",          "token pid start_ticks flags=KEEPER_IS_* exit text=label; fds: pidfd") \
+	X(KEEPER_TOKEN,          "token",          "token pid start_ticks flags=KEEPER_IS_* what=enum keeper_step with KEEPER_IS_STARTING exit text=label; fds: pidfd") \
 	X(KEEPER_HELD,           "held",           "text=name; fds: one")                          \
 	X(KEEPER_LIST_MORE,      "list_more",      "")                                             \
 	X(KEEPER_LIST_END,       "list_end",       "")                                             \
@@ -147,7 +149,9 @@ enum keeper_exit {
 	X(KEEPER_PONG,           "pong",           "value token")                                  \
 	/* requests, added later */                                                                \
 	X(KEEPER_UPGRADE,        "upgrade",        "token=operation value=ms of the trial text=path of the next server") \
-	X(KEEPER_SERVING,        "serving",        "the server has recovered and opens its API")
+	X(KEEPER_SERVING,        "serving",        "the server has recovered and opens its API") \
+	/* events, added later */                                                                  \
+	X(KEEPER_HANGS,          "hangs",          "token what=enum keeper_step, chdir or exec: it takes a second already")
 
 /* Where a spawn failed; the text reads "<step>: <errno>" or "<step> <path>: <errno>". */
 #define KEEPER_STEP_LIST(X)                                                                        \
@@ -193,6 +197,7 @@ enum keeper_scope {
 #define KEEPER_IS_LOST 8u   /* of a former keeper: `exit` is not known */
 #define KEEPER_IS_ASKED 16u /* a signal with KEEPER_SIGNAL_STOP was sent to it */
 #define KEEPER_IS_NOTIFYING 32u /* in an estate: it was given a notification socket */
+#define KEEPER_IS_STARTING 64u	/* TOKEN: not executed yet, its chdir or exec hangs */
 
 struct keeper_exit_info {
 	int32_t code;		    /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; see waitid(2) */

@@ -88,12 +88,16 @@ void keeper_run(struct keeper *k)
 		int timeout = server_timeout_ms(k);
 		if ((k->watches_due || k->sets_due) && (timeout < 0 || timeout > LOOK_AGAIN_MS))
 			timeout = LOOK_AGAIN_MS;
+		if (k->hanging && (timeout < 0 || timeout > k->hanging_look_ms))
+			timeout = k->hanging_look_ms;
 		int n = epoll_wait(k->epoll_fd, ev, 64, timeout);
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
 			if (w->fd >= 0)
 				w->fn(k, w, ev[i].events);
 		}
+		if (k->hanging)
+			spawns_check(k);
 		if (k->sets_due)
 			sets_check(k);
 		if (k->watches_due)

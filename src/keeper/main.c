@@ -80,15 +80,11 @@ static void open_state(struct keeper *k)
 		exit(KEEPER_EXIT_FAILED);
 	}
 	k->state_fd = open(k->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char *full = realpath(k->state_dir, NULL);
-	if (k->state_fd < 0 || !full) {
+	k->id = folder_id(k->state_dir);
+	if (k->state_fd < 0 || !k->id) {
 		say("%s: %s", k->state_dir, strerror(errno));
 		exit(KEEPER_EXIT_FAILED);
 	}
-	k->id = 14695981039346656037u; /* FNV-1a */
-	for (const char *s = full; *s; s++)
-		k->id = (k->id ^ (unsigned char)*s) * 1099511628211u;
-	free(full);
 }
 
 /* The lock goes with the process, so a crash leaves none behind; the pid in the

@@ -17,9 +17,10 @@ void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, in
 	    .pid = j->session,
 	    .start_ticks = j->start_ticks,
 	    .exit = j->info,
+	    .what = j->starting ? spawn_step(j->starting) : 0,
 	    .flags = (j->exited ? KEEPER_IS_EXITED : 0) | (j->acked ? KEEPER_IS_ACKED : 0) |
 		     (j->empty ? KEEPER_IS_EMPTY : 0) | (j->lost ? KEEPER_IS_LOST : 0) |
-		     (j->asked ? KEEPER_IS_ASKED : 0),
+		     (j->asked ? KEEPER_IS_ASKED : 0) | (j->starting ? KEEPER_IS_STARTING : 0),
 	};
 	if (j->told)
 		channel_send(&k->server.channel, &m, j->label,
@@ -63,6 +64,7 @@ void events_forget_server(struct keeper *k)
 			h->told = false;
 	}
 	k->notify_due = false;
+	spawns_forget_server(k);
 }
 
 static void send_state(struct keeper *k, const struct job *j)

@@ -16,11 +16,24 @@
 #define GRACE_NS (10000 * 1000000ll) /* between TERM and KILL */
 #define WAIT_NS (15000 * 1000000ll)  /* in all: one in uninterruptible sleep stays */
 
+/* A child of a killed keeper whose chdir or execve hangs: it has the command line of that one
+ * still, and would execute whenever it can. */
+static bool is_unborn(const struct keeper *k, pid_t pid)
+{
+	struct process_stat st = {0};
+	return process_stat(pid, &st) && st.forked_only && getsid(pid) == pid &&
+	       process_keeps(pid, k->id);
+}
+
 static bool is_stray(const struct keeper *k, pid_t pid)
 {
 	struct process_stat st = {0};
 	const struct job *j;
-	if (pid == getpid() || process_number(pid, KEEPER_ID_ENV) != k->id)
+	if (pid == getpid())
+		return false;
+	if (is_unborn(k, pid))
+		return true;
+	if (process_number(pid, KEEPER_ID_ENV) != k->id)
 		return false;
 	j = k->is_heir ? job_find(k, process_token(pid)) : NULL;
 	return (!j || j->exited) && process_stat(pid, &st) && st.state != 'Z' && st.state != 'X';

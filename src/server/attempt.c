@@ -3,6 +3,7 @@
 #include "server/former.h"
 #include "server/aside.h"
 #include "server/doctor/doctor.h"
+#include "server/events.h"
 #include "server/label.h"
 #include "server/launch.h"
 #include "server/notified.h"
@@ -340,7 +341,7 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 
 	if (at)
 		probes_end(at); /* what stops need not answer */
-	if (a && a->stop_exec && at && !at->exited && run_stopper(d, at, a))
+	if (a && a->stop_exec && at && at->executed && !at->exited && run_stopper(d, at, a))
 		return;
 	spawner_stop(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
 }
@@ -389,26 +390,57 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 	}
 }
 
+/* `sys` 0: it hangs.  false: there is no such job. */
+static bool describe_step(
+    struct daemon *d, const struct attempt *at, enum keeper_step step, int sys, struct error *out)
+{
+	struct launch l = {0};
+	struct error ignored = {0};
+	struct job_view j;
+	unit_id unit;
+
+	if (!at || !engine_job(d->engine, at->job, &j, &unit))
+		return false;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
+		ignored.code = ERR_OK;
+	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, out);
+	launch_release(&l);
+	return true;
+}
+
+static void note_hangs(struct daemon *d, uint64_t token, const char *text)
+{
+	struct job_view j;
+	unit_id unit;
+
+	if (engine_job(d->engine, attempt_find(d, token)->job, &j, &unit) && !j.core.hangs)
+		events_note(d, unit, j.name, NULL, text);
+}
+
+void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
+{
+	struct daemon *d = ctx;
+	struct error e = {0};
+
+	if (!describe_step(d, attempt_find(d, token), step, 0, &e))
+		return;
+	note_hangs(d, token, e.msg);
+	engine_hangs(d->engine, clock_mono(), token, e.msg);
+	perform_effects(d);
+}
+
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 	struct error e = {0};
-	struct launch l = {0};
-	struct job_view j;
-	unit_id unit;
 
 	if (aside_on_failed(d, token, step, sys))
 		return;
 	release_held(d, token);
-	if (!at || !engine_job(d->engine, at->job, &j, &unit))
+	if (!describe_step(d, at, step, sys, &e))
 		return;
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	struct error ignored = {0};
-	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
-		ignored.code = ERR_OK;
-	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, &e);
-	launch_release(&l);
 	drop(d, at);
 	engine_not_executed(d->engine, clock_mono(), token, spawn_is_transient(sys), e.msg);
 	perform_effects(d);

@@ -22,8 +22,8 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
-	bool ours; /* executed for this server: a child of its keeper */
-	int64_t born; /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
+	bool ours;		     /* executed for this server: a child of its keeper */
+	int64_t born;		     /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
 	bool holds_ready;	     /* the keeper has its readiness pipe, until its set is empty */
 	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
@@ -43,6 +43,7 @@ void attempt_sweep(struct daemon *d, const struct effect *fx);
 
 /* What the keeper tells (spawner.h); each performs the effects it causes. */
 void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid);
+void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step);
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys);
 void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 void attempt_on_empty(void *ctx, uint64_t token);

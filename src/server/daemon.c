@@ -187,6 +187,7 @@ static void on_lost_keeper(void *ctx)
 
 static const struct spawner_events keeper_events = {
     .spawned = attempt_on_spawned,
+    .hangs = attempt_on_hangs,
     .failed = attempt_on_failed,
     .exited = attempt_on_exited,
     .set_empty = attempt_on_empty,

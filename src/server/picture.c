@@ -65,8 +65,7 @@ static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 	set_text(o, "state", job_state_str(j->core.state));
 	if (j->core.reason != REASON_NONE)
 		set_text(o, "reason", reason_str(j->core.reason));
-	if (j->core.state == JOB_FAILED || j->core.state == JOB_RETRYING ||
-	    j->core.state == JOB_PENDING)
+	if (job_has_why(&j->core))
 		set_text(o, "why", j->why);
 	set_int(o, "exit_code", j->core.last.code);
 	set_int(o, "signal", j->core.last.signal);

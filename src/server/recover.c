@@ -28,8 +28,9 @@ struct survivor {
 	struct label label;
 	uint64_t token;
 	pid_t pid;
-	bool exited, acked, empty, lost, asked, placed, stop_due;
-	job_id job;	/* of one that was placed */
+	bool exited, acked, empty, lost, asked, starting, placed, stop_due;
+	enum keeper_step step; /* that hangs, of one that is `starting` */
+	job_id job;	       /* of one that was placed */
 	msec born;
 	char *notified; /* all that it said, or NULL */
 	struct keeper_exit_info exit;
@@ -231,7 +232,9 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 	    .acked = job->acked,
 	    .empty = job->empty,
 	    .lost = job->lost,
-	    .asked = job->asked};
+	    .asked = job->asked,
+	    .starting = job->starting,
+	    .step = job->step};
 	if (job->exit)
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
@@ -296,7 +299,7 @@ void recover_on_empty(struct daemon *d, uint64_t token)
 static struct job_core core_of(const struct job_row *row, const struct survivor *s)
 {
 	bool lives = s && !s->empty;
-	bool ran = lives || (s && !s->acked); /* its end is still to be told */
+	bool ran = s && !s->starting && (lives || !s->acked); /* its end is still to be told */
 	struct job_core c = {.state = row->state,
 	    .stop = row->stop,
 	    .dep_failed = row->dep_failed,
@@ -434,13 +437,13 @@ static void ask_again(struct recovery *r)
 
 static void adopt(struct daemon *d, struct survivor *s, job_id job)
 {
-	struct attempt *at = attempt_adopt(d, job, s->token, s->exited ? 0 : s->pid);
+	struct attempt *at = attempt_adopt(d, job, s->token, s->exited || s->starting ? 0 : s->pid);
 
 	struct job_view j;
 	unit_id unit;
 
 	s->placed = true;
-	at->executed = true;
+	at->executed = !s->starting;
 	at->born = s->born;
 	/* The row may be that of the run before, which knew of another former definition. */
 	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
@@ -532,8 +535,12 @@ static void tell_executed(struct recovery *r)
 		struct job_view j;
 
 		if (job == ID_NONE || !engine_job(r->d->engine, job, &j, NULL) ||
-		    j.core.state != JOB_STARTING)
+		    (j.core.state != JOB_STARTING && !s->starting))
 			continue;
+		if (s->starting) {
+			attempt_on_hangs(r->d, s->token, s->step);
+			continue;
+		}
 		engine_executed(r->d->engine, clock_mono(), s->token);
 		perform_effects(r->d);
 	}
@@ -610,7 +617,7 @@ static void watch_probes(struct daemon *d, uint64_t token)
 {
 	struct attempt *at = attempt_find(d, token);
 
-	if (at && !at->exited)
+	if (at && at->executed && !at->exited)
 		probes_begin(at, true);
 }
 
@@ -622,7 +629,7 @@ static void watch_readiness(struct recovery *r)
 		struct attempt *at = attempt_find(r->d, s->token);
 		struct job_view v;
 
-		if (!at || at->exited)
+		if (!at || at->exited || !at->executed)
 			continue;
 		notified_begin(at);
 		if (s->notified)

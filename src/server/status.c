@@ -119,8 +119,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 	json_out_int(out, "restarts", j->restarts);
 	if (c->reason != REASON_NONE)
 		json_out_text(out, "reason", reason_str(c->reason));
-	if (j->why &&
-	    (c->state == JOB_FAILED || c->state == JOB_RETRYING || c->state == JOB_PENDING))
+	if (j->why && job_has_why(c))
 		json_out_text(out, "why", j->why);
 	json_t *probes = probes_status(s ? s->live : NULL, daemon_action(d, unit, j->name, NULL));
 	if (probes)

@@ -134,7 +134,7 @@ static void describe_job(const struct why *w, const json_t *p, const json_t *j, 
 	}
 	str_fmt(out, " is %s%s, for ", state, is(j, "state", "running") ? ", not ready" : "");
 	add_span(out, w->now - int_in(j, "since"));
-	if (is(j, "state", "pending") && text_in(j, "why"))
+	if (text_in(j, "why")) /* pending, or its chdir or exec hangs */
 		str_fmt(out, ": %s", text_in(j, "why"));
 	else if (note)
 		str_fmt(out, ": %s", note);

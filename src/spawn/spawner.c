@@ -40,6 +40,8 @@ static void on_token(struct spawner *s, struct channel_in *in)
 	    .empty = m->flags & KEEPER_IS_EMPTY,
 	    .lost = m->flags & KEEPER_IS_LOST,
 	    .asked = m->flags & KEEPER_IS_ASKED,
+	    .starting = m->flags & KEEPER_IS_STARTING,
+	    .step = (enum keeper_step)m->what,
 	    .exit = &m->exit,
 	    .label = in->text,
 	    .label_bytes = m->text_bytes,
@@ -63,6 +65,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 	case KEEPER_SPAWN_FAILED:
 		CALL(failed, m->token, (enum keeper_step)m->what, m->value);
 		break;
+	case KEEPER_HANGS: CALL(hangs, m->token, (enum keeper_step)m->what); break;
 	case KEEPER_EXITED: CALL(exited, m->token, &m->exit); break;
 	case KEEPER_SET_EMPTY: CALL(set_empty, m->token); break;
 	case KEEPER_NOTIFY: CALL(notified, m->token, in->text); break;

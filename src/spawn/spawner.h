@@ -35,7 +35,9 @@ struct spawn_listed {
 	bool acked;	      /* ... and that was acknowledged */
 	bool empty;	      /* no process of the set is left */
 	bool lost;	      /* left by a former keeper: how it ended is not known */
-	bool asked;	      /* spawner_stop() of a former server reached the keeper */
+	bool starting;	      /* not executed yet: its chdir or exec hangs, `step` */
+	enum keeper_step step;
+	bool asked; /* spawner_stop() of a former server reached the keeper */
 	const struct keeper_exit_info *exit;
 	const void *label;
 	size_t label_bytes;
@@ -46,6 +48,8 @@ struct spawn_listed {
 struct spawner_events {
 	void (*spawned)(void *ctx, uint64_t token, pid_t pid);
 	void (*failed)(void *ctx, uint64_t token, enum keeper_step step, int sys);
+	/* neither of the two for a second: spawned or failed follows, who knows when */
+	void (*hangs)(void *ctx, uint64_t token, enum keeper_step step);
 	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how);
 	void (*set_empty)(void *ctx, uint64_t token);
 	/* sd_notify(3): lines `MS KEY=VALUE`, the newest first (keeper_protocol.h) */

@@ -98,6 +98,9 @@ enum err spawn_step_error(
 	const char *what = step == KEEPER_STEP_EXEC    ? argv0
 			   : step == KEEPER_STEP_CHDIR ? cwd
 						       : NULL;
+	if (!sys)
+		return error_set(e, ERR_TIMEOUT, "%s `%s`: hangs (does its file system answer?)",
+		    keeper_step_str(step), what ? what : "");
 	if (what)
 		return error_sys(e, sys, "%s `%s`", keeper_step_str(step), what);
 	return error_sys(e, sys, "%s", keeper_step_str(step));
@@ -105,5 +108,6 @@ enum err spawn_step_error(
 
 bool spawn_is_transient(int sys)
 {
-	return sys == EAGAIN || sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOSPC;
+	return sys == EAGAIN || sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOSPC ||
+	       sys == EINTR;
 }

@@ -328,6 +328,7 @@ static struct job_core core_after_kill(const struct world *w, const struct unit_
 {
 	struct job_core c = j->core;
 
+	c.hangs = false; /* the keeper tells again */
 	if (c.state == JOB_STARTING && !world_alive(w, u->name, j->name)) {
 		c.state = JOB_WAITING_DEPS; /* the request was lost: nothing was executed */
 		c.attempts--;
@@ -375,6 +376,11 @@ static void kill_server(struct world *w)
 		if (w->procs.v[i].spec.policy.probed)
 			w->procs.v[i].probe_at = w->now + roll(w, 50);
 	world_perform(w);
+	for (size_t i = 0; i < w->procs.n; i++)
+		if (w->procs.v[i].alive && w->procs.v[i].hangs) {
+			engine_hangs(w->en, w->now, w->procs.v[i].token, "exec /x: hangs");
+			world_perform(w);
+		}
 	world_judge(w);
 }
 
@@ -499,6 +505,9 @@ static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 		run_for(&w, roll(&w, 3) ? roll(&w, 400) : roll(&w, 6000));
 	}
 	w.kind = true;
+	for (size_t i = 0; i < w.procs.n; i++) /* what hangs comes to an end */
+		if (w.procs.v[i].hangs && w.procs.v[i].exec_at > w.now)
+			w.procs.v[i].exec_at = w.now;
 	for (size_t i = 0; i < w.procs.n; i++)
 		if (w.procs.v[i].spec.policy.probed)
 			w.procs.v[i].probe_at = w.now + 10;

@@ -362,6 +362,12 @@ static void do_signal(struct world *w, const struct effect *fx)
 		world_break(w, "no signal without a process", "token %llu", (unsigned long long)fx->token);
 		return;
 	}
+	if (fx->kind == EFFECT_KILL && p->hangs) {
+		w->kills++;
+		p->unborn = true;
+		p->exec_at = w->now + roll(w, 3);
+		return;
+	}
 	if (fx->kind == EFFECT_KILL) {
 		w->kills++;
 		if (!p->leader_gone && p->exit_at > w->now) {
@@ -510,13 +516,33 @@ static void deliver_probe(struct world *w, struct proc *p)
 	engine_health(w->en, w->now, p->token, good, "GET /health: 500");
 }
 
+/* Its path is on a file system that does not answer, for some time.  Not rolled: most stories of
+ * the seeds stay what they are. */
+static bool begins_to_hang(struct world *w, struct proc *p)
+{
+	uint64_t dice = (w->seed * 1000003 + p->token) * 0x9e3779b97f4a7c15u >> 40;
+
+	if (w->kind || p->hangs || dice % 40)
+		return false;
+	p->hangs = true;
+	p->exec_at = w->now + 1 + (msec)(dice / 40 % (dice % 80 ? 60000 : 3000));
+	engine_hangs(w->en, w->now, p->token, "exec /x: hangs");
+	return true;
+}
+
 static void deliver_exec(struct world *w, size_t i)
 {
 	uint64_t token = w->procs.v[i].token;
-	bool transient = false;
-	const char *why = storm_refuses_exec(w, &transient);
+	bool transient = false, unborn = w->procs.v[i].unborn;
+	const char *why = unborn ? NULL : storm_refuses_exec(w, &transient);
 
-	if (why) {
+	if (!unborn && !why && begins_to_hang(w, &w->procs.v[i]))
+		return;
+	w->procs.v[i].hangs = false;
+	if (unborn) {
+		w->procs.v[i].alive = false;
+		engine_not_executed(w->en, w->now, token, true, "exec /x: Interrupted system call");
+	} else if (why) {
 		w->procs.v[i].alive = false;
 		engine_not_executed(w->en, w->now, token, transient, why);
 	} else if (!w->kind && roll(w, 25) == 0) {

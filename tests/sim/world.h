@@ -44,6 +44,8 @@ struct proc {
 	struct sim_job spec; /* as it was when it was spawned */
 	bool target_of_stop; /* TERM came */
 	bool alive, leader_gone, executed, ready;
+	bool hangs;          /* in its chdir or execve, until exec_at */
+	bool unborn;         /* ... and was killed there */
 	bool stubborn;       /* ignores TERM */
 	bool healthy;        /* what its probe said last */
 	uint64_t born;       /* moment */

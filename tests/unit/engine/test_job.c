@@ -13,6 +13,7 @@
 /* The machine under a job, as the keeper sees it. */
 struct machine {
 	bool asked, leader, set; /* a spawn is not answered; the leader, others of its set live */
+	bool hangs;     /* HANGS came, the spawn is not answered: KILL can reach it */
 	bool armed;
 	bool was_ready; /* READY came in this attempt, while it ran */
 	bool stopped;   /* a stop came before the end */
@@ -78,6 +79,7 @@ static void add(struct world *w, const struct node *n)
 	struct node *to = vec_push(w); /* zeroed: padding is equal */
 
 	to->m.asked = n->m.asked;
+	to->m.hangs = n->m.hangs;
 	to->m.leader = n->m.leader;
 	to->m.set = n->m.set;
 	to->m.armed = n->m.armed;
@@ -106,7 +108,8 @@ static bool can_come(const struct node *n, const struct input *in)
 {
 	enum job_event ev = in->ev;
 
-	if (ev == JOB_EV_EXECUTED || ev == JOB_EV_NO_EXEC || ev == JOB_EV_TRANSIENT)
+	if (ev == JOB_EV_EXECUTED || ev == JOB_EV_NO_EXEC || ev == JOB_EV_TRANSIENT ||
+	    ev == JOB_EV_HANGS) /* and again, to a new server */
 		return n->m.asked;
 	if (ev == JOB_EV_READY || ev == JOB_EV_EXITED)
 		return n->m.leader;
@@ -143,6 +146,7 @@ static void happen(struct machine *m, const struct job_core *before, const struc
 		m->leader = m->set = true;
 	if (in->ev == JOB_EV_EXECUTED || in->ev == JOB_EV_NO_EXEC || in->ev == JOB_EV_TRANSIENT)
 		m->asked = false;
+	m->hangs = m->asked && (m->hangs || in->ev == JOB_EV_HANGS);
 	if (in->ev == JOB_EV_TRANSIENT)
 		m->executions--;
 	if (in->ev == JOB_EV_EXITED)
@@ -177,7 +181,7 @@ static void carry_out(struct machine *m, const struct job_step *st)
 			m->executions++;
 			break;
 		case JOB_VERB_TERM:
-		case JOB_VERB_KILL:
+		case JOB_VERB_KILL: assert_true(m->leader || m->set || m->hangs); break;
 		case JOB_VERB_SWEEP: assert_true(m->leader || m->set); break;
 		case JOB_VERB_ARM:
 			assert_true(st->act[i].after > 0);
@@ -203,7 +207,7 @@ static void check_state(const struct job_policy *p, const struct job_core *c, co
 		assert_int_equal(c->state, JOB_CANCELLED);
 	if (c->state == JOB_RETRYING || c->state == JOB_PENDING)
 		assert_true(m->armed);
-	if (c->state == JOB_STOPPING && c->executed)
+	if (c->state == JOB_STOPPING && (c->executed || m->hangs))
 		assert_true(m->armed); /* no stop without a deadline */
 	if (c->state == JOB_RUNNING && p->one_shot)
 		assert_int_equal(m->armed, p->timeout > 0);
