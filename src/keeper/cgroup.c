@@ -158,6 +158,17 @@ static bool is_populated(int events_fd)
 	return n > 0 && strstr(text, "populated 1");
 }
 
+bool cgroup_is_empty(struct keeper *k, const struct job *j)
+{
+	char text[256];
+	int fd = j->has_cgroup ? open_file(k, j, "cgroup.events", O_RDONLY) : -1;
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, "populated 0") != NULL;
+}
+
 static void on_events(struct keeper *k, struct watch *w, uint32_t events)
 {
 	(void)events;
@@ -195,41 +206,65 @@ void cgroup_watch_again(struct keeper *k)
 	}
 }
 
-static bool is_member(pid_t pid, const char *hex)
+/* The number may be used again before the signal: pidfd first, then compare.  false: errno is that
+ * of a descriptor that was not to be had, or 0. */
+static bool signal_member(const struct job *j, pid_t pid, int signo)
 {
-	char path[64], line[4352];
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	FILE *f = fopen(path, "re");
-	bool found = false;
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strncmp(line, "0::", 3) == 0 && strstr(line, hex);
-	if (f)
-		fclose(f);
-	return found;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return false;
+	bool sent = cgroup_has(j, pid) && syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0) == 0;
+	int sys = is_short() ? errno : 0;
+	close(fd);
+	errno = sys;
+	return sent;
 }
 
-/* The number may be used again before the signal: pidfd first, then compare. */
+static bool is_leader_alone(const struct job *j, const char *text, ssize_t n)
+{
+	char alone[16];
+	int len = snprintf(alone, sizeof(alone), "%d\n", (int)j->pid);
+	return !j->exited && j->exit.fd >= 0 && n == len && memcmp(text, alone, (size_t)len) == 0;
+}
+
+struct signalling {
+	const struct job *j;
+	int signo;
+	bool any, few; /* somebody was; somebody was not, for want of descriptors */
+};
+
+/* Members of `text`, a line each; *pid carries a number over to the next part. */
+static void signal_listed(struct signalling *s, const char *text, ssize_t n, pid_t *pid)
+{
+	for (ssize_t i = 0; i < n && (s->any || !s->few); i++) {
+		if (text[i] != '\n') {
+			*pid = *pid * 10 + (text[i] - '0');
+			continue;
+		}
+		if (signal_member(s->j, *pid, s->signo))
+			s->any = true;
+		else
+			s->few = s->few || is_short();
+		*pid = 0;
+	}
+}
+
 bool cgroup_signal(struct keeper *k, const struct job *j, int signo)
 {
-	char hex[17];
-	token_hex(hex, j->token);
+	char text[4096];
 	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
-	bool few = fd < 0 && is_short(), any = false;
-	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
-	int pid;
-	while (f && !(few && !any) && fscanf(f, "%d", &pid) == 1) {
-		int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		errno = pidfd < 0 ? errno : 0;
-		if (pidfd >= 0 && is_member(pid, hex))
-			any = syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) == 0 || any;
-		else
-			few = few || is_short();
-		if (pidfd >= 0)
-			close(pidfd);
+	struct signalling s = {.j = j, .signo = signo, .few = fd < 0 && is_short()};
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+	pid_t pid = 0;
+	if (is_leader_alone(j, text, n)) { /* its pidfd is open */
+		s.any = syscall(SYS_pidfd_send_signal, j->exit.fd, signo, NULL, 0) == 0;
+		n = 0;
 	}
-	if (f)
-		fclose(f);
-	return any || !few;
+	for (; n > 0 && (s.any || !s.few); n = read(fd, text, sizeof(text)))
+		signal_listed(&s, text, n, &pid);
+	if (fd >= 0)
+		close(fd);
+	return s.any || !s.few;
 }
 
 /* Before Linux 5.14 there is no cgroup.kill: one by one, a fork may slip through. */

@@ -140,6 +140,13 @@ static int64_t usec(struct timeval t)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
 }
 
+static void forget_set(struct keeper *k, struct job *j)
+{
+	watch_close(k, &j->notify);
+	watch_close(k, &j->set);
+	cgroup_remove(k, j);
+}
+
 /* The status is only looked at (WNOWAIT): the zombie stays until job_ack(). */
 static bool child_exit(const struct job *j, struct keeper_exit_info *out)
 {
@@ -172,10 +179,15 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 	if (j->adopted)
 		job_forget_pid(k, j); /* no zombie of ours keeps the number from being used again */
 	j->exited = true;
-	k->exited_left++;
+	j->empty = cgroup_is_empty(k, j);
+	event_send(k, j, KEEPER_EXITED, -1); /* who waits for it comes before the books */
 	journal_exit(k, j);
-	event_send(k, j, KEEPER_EXITED, -1);
-	set_leader_ended(k, j);
+	if (j->empty) {
+		forget_set(k, j);
+	} else {
+		k->exited_left++;
+		set_leader_ended(k, j);
+	}
 }
 
 void job_watch_exit(struct keeper *k, struct job *j)
@@ -207,10 +219,8 @@ void job_set_is_empty(struct keeper *k, struct job *j)
 	j->empty = true;
 	k->exited_left--;
 	notify_drain(k, j);
-	watch_close(k, &j->notify);
-	watch_close(k, &j->set);
-	cgroup_remove(k, j);
 	event_send(k, j, KEEPER_SET_EMPTY, -1);
+	forget_set(k, j);
 	if (j->acked)
 		job_drop(k, j);
 }

@@ -224,6 +224,7 @@ int cgroup_open(struct keeper *k, struct job *j); /* made anew, O_PATH; -1: none
 void cgroup_make_next(struct keeper *k);	  /* when there is nothing else to do */
 void cgroup_drop_next(struct keeper *k);
 void cgroup_remove(struct keeper *k, struct job *j);
+bool cgroup_is_empty(struct keeper *k, const struct job *j); /* false: not, or not to be seen */
 void cgroup_watch(struct keeper *k, struct job *j);
 void cgroup_watch_again(struct keeper *k); /* those for which there was no descriptor */
 /* false: nobody was signalled, for want of descriptors. */

@@ -61,7 +61,8 @@
  * Rules
  *   - A job is known by its 64-bit token, never by its pid.  0 is no token.
  *   - SPAWN is answered by SPAWNED or SPAWN_FAILED, before any other event of that
- *     token but HANGS.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY.
+ *     token but HANGS.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY; none
+ *     follows an EXITED with KEEPER_IS_EMPTY.
  *   - An exit is kept (zombie and journal) until ACK; the server acknowledges
  *     after its own commit.  A token is forgotten when it is acknowledged and its
  *     set is empty.  So a token that LIST does not show has no process left.
@@ -91,7 +92,7 @@
 #include <stdint.h>
 
 /* Grows when a message or a meaning changes; kinds that are added stand at the end of their list. */
-#define KEEPER_VERSION 4
+#define KEEPER_VERSION 5
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
 #define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
@@ -138,7 +139,7 @@ enum keeper_exit {
 	X(KEEPER_HELLO,          "hello",          "pid=keeper value=1 with cgroups, else 0 token=the boot") \
 	X(KEEPER_SPAWNED,        "spawned",        "token pid")                                    \
 	X(KEEPER_SPAWN_FAILED,   "spawn_failed",   "token what=enum keeper_step value=errno")      \
-	X(KEEPER_EXITED,         "exited",         "token pid exit")                               \
+	X(KEEPER_EXITED,         "exited",         "token pid exit flags=KEEPER_IS_EMPTY")         \
 	X(KEEPER_SET_EMPTY,      "set_empty",      "token")                                        \
 	X(KEEPER_NOTIFY,         "notify",         "token text=lines `MS KEY=VALUE`, see below")  \
 	X(KEEPER_TOKEN,          "token",          "token pid start_ticks flags=KEEPER_IS_* what=enum keeper_step with KEEPER_IS_STARTING exit text=label; fds: pidfd") \

@@ -185,7 +185,8 @@ bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, in
 	return true;
 }
 
-bool aside_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how)
+bool aside_on_exited(
+    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct aside *a = find(d, token);
 
@@ -194,6 +195,8 @@ bool aside_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_
 	a->exited = true;
 	a->how = *how;
 	spawner_ack(d->spawner, token);
+	if (empty)
+		return aside_on_empty(d, token);
 	spawner_signal(d->spawner, token, SIGKILL, KEEPER_SCOPE_KILL); /* what it left behind */
 	return true;
 }

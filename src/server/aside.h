@@ -28,7 +28,8 @@ void aside_kill(struct aside *a);
 
 /* News of the keeper; false: the token is none of these. */
 bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys);
-bool aside_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how);
+bool aside_on_exited(
+    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty);
 bool aside_on_empty(struct daemon *d, uint64_t token);
 void asides_free(struct daemon *d);
 

@@ -505,16 +505,16 @@ void attempt_acknowledge(struct daemon *d, uint64_t token)
 	store_barrier(d->store, committed, p);
 }
 
-void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how)
+void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 	struct job_view j;
 	unit_id unit;
 
-	if (aside_on_exited(d, token, how))
+	if (aside_on_exited(d, token, how, empty))
 		return;
-	if (d->recovery && !at && recover_on_exited(d, token, how))
+	if (d->recovery && !at && recover_on_exited(d, token, how, empty))
 		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
 		if (!(token & AUX_TOKEN_BIT))
@@ -529,6 +529,9 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	readiness_end(at);
 	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
 	d->slots.v[job].pid = 0;
+	x.empty = empty;
+	if (empty)
+		drop(d, at);
 	engine_exited(d->engine, clock_mono(), token, &x);
 	perform_effects(d);
 	records_put_job(d, job);

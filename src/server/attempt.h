@@ -45,7 +45,7 @@ void attempt_sweep(struct daemon *d, const struct effect *fx);
 void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid);
 void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step);
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys);
-void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how);
+void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty);
 void attempt_on_empty(void *ctx, uint64_t token);
 void attempt_on_notified(void *ctx, uint64_t token, const char *text);
 

@@ -275,13 +275,15 @@ void recover_on_notified(struct daemon *d, uint64_t token, const char *text)
 		text_set(&s->notified, text);
 }
 
-bool recover_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how)
+bool recover_on_exited(
+    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct survivor *s = d->recovery->listed ? NULL : survivor_of(d->recovery, token);
 
 	if (s) {
 		s->exited = true;
 		s->exit = *how;
+		s->empty = s->empty || empty;
 	}
 	return s;
 }
@@ -534,8 +536,9 @@ static void tell_executed(struct recovery *r)
 		job_id job = s->placed ? engine_job_by_token(r->d->engine, s->token) : ID_NONE;
 		struct job_view j;
 
-		if (job == ID_NONE || !engine_job(r->d->engine, job, &j, NULL) ||
-		    (j.core.state != JOB_STARTING && !s->starting))
+		/* A stop may have come first: then it is told to end now. */
+		if (job == ID_NONE || !engine_job(r->d->engine, job, &j, NULL) || j.core.executed ||
+		    (j.core.state != JOB_STARTING && j.core.state != JOB_STOPPING))
 			continue;
 		if (s->starting) {
 			attempt_on_hangs(r->d, s->token, s->step);
@@ -562,7 +565,7 @@ static void tell_ends(struct recovery *r)
 			attempt_acknowledge(d, s->token);
 			perform_effects(d);
 		} else if (s->exited && !s->acked) {
-			attempt_on_exited(d, s->token, &s->exit);
+			attempt_on_exited(d, s->token, &s->exit, false);
 		}
 		if (s->empty)
 			attempt_on_empty(d, s->token);

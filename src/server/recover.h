@@ -22,7 +22,8 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 void recover_on_held(void *ctx, const char *name, int take_fd);
 void recover_on_notified(struct daemon *d, uint64_t token, const char *text);
 /* News of what was listed, before the list was complete; false: not listed. */
-bool recover_on_exited(struct daemon *d, uint64_t token, const struct keeper_exit_info *how);
+bool recover_on_exited(
+    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty);
 void recover_on_empty(struct daemon *d, uint64_t token);
 void recover_on_listed_all(void *ctx);
 

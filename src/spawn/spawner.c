@@ -66,7 +66,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 		CALL(failed, m->token, (enum keeper_step)m->what, m->value);
 		break;
 	case KEEPER_HANGS: CALL(hangs, m->token, (enum keeper_step)m->what); break;
-	case KEEPER_EXITED: CALL(exited, m->token, &m->exit); break;
+	case KEEPER_EXITED: CALL(exited, m->token, &m->exit, m->flags & KEEPER_IS_EMPTY); break;
 	case KEEPER_SET_EMPTY: CALL(set_empty, m->token); break;
 	case KEEPER_NOTIFY: CALL(notified, m->token, in->text); break;
 	case KEEPER_TOKEN: on_token(s, in); break;

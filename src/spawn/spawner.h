@@ -50,7 +50,8 @@ struct spawner_events {
 	void (*failed)(void *ctx, uint64_t token, enum keeper_step step, int sys);
 	/* neither of the two for a second: spawned or failed follows, who knows when */
 	void (*hangs)(void *ctx, uint64_t token, enum keeper_step step);
-	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how);
+	/* `empty`: so is its set, no set_empty follows */
+	void (*exited)(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty);
 	void (*set_empty)(void *ctx, uint64_t token);
 	/* sd_notify(3): lines `MS KEY=VALUE`, the newest first (keeper_protocol.h) */
 	void (*notified)(void *ctx, uint64_t token, const char *text);

@@ -38,9 +38,11 @@ class FakeServer:
         for line in iter(incoming.readline, b"\r\n"):
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
-        return json.loads(incoming.read(length))
+        return json.loads(incoming.read(length)) if length else None
 
     def _answer(self, request):
+        if request is None:  # GET /events: one, then the end of the stream
+            return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: snapshot\ndata: {}\n\n"
         self.asked.append((request["method"], request["params"]))
         answer = self.answers.get(request["method"], Error(-32601, "no such method"))
         if isinstance(answer, list):

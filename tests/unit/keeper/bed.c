@@ -43,11 +43,12 @@ static void on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
 	s->step = step;
 	s->sys = sys;
 }
-static void on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how)
+static void on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct seen *s = bed_seen(ctx, token);
 	s->out_of_order |= (!s->spawned && !s->listed) || s->exited;
 	s->exited = true;
+	s->empty = empty;
 	s->how = *how;
 }
 static void on_set_empty(void *ctx, uint64_t token)
