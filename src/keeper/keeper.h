@@ -136,6 +136,7 @@ struct keeper {
 	char *cgroup_path;
 	struct spawning *spawning, *hanging; /* spawn.c: for the next spawn; those that hang */
 	int hanging_look_ms;		     /* when to look at them again */
+	bool is_listing;     /* LIST is not answered in full: what hangs stays as it was shown */
 	uint64_t next_token; /* what the next one to be spawned is likely to be; 0: no idea */
 	int next_cgroup_fd;  /* its cgroup, made while nobody waited for it, or -1 */
 	int journal_fd;

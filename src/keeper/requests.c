@@ -63,7 +63,7 @@ void events_forget_server(struct keeper *k)
 		for (struct held *h = k->held[i]; h; h = h->next)
 			h->told = false;
 	}
-	k->notify_due = false;
+	k->notify_due = k->is_listing = false;
 	spawns_forget_server(k);
 }
 
@@ -111,6 +111,7 @@ static void do_list_next(struct keeper *k, struct channel_in *in)
 {
 	(void)in;
 	size_t room = list_held(k, list_jobs(k, KEEPER_BATCH));
+	k->is_listing = !room;
 	send_plain(k, room ? KEEPER_LIST_END : KEEPER_LIST_MORE, 0);
 }
 

@@ -146,8 +146,8 @@ static void tell_hangs(struct keeper *k, struct spawning *sp)
 void spawns_check(struct keeper *k)
 {
 	int64_t now = now_ns();
-	k->hanging_look_ms = LOOK_LATER_MS;
-	for (struct spawning **at = &k->hanging, *sp; (sp = *at);) {
+	k->hanging_look_ms = k->is_listing ? LOOK_SOON_MS : LOOK_LATER_MS;
+	for (struct spawning **at = &k->hanging, *sp; !k->is_listing && (sp = *at);) {
 		if (child_is_through(&sp->child)) {
 			*at = sp->next;
 			settle(k, sp);

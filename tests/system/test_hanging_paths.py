@@ -148,3 +148,30 @@ def test_fifty_starts_that_hang_hold_up_nobody(dead):
     mount.answer()
     for n in names:
         hp.wait_state(n, "running")
+
+
+def test_what_comes_to_an_end_while_a_new_server_reads_the_list_executes_once(fresh):
+    hp = fresh().start()
+    mounts = [DeadMount(hp.root / f"dead{i}") for i in range(8)]
+    try:
+        others = [f"s{i}" for i in range(70)]  # the list takes more than a batch
+        for name in others:
+            hp.define(name)
+        hp.rpc("service.start", name=others)
+        for i, mount in enumerate(mounts):
+            define_hanging(hp, mount, BY_CHDIR, f"h{i}")
+            hp.rpc("service.start", name=f"h{i}", wait=False)
+        for i in range(8):
+            wait_until(lambda: hp.action(f"h{i}").get("why"), what="it hangs")
+        os.kill(hp.info()["pid"], signal.SIGKILL)
+        for mount in mounts:
+            mount.answer()
+            time.sleep(.005)  # at another moment of the recovery each
+        for i in range(8):
+            hp.wait_state(f"h{i}", "running")
+            wait_until((hp.root / f"executed.h{i}").exists, what="it ran")
+        assert [(hp.root / f"executed.h{i}").read_text() for i in range(8)] == ["ran\n"] * 8
+        hp.shutdown()
+    finally:
+        for mount in mounts:
+            mount.close()
