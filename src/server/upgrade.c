@@ -37,7 +37,7 @@ struct upgrade_outcome upgrade_outcome_read(const char *text)
 {
 	static const struct {
 		const char *word;
-		int state;
+		enum upgrade_state state;
 	} words[] = {{KEEPER_UPGRADE_NEXT, UPGRADE_ON_TRIAL}, {KEEPER_UPGRADE_DONE, UPGRADE_DONE},
 	    {KEEPER_UPGRADE_BACK, UPGRADE_BACK}};
 	struct upgrade_outcome o = {0};

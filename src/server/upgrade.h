@@ -21,7 +21,7 @@ json_t *upgrade_identity(void);
 
 /* What the keeper told of the last upgrade. */
 struct upgrade_outcome {
-	enum { UPGRADE_NEVER, UPGRADE_ON_TRIAL, UPGRADE_DONE, UPGRADE_BACK } state;
+	enum upgrade_state { UPGRADE_NEVER, UPGRADE_ON_TRIAL, UPGRADE_DONE, UPGRADE_BACK } state;
 	op_id operation;
 	const char *why; /* borrowed from `text`; of UPGRADE_BACK */
 };

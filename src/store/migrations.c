@@ -25,8 +25,8 @@ const char *const migrations[] = {
     "CREATE TABLE flags (name TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID;",
     "ALTER TABLE operations ADD COLUMN detail TEXT;",
     "ALTER TABLE runs ADD COLUMN reason_subject TEXT;",
-    "ALTER TABLE jobs ADD COLUMN since_mono INTEGER;"
-    " ALTER TABLE jobs ADD COLUMN tries INTEGER; ALTER TABLE jobs ADD COLUMN failures INTEGER;",
+    ("ALTER TABLE jobs ADD COLUMN since_mono INTEGER;"
+     " ALTER TABLE jobs ADD COLUMN tries INTEGER; ALTER TABLE jobs ADD COLUMN failures INTEGER;"),
     "CREATE INDEX events_time ON events (time);",
 };
 const int migration_count = sizeof(migrations) / sizeof(migrations[0]);

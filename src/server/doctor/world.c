@@ -199,7 +199,7 @@ static void read_cgroups(struct world *w, const struct belief *b)
 /* ---- who listens ----------------------------------------------------------------------- */
 
 /* Of one answer of sock_diag(7). */
-static void add_unix(struct world *w, const struct nlmsghdr *h)
+static void add_unix(struct world *w, struct nlmsghdr *h)
 {
 	const struct unix_diag_msg *m = NLMSG_DATA(h);
 	size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
