@@ -189,6 +189,25 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+class Succession:
+    """The keeper is killed, and its server becomes the next one.  Never both at once: `chaos` keeps the others calm."""
+
+    def __init__(self, chaos, times=3):
+        self.chaos, self.times, self.kills = chaos, times, 0
+
+    def begin(self):
+        for _ in range(self.times):
+            self.chaos.wait_until_it_serves()
+            os.kill(self.chaos.keeper, signal.SIGKILL)
+            self.kills += 1
+            self.chaos.wait_for_next_keeper()
+            for _ in range(10):
+                self.chaos.step()
+
+    def end(self):
+        pass
+
+
 class NoDescriptors:
     """For a while keeper and server can open almost nothing more."""
 
