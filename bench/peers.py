@@ -22,6 +22,7 @@ class Peer:
     orders = True       # dependents wait for readiness
     orders_stop = True
     longest_chain = most = 100000
+    least = 0           # services that it comes up with
     programs = ()       # needed on PATH
     process = None
 
@@ -262,7 +263,9 @@ class S6rc(S6):
     name = "s6-rc"
     config = ("longruns with `notification-fd` 3 and `dependencies.d`, run scripts in execlineb; database compiled, "
               "`s6-svscan` and `s6-rc-init` before the clock; `s6-rc -u change`, `-d change`")
+    least = 1
     programs = ("s6-svscan", "s6-rc", "s6-rc-compile", "s6-rc-init", "execlineb")
+    most = 500
     idles_first = orders = orders_stop = True
 
     @classmethod
@@ -287,7 +290,8 @@ class S6rc(S6):
         self.once("s6-rc-init", "-c", self.dir / "db", "-l", self.live, self.scan)
 
     def once(self, *argv):
-        subprocess.run(list(map(str, argv)), check=True, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        if subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log).returncode:
+            raise Failed(f"{argv[0]}: {(self.dir / 'daemon.log').read_text(errors='replace')[-200:]}")
 
     def start(self):
         self.command("s6-rc", "-l", self.live, "-u", "change", "all")
@@ -349,9 +353,10 @@ class Nitro(Peer):
     name = "nitro"
     config = ("`notification-fd` 3, run scripts in sh; no dependencies: `setup` of a dependent says `nitroctl wait-up` "
               "of what it needs; boot inside the clock; stops without an order")
+    least = 1
     programs = ("nitro", "nitroctl")
     idles_first = orders_stop = False
-    longest_chain = 500  # it holds 500 services in a chain, no more
+    longest_chain, most = 400, 499  # it holds 499 services, no more
 
     @classmethod
     def version(cls):

@@ -53,12 +53,13 @@ def table(title, peers):
 
 def write(path, rows):
     heads = [row for row in rows if "machine" in row]
-    machine, peers = heads[-1]["machine"], heads[-1]["peers"]
+    machine, peers = heads[-1]["machine"], {name: p for head in heads for name, p in head["peers"].items()}
     lines = [HEAD, "## Machine\n", "| | |", "|---|---|"] + [f"| {k} | {v} |" for k, v in machine.items()]
     lines += ["\n## Peers\n", "| peer | version | configuration |", "|---|---|---|"]
     lines += [f"| {name} | {p['version']} | {p['config']} |" for name, p in peers.items()]
-    if heads[-1]["missing"]:
-        lines.append("\nNot found on this machine: " + ", ".join(heads[-1]["missing"]) + ".")
+    missing = sorted({name for head in heads for name in head["missing"]} - set(peers))
+    if missing:
+        lines.append("\nNot found on this machine: " + ", ".join(missing) + ".")
     found = {}
     for row in rows:
         if "scenario" in row:

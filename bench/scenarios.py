@@ -214,7 +214,7 @@ def scenarios(idle_s):
                  only=lambda peer: peer.orders_stop and chain_fits(500)(peer)),
     ]
     found += [Scenario(f"T9 memory {n}", f"PSS with {n} idle services", memory, n,
-                       only=lambda peer, n=n: n <= (1000 if not is_ours(peer) else n) and n <= peer.most)
+                       only=lambda peer, n=n: peer.least <= n <= peer.most)
               for n in (0, 100)]
     many = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 4 - 100)
     found += [
