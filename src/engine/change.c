@@ -214,6 +214,30 @@ enum err engine_submit(struct engine *en, msec now, const char *name, const char
 	return code;
 }
 
+/* What waits below a unit that is demanded now looks again at whom it may pull in. */
+static void look_below(struct engine *en, unit_id top)
+{
+	uint32_t epoch = walk_begin(en);
+	struct ids todo = { 0 };
+	unit_id u;
+
+	ids_push(&todo, top);
+	while (ids_pop(&todo, &u)) {
+		if (en->units.v[u].mark == epoch)
+			continue;
+		en->units.v[u].mark = epoch;
+		for_jobs (en, u, j) {
+			if (!en->units.v[u].live || !job_tracks_edges(&en->jobs.v[j]))
+				continue;
+			job_recount_later(en, j);
+			for_out (en, j, e)
+				if ((en->edges.v[e].is->kinds & DEP_PULLS) && en->edges.v[e].to_unit != ID_NONE)
+					ids_push(&todo, en->edges.v[e].to_unit);
+		}
+	}
+	free(todo.v);
+}
+
 enum err engine_set_wanted(
     struct engine *en, msec now, const char *name, enum wanted wanted, struct error *e)
 {
@@ -223,6 +247,8 @@ enum err engine_set_wanted(
 		return error_set(e, ERR_NOT_FOUND, "no service `%s`", name);
 	want(en, u, wanted);
 	unit_touch(en, u);
+	if (wanted == WANTED_START)
+		look_below(en, u);
 	run_passes(en, now);
 	return ERR_OK;
 }

@@ -331,6 +331,16 @@ bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark)
 	return holds >= en->edges.v[e].is->need;
 }
 
+/* Automation starts what is inactive, wanted by nobody's stop, and needed. */
+bool edge_may_pull(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+	const struct unit *t = ed->to_unit == ID_NONE ? NULL : &en->units.v[ed->to_unit];
+
+	return t && (ed->is->kinds & DEP_PULLS) && t->registered && !t->live && !t->stopping &&
+	    t->wanted != WANTED_STOP && !en->shutdown;
+}
+
 /* SPEC 2.5.9: from the target's first execution; still while the target itself waits. */
 bool edge_is_ticking(const struct engine *en, edge_id e)
 {

@@ -167,15 +167,6 @@ static void set_status(struct engine *en, msec now, edge_id e, enum edge_status 
 		tell_of_edge(en, e, was);
 }
 
-/* Automation starts what is inactive, wanted by nobody's stop, and needed. */
-static bool may_pull(const struct engine *en, const struct edge *ed)
-{
-	const struct unit *t = ed->to_unit == ID_NONE ? NULL : &en->units.v[ed->to_unit];
-
-	return t && (ed->is->kinds & DEP_PULLS) && t->registered && !t->live && !t->stopping &&
-	    t->wanted != WANTED_STOP && !en->shutdown && !en->restoring;
-}
-
 /* Re-derive one edge of a job that tracks its edges. */
 static void edge_derive(struct engine *en, msec now, edge_id e)
 {
@@ -194,7 +185,7 @@ static void edge_derive(struct engine *en, msec now, edge_id e)
 	if (asks)
 		tell_of_edge(en, e, EDGE_WAITS);
 	edge_set_clock(en, now, e, is_unmet(s) && edge_is_ticking(en, e));
-	if (is_unmet(s) && is_unmet(edge_group_status(en, e)) && may_pull(en, ed))
+	if (is_unmet(s) && is_unmet(edge_group_status(en, e)) && edge_may_pull(en, e) && !en->restoring)
 		unit_pull_later(en, ed->to_unit, e);
 }
 
@@ -602,7 +593,7 @@ static void skip_blocked(struct engine *en, msec now, unit_id u)
 			continue;
 		bool pulled = false;
 		for_out (en, j, e)
-			pulled = pulled || may_pull(en, &en->edges.v[e]);
+			pulled = pulled || (edge_may_pull(en, e) && !en->restoring);
 		if (!pulled)
 			job_event_now(en, now, j, JOB_EV_BLOCK, NULL);
 	}

@@ -17,8 +17,10 @@ static bool blocked_by_other(const struct engine *en, unit_id u, unit_id target)
 		if (en->jobs.v[j].core.state != JOB_WAITING_DEPS || !en->jobs.v[j].n_blocked)
 			continue;
 		for_out (en, j, e)
-			if (edge_effect(en, e) == EDGE_BLOCKED && en->edges.v[e].to_unit != target &&
-			    en->edges.v[e].to_unit != u) /* a sibling is blocked by something, too */
+			if (en->edges.v[e].status == EDGE_BLOCKED && edge_effect(en, e) == EDGE_BLOCKED &&
+			    en->edges.v[e].to_unit != target &&
+			    en->edges.v[e].to_unit != u && /* a sibling is blocked by something, too */
+			    !edge_may_pull(en, e)) /* it is to be had with it */
 				return true;
 	}
 	return false;

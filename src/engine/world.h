@@ -232,6 +232,7 @@ enum edge_status edge_group_status(const struct engine *en, edge_id e); /* of it
 enum edge_status edge_effect(const struct engine *en, edge_id e); /* its part in what its job waits for */
 /* Would its group hold by conditions alone, without units of this mark (0: any unit)? */
 bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark);
+bool edge_may_pull(const struct engine *en, edge_id e); /* its target is to be had by starting it */
 bool edge_is_ticking(const struct engine *en, edge_id e);
 bool edge_is_broken(const struct engine *en, edge_id e);
 bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since);
