@@ -505,6 +505,14 @@ void attempt_acknowledge(struct daemon *d, uint64_t token)
 	store_barrier(d->store, committed, p);
 }
 
+static bool was_swept(const struct daemon *d, uint64_t token)
+{
+	for (size_t i = 0; i < d->swept.n; i++)
+		if (d->swept.v[i] == token)
+			return true;
+	return false;
+}
+
 void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct daemon *d = ctx;
@@ -517,7 +525,7 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	if (d->recovery && !at && recover_on_exited(d, token, how, empty))
 		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
-		if (!(token & AUX_TOKEN_BIT))
+		if (!(token & AUX_TOKEN_BIT) && !was_swept(d, token))
 			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
 		spawner_ack(d->spawner, token);
 		return;

@@ -387,6 +387,7 @@ static void release_memory(struct daemon *d)
 	strv_release(&d->acks_due);
 	strv_release(&d->ended_runs);
 	strv_release(&d->leaving);
+	free(d->swept.v);
 	free(d->held_back.v);
 }
 

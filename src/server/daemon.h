@@ -116,6 +116,10 @@ struct daemon {
 	struct strv acks_due;	/* tokens, in hex: exits whose rows were not committed */
 	struct strv ended_runs; /* to be removed from the engine */
 	struct strv leaving;	/* removed services that are still active */
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} swept; /* tokens of nobody that recovery ended: their exits are no news */
 
 	pid_t keeper;
 	uint64_t keeper_id;    /* in the environment of each of its processes: KEEPER_ID_ENV */

@@ -232,6 +232,7 @@ void recovery_end_strays(struct recovery *r)
 		/* of a run it only means that nobody was told of it: its row was not committed */
 		if (s->label.unit && !s->label.aux && !s->label.is_run && !s->empty)
 			doctor_found(r->d, CHECK_STRAYS, "%016llx", (unsigned long long)s->token);
+		*vec_push(&r->d->swept) = s->token;
 		if (!s->empty)
 			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
 		if (s->exited && !s->acked)
