@@ -388,7 +388,7 @@ def test_ten_upgrades_to_and_fro_under_load_lose_nothing(hp):
     before = descriptors_of(keeper)
     for of in ("next", "now", "next", "now"):
         assert upgrade(hp, candidate(hp, of=of))["operation_state"] == "done"
-    wait_until(lambda: descriptors_of(keeper) == before, what=lambda: f"{before}, then {descriptors_of(keeper)} descriptors")
+    wait_until(lambda: descriptors_of(keeper) <= before, what=lambda: f"{before}, then {descriptors_of(keeper)} descriptors")
     assert hp.rpc("system.doctor")["findings"] == []
     assert hp.pid("talker") == talker
     hp.rpc("service.stop", name="talker")
