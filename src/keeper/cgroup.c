@@ -220,17 +220,18 @@ static bool signal_member(const struct job *j, pid_t pid, int signo)
 	return sent;
 }
 
-static bool is_leader_alone(const struct job *j, const char *text, ssize_t n)
+/* The leader first: its pidfd is open, and it is mostly alone. */
+static bool signal_first(const struct job *j, int signo)
 {
-	char alone[16];
-	int len = snprintf(alone, sizeof(alone), "%d\n", (int)j->pid);
-	return !j->exited && j->exit.fd >= 0 && n == len && memcmp(text, alone, (size_t)len) == 0;
+	return !j->exited && j->exit.fd >= 0 &&
+	       syscall(SYS_pidfd_send_signal, j->exit.fd, signo, NULL, 0) == 0;
 }
 
 struct signalling {
 	const struct job *j;
 	int signo;
-	bool any, few; /* somebody was; somebody was not, for want of descriptors */
+	pid_t first;   /* signalled already; 0: nobody is */
+	bool any, few; /* somebody else was; somebody was not, for want of descriptors */
 };
 
 /* Members of `text`, a line each; *pid carries a number over to the next part. */
@@ -241,25 +242,22 @@ static void signal_listed(struct signalling *s, const char *text, ssize_t n, pid
 			*pid = *pid * 10 + (text[i] - '0');
 			continue;
 		}
-		if (signal_member(s->j, *pid, s->signo))
+		if (*pid != s->first && signal_member(s->j, *pid, s->signo))
 			s->any = true;
-		else
+		else if (*pid != s->first)
 			s->few = s->few || is_short();
 		*pid = 0;
 	}
 }
 
-bool cgroup_signal(struct keeper *k, const struct job *j, int signo)
+/* false: nobody but the first was signalled, for want of descriptors. */
+static bool signal_members(struct keeper *k, const struct job *j, int signo, pid_t first)
 {
 	char text[4096];
 	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
-	struct signalling s = {.j = j, .signo = signo, .few = fd < 0 && is_short()};
+	struct signalling s = {.j = j, .signo = signo, .first = first, .few = fd < 0 && is_short()};
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
 	pid_t pid = 0;
-	if (is_leader_alone(j, text, n)) { /* its pidfd is open */
-		s.any = syscall(SYS_pidfd_send_signal, j->exit.fd, signo, NULL, 0) == 0;
-		n = 0;
-	}
 	for (; n > 0 && (s.any || !s.few); n = read(fd, text, sizeof(text)))
 		signal_listed(&s, text, n, &pid);
 	if (fd >= 0)
@@ -267,14 +265,36 @@ bool cgroup_signal(struct keeper *k, const struct job *j, int signo)
 	return s.any || !s.few;
 }
 
-/* Before Linux 5.14 there is no cgroup.kill: one by one, a fork may slip through. */
-bool cgroup_kill(struct keeper *k, const struct job *j)
+void cgroup_signal(struct keeper *k, const struct job *j, int signo)
+{
+	pid_t first = signal_first(j, signo) ? j->pid : 0;
+	if (signal_members(k, j, signo, first))
+		return;
+	reserve_lend(k);
+	signal_members(k, j, signo, first);
+	reserve_fill(k);
+}
+
+static bool write_kill(struct keeper *k, const struct job *j)
 {
 	int fd = open_file(k, j, "cgroup.kill", O_WRONLY);
 	bool ok = fd >= 0 && write(fd, "1", 1) == 1;
 	if (fd >= 0)
 		close(fd);
-	return ok || cgroup_signal(k, j, SIGKILL);
+	return ok;
+}
+
+/* Before Linux 5.14 there is no cgroup.kill: one by one, a fork may slip through. */
+void cgroup_kill(struct keeper *k, const struct job *j)
+{
+	bool ok = write_kill(k, j);
+	if (!ok) {
+		reserve_lend(k);
+		ok = write_kill(k, j);
+		reserve_fill(k);
+	}
+	if (!ok)
+		cgroup_signal(k, j, SIGKILL);
 }
 
 static void adopt(struct keeper *k, const char *name)

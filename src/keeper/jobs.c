@@ -99,6 +99,7 @@ void job_drop(struct keeper *k, struct job *j)
 	job_forget_pid(k, j);
 	k->jobs.n--;
 	k->scattered -= j->scattered;
+	cgroup_remove(k, j);
 	j->next_dead = k->dead;
 	k->dead = j;
 }
@@ -140,11 +141,53 @@ static int64_t usec(struct timeval t)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
 }
 
-static void forget_set(struct keeper *k, struct job *j)
+/* The books of an end (its cgroup, the zombie, its number) cost more than the end itself, and
+ * nobody waits for them: they are kept one by one while there is nothing else to do. */
+static void put_off(struct keeper *k, struct job *j)
 {
-	watch_close(k, &j->notify);
-	watch_close(k, &j->set);
-	cgroup_remove(k, j);
+	if (j->is_done)
+		return;
+	j->is_done = true;
+	j->next_done = NULL;
+	*k->done_end = j;
+	k->done_end = &j->next_done;
+	k->n_done++;
+}
+
+static void finish(struct keeper *k, struct job *j)
+{
+	if (j->empty)
+		cgroup_remove(k, j);
+	if (!j->acked)
+		return;
+	watch_close(k, &j->exit);
+	if (!j->lost && !j->adopted && j->pid)
+		waitid(P_PID, (id_t)j->pid, &(siginfo_t){0}, WEXITED | WNOHANG);
+	job_forget_pid(k, j);
+	if (k->reaps_put_off && !k->done)
+		jobs_reap(k);
+	if (j->empty)
+		job_drop(k, j);
+}
+
+bool jobs_finish_one(struct keeper *k)
+{
+	struct job *j = k->done;
+	if (!j)
+		return false;
+	k->done = j->next_done;
+	if (!k->done)
+		k->done_end = &k->done;
+	k->n_done--;
+	j->is_done = false;
+	finish(k, j);
+	return true;
+}
+
+void jobs_finish(struct keeper *k, size_t left)
+{
+	while (k->n_done > left && jobs_finish_one(k))
+		;
 }
 
 /* The status is only looked at (WNOWAIT): the zombie stays until job_ack(). */
@@ -169,11 +212,12 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 {
 	struct job *j = watch_owner(w, struct job, exit);
 	(void)events;
-	if (j->adopted)
+	if (j->adopted) {
 		j->lost = !adopted_exit(j, &j->info);
-	else if (!child_exit(j, &j->info))
+	} else if (!child_exit(j, &j->info)) {
+		watch_change(k, w, EPOLLIN | EPOLLONESHOT);
 		return;
-	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	}
 	notify_drain(k, j);
 	j->info.at_ns = now_ns();
 	if (j->adopted)
@@ -183,7 +227,8 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 	event_send(k, j, KEEPER_EXITED, -1); /* who waits for it comes before the books */
 	journal_exit(k, j);
 	if (j->empty) {
-		forget_set(k, j);
+		watch_close(k, &j->notify);
+		put_off(k, j);
 	} else {
 		k->exited_left++;
 		set_leader_ended(k, j);
@@ -193,7 +238,7 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 void job_watch_exit(struct keeper *k, struct job *j)
 {
 	j->exit.fn = on_exit_of_leader;
-	watch_add(k, &j->exit, EPOLLIN);
+	watch_add(k, &j->exit, EPOLLIN | EPOLLONESHOT);
 }
 
 void job_ack(struct keeper *k, struct job *j)
@@ -202,14 +247,7 @@ void job_ack(struct keeper *k, struct job *j)
 		return;
 	j->acked = true;
 	journal_ack(k, j);
-	watch_close(k, &j->exit);
-	if (!j->lost && !j->adopted && j->pid)
-		waitid(P_PID, (id_t)j->pid, &(siginfo_t){0}, WEXITED | WNOHANG);
-	job_forget_pid(k, j);
-	if (k->reaps_put_off)
-		jobs_reap(k);
-	if (j->empty)
-		job_drop(k, j);
+	put_off(k, j);
 }
 
 void job_set_is_empty(struct keeper *k, struct job *j)
@@ -220,9 +258,9 @@ void job_set_is_empty(struct keeper *k, struct job *j)
 	k->exited_left--;
 	notify_drain(k, j);
 	event_send(k, j, KEEPER_SET_EMPTY, -1);
-	forget_set(k, j);
-	if (j->acked)
-		job_drop(k, j);
+	watch_close(k, &j->notify);
+	watch_close(k, &j->set);
+	put_off(k, j);
 }
 
 static bool reap_one(const struct keeper *k, pid_t pid)

@@ -38,8 +38,9 @@ struct job {
 	struct watch set;    /* cgroup.events, once the leader has ended */
 	struct keeper_exit_info info;
 	bool exited, acked, empty, lost, journaled;
-	bool told;  /* the present server knows the token */
-	bool asked; /* to end, by a signal: KEEPER_SIGNAL_STOP */
+	bool is_done; /* in keeper.done */
+	bool told;    /* the present server knows the token */
+	bool asked;   /* to end, by a signal: KEEPER_SIGNAL_STOP */
 	bool has_cgroup;
 	bool adopted;	 /* of a keeper that was killed: not our child */
 	bool notifies;	 /* adopted: its notification socket is to be bound again */
@@ -51,7 +52,7 @@ struct job {
 	char *state; /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
 	uint32_t label_bytes;
-	struct job *next_by_token, *next_by_pid, *next_dead;
+	struct job *next_by_token, *next_by_pid, *next_dead, *next_done;
 };
 
 struct job_table {
@@ -122,7 +123,9 @@ struct keeper {
 	struct watch signals;
 	struct server server;
 	struct job_table jobs;
-	struct job *dead; /* freed after the present batch of events */
+	struct job *dead;	      /* freed after the present batch of events */
+	struct job *done, **done_end; /* ended or acknowledged: books to keep when nobody waits */
+	size_t n_done;
 	struct held *held[HELD_BUCKETS];
 	bool sets_due;
 	bool watches_due;	     /* a set could not be watched for want of a descriptor */
@@ -201,6 +204,8 @@ struct job *job_each(
     const struct keeper *k, struct job_iter *it); /* it = {0}; the answer may be dropped */
 void job_watch_exit(struct keeper *k, struct job *j);
 void job_ack(struct keeper *k, struct job *j);
+bool jobs_finish_one(struct keeper *k); /* what is due after an end; false: nothing is */
+void jobs_finish(struct keeper *k, size_t left); /* all of it but so many */
 void job_set_is_empty(struct keeper *k, struct job *j);
 void jobs_reap(struct keeper *k); /* after SIGCHLD: orphans */
 
@@ -212,6 +217,7 @@ void spawns_forget_server(struct keeper *k);
 
 /* sets.c: which processes belong to a job, by cgroup or by descent */
 void sets_init(struct keeper *k);
+void sets_release(struct keeper *k); /* at the end: cgroups of what ended are removed */
 void set_leader_ended(struct keeper *k, struct job *j);
 void sets_check(struct keeper *k); /* those without a cgroup; once a pass, when sets_due */
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
@@ -228,9 +234,8 @@ void cgroup_remove(struct keeper *k, struct job *j);
 bool cgroup_is_empty(struct keeper *k, const struct job *j); /* false: not, or not to be seen */
 void cgroup_watch(struct keeper *k, struct job *j);
 void cgroup_watch_again(struct keeper *k); /* those for which there was no descriptor */
-/* false: nobody was signalled, for want of descriptors. */
-bool cgroup_signal(struct keeper *k, const struct job *j, int signo);
-bool cgroup_kill(struct keeper *k, const struct job *j);
+void cgroup_signal(struct keeper *k, const struct job *j, int signo);
+void cgroup_kill(struct keeper *k, const struct job *j);
 bool cgroup_has(const struct job *j, pid_t pid);
 
 /* children.c: what /proc says about processes below this one */

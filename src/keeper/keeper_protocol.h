@@ -10,11 +10,11 @@
  *   DIR is made (0700) if absent and locked (DIR/lock, flock); DIR/journal holds
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
- *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it where that is
- *allowed.  When it dies it is started again: at once, then after 100 ms doubling to
- *KEEPER_DELAY_MAX_MS; after five deaths in a minute with the further argument --safe. A server that
- *is started by hand (no KEEPER_FD_ENV) executes the keeper with itself as --server; it keeps its
- *pid, which becomes the keeper's.
+ *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it
+ *   where that is allowed.  When it dies it is started again: at once, then after 100 ms
+ *   doubling to KEEPER_DELAY_MAX_MS; after five deaths in a minute with the further argument
+ *   --safe.  A server that is started by hand (no KEEPER_FD_ENV) executes the keeper with
+ *   itself as --server; it keeps its pid, which becomes the keeper's.
  *
  *   --user: the server is that user.  Then a spawn without a user is of that user too, and
  *   one as root, in group 0 or with ambient capabilities fails with EPERM at KEEPER_STEP_UID.
@@ -77,7 +77,8 @@
  * time of its arrival (CLOCK_MONOTONIC in ms).  The text of NOTIFY holds lines
  * `MS KEY=VALUE`, the newest first: those of one message, or all that is known (after
  * LIST, and when the channel was full).  A PING with a token reads what waits in the
- * socket of that job first, so PONG means that everything said before was told.
+ * socket of that job first, so PONG means that everything said before was told.  What was
+ * asked for before a PING is done at its PONG, to the removal of the last cgroup.
  *
  * A chdir or exec that hangs (NFS).  It holds up nobody else.  After a second HANGS follows the
  * SPAWN, and SPAWNED or SPAWN_FAILED whenever it comes to an end; LIST shows the token with
@@ -92,7 +93,7 @@
 #include <stdint.h>
 
 /* Grows when a message or a meaning changes; kinds that are added stand at the end of their list. */
-#define KEEPER_VERSION 5
+#define KEEPER_VERSION 6
 #define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
 #define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
 #define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
@@ -129,8 +130,8 @@ enum keeper_exit {
 	X(KEEPER_SPAWN,          "spawn",          "token flags text=the spec; fds: those of keeper_spec.fds_at, then of held_at") \
 	X(KEEPER_SIGNAL,         "signal",         "token value=signo what=enum keeper_scope flags=KEEPER_SIGNAL_STOP") \
 	X(KEEPER_HOLD,           "hold",           "text=name; fds: one")                          \
-	X(KEEPER_RELEASE,        "release",        "text=name")                                    \
-	X(KEEPER_ACK,            "ack",            "token")                                        \
+	X(KEEPER_RELEASE,        "release",        "text=names, each ended by NUL")                \
+	X(KEEPER_ACK,            "ack",            "token text=as that of RELEASE")                \
 	X(KEEPER_LIST,           "list",           "")                                             \
 	X(KEEPER_LIST_NEXT,      "list_next",      "")                                             \
 	X(KEEPER_SHUTDOWN,       "shutdown",       "the server is about to exit and take the keeper along") \

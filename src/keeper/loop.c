@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LOOK_AGAIN_MS 20 /* at what could not be seen */
+#define DONE_MAX 256	 /* more wait for no idle moment */
 
 int64_t now_ns(void)
 {
@@ -85,12 +86,14 @@ void keeper_run(struct keeper *k)
 	open_signals(k);
 	server_start(k);
 	while (!k->ended) {
-		int timeout = server_timeout_ms(k);
+		int timeout = k->done ? 0 : server_timeout_ms(k);
 		if ((k->watches_due || k->sets_due) && (timeout < 0 || timeout > LOOK_AGAIN_MS))
 			timeout = LOOK_AGAIN_MS;
 		if (k->hanging && (timeout < 0 || timeout > k->hanging_look_ms))
 			timeout = k->hanging_look_ms;
 		int n = epoll_wait(k->epoll_fd, ev, 64, timeout);
+		if (n == 0)
+			jobs_finish_one(k);
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
 			if (w->fd >= 0)
@@ -102,6 +105,7 @@ void keeper_run(struct keeper *k)
 			sets_check(k);
 		if (k->watches_due)
 			cgroup_watch_again(k);
+		jobs_finish(k, DONE_MAX);
 		free_dead(k);
 		server_flush(k);
 		server_timer(k);

@@ -164,7 +164,7 @@ static unsigned delay_max(void)
 
 int main(int argc, char **argv)
 {
-	static struct keeper k;
+	static struct keeper k = {.done_end = &k.done};
 	parse(&k, argc, argv);
 	estate_read(&k);
 	clean_up_inheritance(&k);
@@ -184,8 +184,6 @@ int main(int argc, char **argv)
 	sets_init(&k);
 	estate_settle(&k);
 	keeper_run(&k);
-	cgroup_drop_next(&k);
-	if (k.cgroup_path)
-		rmdir(k.cgroup_path);
+	sets_release(&k);
 	return k.exit_status;
 }

@@ -117,6 +117,7 @@ static void do_list_next(struct keeper *k, struct channel_in *in)
 
 static void do_list(struct keeper *k, struct channel_in *in)
 {
+	jobs_finish(k, 0); /* what is acknowledged and empty is forgotten */
 	events_forget_server(k);
 	do_list_next(k, in);
 }
@@ -137,7 +138,8 @@ static void do_hold(struct keeper *k, struct channel_in *in)
 
 static void do_release(struct keeper *k, struct channel_in *in)
 {
-	held_drop(k, in->text);
+	for (uint32_t at = 0; at < in->msg.text_bytes; at += (uint32_t)strlen(in->text + at) + 1)
+		held_drop(k, in->text + at);
 }
 
 static void do_ack(struct keeper *k, struct channel_in *in)
@@ -145,6 +147,7 @@ static void do_ack(struct keeper *k, struct channel_in *in)
 	struct job *j = job_find(k, in->msg.token);
 	if (j)
 		job_ack(k, j);
+	do_release(k, in);
 }
 
 static void do_shutdown(struct keeper *k, struct channel_in *in)
@@ -167,6 +170,7 @@ static void do_serving(struct keeper *k, struct channel_in *in)
 static void do_ping(struct keeper *k, struct channel_in *in)
 {
 	struct keeper_msg m = {.kind = KEEPER_PONG, .value = in->msg.value, .token = in->msg.token};
+	jobs_finish(k, 0);
 	struct job *j = job_find(k, in->msg.token);
 	if (j)
 		notify_drain(k, j);

@@ -22,6 +22,17 @@ void sets_init(struct keeper *k)
 		cgroup_adopt(k);
 }
 
+void sets_release(struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	while ((j = job_each(k, &it)))
+		cgroup_remove(k, j);
+	cgroup_drop_next(k);
+	if (k->cgroup_path)
+		rmdir(k->cgroup_path);
+}
+
 void set_leader_ended(struct keeper *k, struct job *j)
 {
 	if (j->has_cgroup)
@@ -196,22 +207,18 @@ enum set_answer set_has(const struct job *j, pid_t pid)
 	return is ? SET_YES : SET_NO;
 }
 
-static bool signal_cgroup(struct keeper *k, struct job *j, int signo)
-{
-	return signo == SIGKILL ? cgroup_kill(k, j) : cgroup_signal(k, j, signo);
-}
-
-/* The reserve is lent when it is needed; by descent it is needed at every step. */
+/* By descent the reserve is needed at every step. */
 static void signal_all(struct keeper *k, struct job *j, int signo)
 {
-	if (j->has_cgroup && signal_cgroup(k, j, signo))
-		return;
-	reserve_lend(k);
-	if (j->has_cgroup)
-		signal_cgroup(k, j, signo);
-	else
+	if (j->has_cgroup && signo == SIGKILL) {
+		cgroup_kill(k, j);
+	} else if (j->has_cgroup) {
+		cgroup_signal(k, j, signo);
+	} else {
+		reserve_lend(k);
 		signal_by_descent(k, j, signo);
-	reserve_fill(k);
+		reserve_fill(k);
+	}
 }
 
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope)

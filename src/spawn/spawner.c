@@ -11,14 +11,17 @@
 /* When the user's descriptors in flight are used up (ETOOMANYREFS) the socket is
  * still writable, so the queue is tried again after a pause, not on EPOLLOUT. */
 #define RETRY_US 2000
-#define READ_MAX 16 /* messages a pass, then others have their turn */
+#define LET_GO_US 20000 /* an acknowledgement is mostly sooner */
+#define READ_MAX 16	/* messages a pass, then others have their turn */
 
 struct spawner {
 	struct channel channel;
 	const struct spawner_events *on;
 	void *ctx;
 	struct urgent_watch readable;
-	struct event *retry;
+	struct event *retry, *let_go;
+	struct str released; /* names, each with its NUL: they go with the next message that can
+				take them */
 	struct channel_in in;
 };
 
@@ -98,6 +101,7 @@ static void lose_keeper(struct spawner *s)
 {
 	urgent_remove(&s->readable);
 	event_del(s->retry);
+	event_del(s->let_go);
 	channel_release(&s->channel);
 	if (s->on->lost_keeper)
 		s->on->lost_keeper(s->ctx);
@@ -131,6 +135,34 @@ static void on_readable(void *ctx)
 		flush(s);
 }
 
+static void send_message(struct spawner *s, struct keeper_msg *m, const char *text, size_t n,
+    const int *fds, size_t n_fds)
+{
+	channel_send(&s->channel, m, text, n, fds, n_fds);
+	if (!channel_is_idle(&s->channel) && !evtimer_pending(s->retry, NULL))
+		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
+}
+
+/* With the names that were released. */
+static void send_names(struct spawner *s, enum keeper_kind kind, uint64_t token)
+{
+	struct keeper_msg m = {.kind = (uint16_t)kind, .token = token};
+	send_message(s, &m, s->released.s, s->released.n, NULL, 0);
+	str_clear(&s->released);
+}
+
+static void let_go(struct spawner *s)
+{
+	if (s->released.n)
+		send_names(s, KEEPER_RELEASE, 0);
+}
+
+static void on_let_go(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	let_go(ctx);
+}
+
 int spawner_fd_from_env(void)
 {
 	const char *text = getenv(KEEPER_FD_ENV);
@@ -149,6 +181,7 @@ enum err spawner_new(struct event_base *base, struct urgent *urgent, int take_fd
 	s->on = events;
 	s->ctx = ctx;
 	s->retry = event_new(base, -1, 0, on_retry, s);
+	s->let_go = event_new(base, -1, 0, on_let_go, s);
 	if (urgent_add(urgent, &s->readable, take_fd, on_readable, s, e)) {
 		spawner_free(s);
 		return e->code;
@@ -163,16 +196,10 @@ void spawner_free(struct spawner *s)
 		return;
 	urgent_remove(&s->readable);
 	event_free(s->retry);
+	event_free(s->let_go);
+	str_release(&s->released);
 	channel_release(&s->channel);
 	free(s);
-}
-
-static void send_message(struct spawner *s, struct keeper_msg *m, const char *text, size_t n,
-    const int *fds, size_t n_fds)
-{
-	channel_send(&s->channel, m, text, n, fds, n_fds);
-	if (!channel_is_idle(&s->channel) && !evtimer_pending(s->retry, NULL))
-		event_add(s->retry, &(struct timeval){.tv_usec = RETRY_US});
 }
 
 static void send_plain(
@@ -254,19 +281,24 @@ void spawner_stop(struct spawner *s, uint64_t token, int signo, enum keeper_scop
 
 void spawner_ack(struct spawner *s, uint64_t token)
 {
-	send_plain(s, KEEPER_ACK, token, 0, KEEPER_SCOPE_LEADER);
+	send_names(s, KEEPER_ACK, token);
 }
 
 void spawner_hold(struct spawner *s, const char *name, int fd)
 {
 	struct keeper_msg m = {.kind = KEEPER_HOLD};
+	let_go(s); /* it may be one of those */
 	send_message(s, &m, name, strlen(name), &fd, 1);
 }
 
 void spawner_release(struct spawner *s, const char *name)
 {
-	struct keeper_msg m = {.kind = KEEPER_RELEASE};
-	send_message(s, &m, name, strlen(name), NULL, 0);
+	size_t n = strlen(name) + 1;
+	if (s->released.n + n > KEEPER_TEXT_MAX)
+		let_go(s);
+	str_add_n(&s->released, name, n);
+	if (!evtimer_pending(s->let_go, NULL))
+		event_add(s->let_go, &(struct timeval){.tv_usec = LET_GO_US});
 }
 
 void spawner_list(struct spawner *s)

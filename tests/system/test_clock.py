@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from hp import program, wait_until
+from hp import is_alive, program, wait_until
 
 HOURS = 3600
 STEPS = pytest.mark.parametrize("step", [3 * HOURS, -3 * HOURS], ids=["forwards", "backwards"])
@@ -91,7 +91,7 @@ def test_F65_a_clock_that_is_set_changes_no_delay(hp, step, killed):
     for name in ("slow", "deaf", "waits")[:2 if killed else 3]:
         # What times a process begins anew with the next server, never shorter.
         assert 1.4 < ends[name] < (4.5 if killed else 2.8), (name, ends)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not is_alive(pid)
 
 
 @STEPS
