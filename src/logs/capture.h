@@ -75,6 +75,7 @@ struct logs {
 	uint64_t total;
 	size_t open_spools;
 	msec retry_at;	  /* 0: nothing is blocked */
+	msec ring_at;	  /* then the loop hears which pipes were closed; 0: none was */
 	msec retry_pause; /* 0: none yet */
 	bool probing;	  /* it refused; the next write that succeeds ends the trouble */
 	char *copy;	  /* for by_copy and scanning; only while needed */

@@ -1,11 +1,12 @@
 #include "logs/capture.h"
 
+#include "base/worker.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <signal.h>
 
 enum { STACK_BYTES = 256 << 10, INSERT_BYTES_MAX = 1 << 20 };
 
@@ -66,25 +67,6 @@ static void close_fds(struct logs *l)
 		close_at_exit(fds[i]);
 }
 
-/* Signals are the loop's: the thread starts with all of them blocked. */
-static enum err start_thread(struct logs *l, struct error *e)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&l->thread, &attr, log_thread_main, l);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (rc == 0)
-		pthread_setname_np(l->thread, "logs");
-	return rc ? error_sys(e, rc, "logs: thread") : ERR_OK;
-}
-
 enum err logs_open(
     const char *dir, const struct logs_options *o, struct logs **out, struct error *e)
 {
@@ -93,7 +75,8 @@ enum err logs_open(
 	set_options(l, o);
 	pthread_mutex_init(&l->lock, NULL);
 	l->inserts_end = &l->inserts;
-	if (open_fds(l, dir, e) || start_thread(l, e)) {
+	if (open_fds(l, dir, e) ||
+	    worker_start(&l->thread, "logs", STACK_BYTES, log_thread_main, l, e)) {
 		close_fds(l);
 		free(l);
 		return e->code;

@@ -74,7 +74,7 @@ enum err logs_insert(
 int logs_event_fd(const struct logs *l);
 void logs_dispatch(struct logs *l);
 
-/* A pipe was taken to its end and closed: its other holders may let go. */
+/* A pipe was taken to its end and closed: its other holders may let go.  Told some 10 ms later. */
 typedef void (*log_closed_fn)(uint64_t token, enum log_stream stream, void *ctx);
 void logs_on_closed(struct logs *l, log_closed_fn fn, void *ctx);
 

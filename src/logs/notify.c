@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { GATHER_MSEC = 10 }; /* who holds a pipe that has ended is in no hurry */
+
 void log_ring(struct logs *l)
 {
 	const uint64_t one = 1;
@@ -45,7 +47,8 @@ void log_tell_closed(struct logs *l, const struct log_pipe *p)
 	pthread_mutex_lock(&l->lock);
 	*vec_push(&l->closed) = (struct log_closed){p->token, (enum log_stream)p->stream};
 	pthread_mutex_unlock(&l->lock);
-	log_ring(l);
+	if (!l->ring_at)
+		l->ring_at = log_now() + GATHER_MSEC;
 }
 
 /* Lines of one buffer, with what was left of the one before. */

@@ -185,12 +185,19 @@ static void drain_all(struct logs *l)
 
 static int wait_msec(const struct logs *l)
 {
-	msec left;
+	msec at = l->retry_at && l->ring_at ? (l->retry_at < l->ring_at ? l->retry_at : l->ring_at)
+		  : l->retry_at		    ? l->retry_at
+					    : l->ring_at;
 
-	if (!l->retry_at)
+	if (!at)
 		return l->open_spools || l->copy ? IDLE_MSEC : -1;
-	left = l->retry_at - log_now();
+	msec left = at - log_now();
 	return left < 0 ? 0 : (int)left;
+}
+
+static bool is_due(msec at)
+{
+	return at && log_now() >= at;
 }
 
 static void round_of(struct logs *l, const struct epoll_event *ev, int n)
@@ -215,7 +222,10 @@ void *log_thread_main(void *logs)
 		int n = epoll_wait(l->epoll_fd, ev, EVENTS, wait_msec(l));
 
 		round_of(l, ev, n);
-		if (l->retry_at && log_now() >= l->retry_at) {
+		if (is_due(l->ring_at)) {
+			l->ring_at = 0;
+			log_ring(l);
+		} else if (is_due(l->retry_at)) {
 			retry(l);
 			write_inserts(l);
 		} else if ((n == 0 && !l->retry_at) || l->open_spools > OPEN_SPOOLS_MAX) {

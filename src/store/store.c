@@ -1,10 +1,10 @@
 #include "store/store_priv.h"
 
+#include "base/worker.h"
 #include "store/migrations.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
@@ -65,24 +65,6 @@ static enum err open_writer(struct store *s, struct error *e)
 	return ERR_OK;
 }
 
-static enum err start_thread(struct store *s, struct error *e)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&s->thread, &attr, store_writer_main, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (rc == 0)
-		pthread_setname_np(s->thread, "store");
-	return rc ? error_sys(e, rc, "store: thread") : ERR_OK;
-}
-
 static void release(struct store *s)
 {
 	store_relax(s);
@@ -127,7 +109,8 @@ enum err store_open(
 	s->since_retain = 1; /* look once what the last one left */
 	set_options(s, o);
 	init_locks(s);
-	if (open_folders(s, dir, e) || open_writer(s, e) || start_thread(s, e)) {
+	if (open_folders(s, dir, e) || open_writer(s, e) ||
+	    worker_start(&s->thread, "store", STACK_BYTES, store_writer_main, s, e)) {
 		release(s);
 		return e->code;
 	}
@@ -234,7 +217,7 @@ void store_remove_flag(struct store *s, const char *name)
 	put(s, T_FLAGS, &(struct store_flag){.name = name}, true);
 }
 
-void store_barrier(struct store *s, store_done_fn fn, void *ctx)
+static void add_barrier(struct store *s, bool later, store_done_fn fn, void *ctx)
 {
 	struct barrier *b = mem_new(sizeof(*b));
 	const uint64_t one = 1;
@@ -249,11 +232,23 @@ void store_barrier(struct store *s, store_done_fn fn, void *ctx)
 		b->answered = true;
 		if (write(s->event_fd, &one, sizeof(one)) < 0)
 			b->durable = false; /* full means readable */
+	} else if (later && s->queue.n > 0) {
+		b->later = true; /* the writer gathers already */
 	} else {
 		s->waiting++;
 		pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+void store_barrier(struct store *s, store_done_fn fn, void *ctx)
+{
+	add_barrier(s, false, fn, ctx);
+}
+
+void store_barrier_later(struct store *s, store_done_fn fn, void *ctx)
+{
+	add_barrier(s, true, fn, ctx);
 }
 
 int store_event_fd(const struct store *s)

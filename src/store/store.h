@@ -119,6 +119,8 @@ void store_remove_flag(struct store *s, const char *name);
  * or at once when the store is degraded (not durable). */
 typedef void (*store_done_fn)(bool durable, void *ctx);
 void store_barrier(struct store *s, store_done_fn fn, void *ctx);
+/* As that, for what nobody waits for: together with what is put within the next some 10 ms. */
+void store_barrier_later(struct store *s, store_done_fn fn, void *ctx);
 int store_event_fd(const struct store *s); /* readable: call store_dispatch */
 void store_dispatch(struct store *s);
 

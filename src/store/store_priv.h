@@ -29,6 +29,7 @@ struct barrier {
 	uint64_t seq; /* done when every op below it is committed */
 	store_done_fn fn;
 	void *ctx;
+	bool later; /* not counted in `waiting`: wakes nobody */
 	bool answered, durable;
 };
 
@@ -53,7 +54,7 @@ struct store {
 	pthread_cond_t work;
 	struct queue queue;
 	struct barrier *barriers, **barriers_end;
-	size_t waiting;	    /* barriers that are not answered */
+	size_t waiting;	    /* barriers that are not answered and not for later */
 	struct str trouble; /* why writing fails now */
 	struct str notes;   /* what happened and should be known */
 	size_t shed;

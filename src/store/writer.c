@@ -117,7 +117,7 @@ static void answer(struct store *s, bool failed)
 		if (!b->answered && (failed || b->seq <= done)) {
 			b->answered = true;
 			b->durable = !failed;
-			s->waiting--;
+			s->waiting -= !b->later;
 		}
 	if (write(s->event_fd, &one, sizeof(one)) < 0)
 		return; /* full means readable */
