@@ -77,16 +77,23 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 	return at;
 }
 
+void attempt_let_ready_go(struct attempt *at)
+{
+	char name[HELD_NAME_BYTES];
+
+	if (!at->holds_ready)
+		return;
+	at->holds_ready = false;
+	write_held_name(name, at->token, HELD_READY);
+	spawner_release(at->d->spawner, name);
+}
+
 static void drop(struct daemon *d, struct attempt *at)
 {
 	probes_end(at);
 	readiness_end(at);
 	notified_end(at);
-	if (at->holds_ready) {
-		auto_free char *name = held_name(at->token, HELD_READY);
-
-		spawner_release(d->spawner, name);
-	}
+	attempt_let_ready_go(at);
 	if (at->stopper)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
 	d->slots.v[at->job].live = NULL;
@@ -502,7 +509,7 @@ void attempt_acknowledge(struct daemon *d, uint64_t token)
 	struct pending_ack *p = mem_new(sizeof(*p));
 
 	*p = (struct pending_ack){d, token};
-	store_barrier(d->store, committed, p);
+	store_barrier_later(d->store, committed, p);
 }
 
 static bool was_swept(const struct daemon *d, uint64_t token)

@@ -22,10 +22,10 @@ struct attempt {
 	job_id job;
 	uint64_t token;
 	bool executed, exited;
-	bool ours;		     /* executed for this server: a child of its keeper */
-	int64_t born;		     /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
-	bool holds_ready;	     /* the keeper has its readiness pipe, until its set is empty */
-	uint64_t stopper;	     /* token of its running stop_exec, or 0 */
+	bool ours;	  /* executed for this server: a child of its keeper */
+	int64_t born;	  /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
+	bool holds_ready; /* the keeper has its readiness pipe, until what it said is recorded */
+	uint64_t stopper; /* token of its running stop_exec, or 0 */
 	struct readiness *readiness; /* NULL: not watched */
 	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
 	struct probes *probes;	     /* NULL: none */
@@ -65,6 +65,9 @@ struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exi
 enum held { HELD_STDOUT, HELD_STDERR, HELD_READY, HELD_COUNT };
 char *held_name(uint64_t token, enum held what);
 bool held_parse(const char *name, uint64_t *token, enum held *what);
+
+/* The keeper need not keep its readiness pipe any longer. */
+void attempt_let_ready_go(struct attempt *at);
 
 /* Give a pipe to the logs; it is closed by them.  `resumed`: it was captured before. */
 void attempt_capture(struct daemon *d, job_id job, uint64_t token, enum log_stream stream,

@@ -335,8 +335,11 @@ static uint64_t keeper_id(const char *state)
 
 enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
 {
-	*d =
-	    (struct daemon){.options = o, .env = environ, .safe = o->safe, .started = clock_wall()};
+	*d = (struct daemon){.options = o,
+	    .env = environ,
+	    .safe = o->safe,
+	    .started = clock_wall(),
+	    .copy = {-1, -1}};
 	paths_init(&d->paths, o);
 	d->base = event_base_new();
 	if (urgent_new(d->base, &d->urgent, e) || open_stores(d, e))
@@ -401,6 +404,8 @@ void daemon_release(struct daemon *d)
 	reload_release(d);
 	if (d->logs)
 		release_memory(d);
+	for (size_t i = 0; i < 2; i++)
+		close_at_exit(&d->copy[i]);
 	free_event(d->timer);
 	free_event(d->trim);
 	free_event(d->ack_retry);

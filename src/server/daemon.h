@@ -100,6 +100,7 @@ struct daemon {
 	struct listening *held_api; /* the socket of a former server, until api_open(); or NULL */
 	struct recovery *recovery;  /* NULL when it is over */
 	size_t effects;		    /* since the heap was trimmed last */
+	int copy[2];		    /* a pipe for looking into pipes, or -1: see readiness.c */
 	struct event *trim;
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 

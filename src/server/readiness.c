@@ -73,17 +73,39 @@ void readiness_end(struct attempt *at)
 	readiness_forget(at->d, at->token);
 }
 
+struct said {
+	struct daemon *d;
+	uint64_t token;
+};
+
+/* A later server reads it from the row. */
+static void recorded(bool durable, void *ctx)
+{
+	struct said *s = ctx;
+	struct attempt *at = durable ? attempt_find(s->d, s->token) : NULL;
+
+	if (at)
+		attempt_let_ready_go(at);
+	free(s);
+}
+
 /* The watch is gone when this returns. */
 static void ready(struct attempt *at)
 {
 	struct daemon *d = at->d;
 	uint64_t token = at->token;
+	bool held = at->holds_ready;
 
 	readiness_end(at);
 	if (probes_hold_ready(at))
 		return;
 	engine_ready(d->engine, clock_mono(), token);
 	perform_effects(d);
+	if (!held)
+		return;
+	struct said *s = mem_new(sizeof(*s));
+	*s = (struct said){d, token};
+	store_barrier_later(d->store, recorded, s);
 }
 
 /* ---- sockets and ports ---------------------------------------------------------- */
@@ -158,18 +180,12 @@ void readiness_take_fd(struct attempt *at, int take_fd)
 }
 
 /* A copy of what waits in a pipe, which keeps it; as read(2). */
-static ssize_t look(int fd, char *buf, size_t size)
+static ssize_t look(struct daemon *d, int fd, char *buf, size_t size)
 {
-	int copy[2];
-
-	if (pipe2(copy, O_CLOEXEC) < 0)
+	if (d->copy[1] < 0 && pipe2(d->copy, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	ssize_t n = tee(fd, copy[1], size, SPLICE_F_NONBLOCK);
-	if (n > 0)
-		n = read(copy[0], buf, (size_t)n);
-	close(copy[0]);
-	close(copy[1]);
-	return n;
+	ssize_t n = tee(fd, d->copy[1], size, SPLICE_F_NONBLOCK);
+	return n > 0 ? read(d->copy[0], buf, size) : n;
 }
 
 /* Looked at, not taken: the newline stays in the pipe that the keeper holds.  A server that
@@ -178,7 +194,7 @@ static void on_fd(void *ctx)
 {
 	struct readiness *r = ctx;
 	char buf[4096];
-	ssize_t n = look(r->fd, buf, sizeof(buf));
+	ssize_t n = look(r->at->d, r->fd, buf, sizeof(buf));
 
 	if (n > 0 && memchr(buf, '\n', (size_t)n))
 		ready(r->at);
@@ -204,13 +220,13 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 	ready(r->at);
 }
 
-/* What has passed while a former server watched counts. */
+/* What has passed while a former server watched counts.  Both times are cut to whole ms. */
 static void watch_time(struct attempt *at, msec since, msec after)
 {
 	struct readiness *r = readiness_of_attempt(at);
 	msec passed = clock_mono() - since;
 
-	after = passed < 0 ? after : passed < after ? after - passed : 0;
+	after = passed <= 0 ? after : passed <= after ? after - passed + 1 : 0;
 	r->time = evtimer_new(at->d->base, on_time, r);
 	event_add(
 	    r->time, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
