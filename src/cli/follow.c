@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define LOOK_MS    100
+#define LOOK_SELDOM_MS 10000 /* nobody sees what is between */
 #define LINES_MOST 40 /* services that are looked at each time: one call each */
 
 struct view {
@@ -19,6 +20,14 @@ static void nap(msec ms)
 	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
 	nanosleep(&t, NULL);
+}
+
+static msec now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static char *line_of(const struct cli *c, const json_t *status)
@@ -138,18 +147,26 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 
 #define GAP_MS 5000 /* a server that is followed by another one answers again by then */
 
-/* A call that a server left behind is asked of the next one. */
-static json_t *look(struct cli *c, int64_t operation, int *status)
+static bool is_no_daemon(const struct cli *c, const struct hp_error *e)
+{
+	return e->code == err_rpc_code(ERR_NO_DAEMON) && access(hp_client_socket(c->client), F_OK) == 0;
+}
+
+/* The operation as soon as it has ended, at the latest after `most`; NULL: `status` says why not.
+ * A call that a server left behind is asked of the next one. */
+static json_t *look(struct cli *c, int64_t operation, msec most, int *status)
 {
 	struct hp_error e;
 
 	for (msec waited = 0;; waited += LOOK_MS) {
-		json_t *op = cli_try(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &e);
+		json_t *params = json_pack("{s:I, s:I}", "operation", (json_int_t)operation, "timeout_ms", (json_int_t)most);
+		json_t *op = cli_try(c, "op.watch", params, &e);
 
+		if (!op && e.code == err_rpc_code(ERR_TIMEOUT))
+			op = json_loads(e.data ? e.data : "", JSON_ALLOW_NUL, NULL); /* as it is now */
 		if (op)
 			return op;
-		if (e.code != err_rpc_code(ERR_NO_DAEMON) || waited >= GAP_MS ||
-		    access(hp_client_socket(c->client), F_OK) != 0)
+		if (!is_no_daemon(c, &e) || waited >= GAP_MS)
 			break;
 		hp_error_release(&e);
 		nap(LOOK_MS);
@@ -158,37 +175,37 @@ static json_t *look(struct cli *c, int64_t operation, int *status)
 	return NULL;
 }
 
+static msec next_look(const struct cli *c, msec left)
+{
+	msec pause = c->quiet || c->json ? LOOK_SELDOM_MS : LOOK_MS;
+
+	return c->timeout && left < pause ? (left > 0 ? left : 1) : pause;
+}
+
 int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word)
 {
 	struct view v = { .c = c, .seen = json_object() };
-	msec waited = 0;
+	msec began = now();
 	int status = 0;
+	bool active = true;
 
-	for (;;) {
-		json_t *op = look(c, operation, &status);
+	while (active) {
+		json_t *op = look(c, operation, next_look(c, began + c->timeout - now()), &status);
 
 		if (!op)
 			break;
-		bool active = strcmp(text_of(op, "operation_state"), "active") == 0;
-		if (!c->quiet && !c->json && (waited >= LOOK_MS || !active))
+		active = strcmp(text_of(op, "operation_state"), "active") == 0;
+		if (!c->quiet && !c->json)
 			show(&v, op, names);
-		if (!active) {
+		if (!active)
 			status = end_of(c, op, done_word);
-			json_decref(op);
-			break;
-		}
 		json_decref(op);
-		if (c->timeout && waited >= c->timeout) {
+		if (active && c->timeout && now() - began >= c->timeout) {
 			fprintf(stderr, "hero_proc: not within %lld ms; operation %lld goes on\n",
 			    (long long)c->timeout, (long long)operation);
 			status = err_exit_status(ERR_TIMEOUT);
 			break;
 		}
-		msec pause = waited < 50 ? 5 : LOOK_MS;
-		if (c->timeout && c->timeout - waited < pause)
-			pause = c->timeout - waited;
-		nap(pause);
-		waited += pause;
 	}
 	json_decref(v.seen);
 	return status;

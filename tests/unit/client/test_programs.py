@@ -103,25 +103,28 @@ class Following(Programs):
     WAITS = {"name": "web", "state": "waiting_deps", "waiting_on": [{"text": "db: rpc.sock does not answer"}]}
     ACTIVE = {"operation": 7, "operation_state": "active", "names": ["web"], "steps": [{"service": "web"}]}
 
+    def not_yet(self, operation):
+        return Error(-32006, "operation 7 goes on; the wait for it is over", **operation)
+
     def test_a_wait_is_told_with_its_reason_and_once(self):
         done = dict(self.ACTIVE, operation_state="done")
-        server = self.serve(service__start={"operation": 7}, op__get=[self.ACTIVE] * 15 + [done],
+        server = self.serve(service__start={"operation": 7}, op__watch=[self.not_yet(self.ACTIVE)] * 3 + [done],
                             service__status=self.WAITS)
         said = self.cli("service", "start", "web").stdout
         self.assertEqual(said.count("waits: db: rpc.sock does not answer"), 1)
         self.assertIn("web: started", said)
         self.assertEqual(server.params("service.start"), {"name": ["web"], "wait": False})
-        self.assertEqual(server.params("op.get"), {"operation": 7})
+        self.assertEqual(server.params("op.watch"), {"operation": 7, "timeout_ms": 100})
 
     def test_a_failed_operation_ends_with_its_status_and_chain(self):
         failed = dict(self.ACTIVE, operation_state="failed", code=-32005, message="db failed", chain=["db: exit code 3"])
-        self.serve(service__start={"operation": 7}, op__get=failed, service__status=self.WAITS)
+        self.serve(service__start={"operation": 7}, op__watch=failed, service__status=self.WAITS)
         said = self.cli("service", "start", "web", status=NOT_READY).stderr
         self.assertIn("db failed", said)
         self.assertIn("db: exit code 3", said)
 
     def test_the_callers_wait_ends_and_the_operation_goes_on(self):
-        self.serve(service__start={"operation": 7}, op__get=self.ACTIVE, service__status=self.WAITS)
+        self.serve(service__start={"operation": 7}, op__watch=self.not_yet(self.ACTIVE), service__status=self.WAITS)
         said = self.cli("service", "start", "web", "--timeout", "50ms", status=TIMED_OUT).stderr
         self.assertIn("operation 7 goes on", said)
 
@@ -145,7 +148,7 @@ class Following(Programs):
     def ten_services(self):
         steps = [{"service": f"s{i}"} for i in range(10)]
         active = dict(self.ACTIVE, steps=steps)
-        self.serve(service__start={"operation": 7}, op__get=[active] * 12 + [dict(active, operation_state="done")],
+        self.serve(service__start={"operation": 7}, op__watch=[self.not_yet(active)] * 3 + [dict(active, operation_state="done")],
                    service__status=lambda p: dict(self.WAITS, name=p["name"]))
 
     def test_the_live_block_is_never_higher_or_wider_than_the_terminal(self):
