@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from hp import EXAMPLES, FAILED, NO_DAEMON, DONE, http_request, is_alive, wait_until
+from hp import EXAMPLES, FAILED, NO_DAEMON, DONE, command_of, http_request, is_alive, wait_until
 
 HERO_DB = EXAMPLES / "hero/hero_db/service.toml"
 LISTENER = """
@@ -53,6 +54,12 @@ def divergences(hp):
 def environment_of(pid):
     with open(f"/proc/{pid}/environ", "rb") as f:
         return dict(e.decode().split("=", 1) for e in f.read().split(b"\0") if b"=" in e)
+
+
+def pids_of(hp, *commands):
+    """Its processes with exactly these commands; none while one is missing."""
+    found = {command_of(pid): pid for pid in hp.left()}
+    return all(c in found for c in commands) and [found[c] for c in commands]
 
 
 @pytest.fixture
@@ -132,6 +139,31 @@ def test_what_was_adopted_from_a_killed_keeper_is_no_finding(fresh, cgroups):
     assert doctor(hp)["findings"] == [] and divergences(hp) == 0
     hp.rpc("service.restart", name=names)
     assert doctor(hp)["findings"] == [] and divergences(hp) == 0
+
+
+@pytest.mark.parametrize("cgroups", [True, False])
+def test_the_end_of_a_run_that_no_commit_tells_of_is_no_divergence_when_recovery_ended_it(fresh, cgroups):
+    """Its caller was told nothing yet, so it is ended; that its exit arrives later is no news."""
+    hp = fresh(**({} if cgroups else {"HERO_PROC_NO_CGROUP": 1})).start()
+    hp.rpc("run.submit", name="untold", wait=False,
+           actions=[{"name": "a", "script": f"(setsid sleep 600 &); exec {hp.bin}/pause"}])
+    ran = wait_until(lambda: pids_of(hp, "sleep 600", f"{hp.bin}/pause"), what="the process and its child run")
+    server, keeper = hp.info()["pid"], hp.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not is_alive(server), what="the server died")
+        with sqlite3.connect(hp.state_dir / "state.db") as state:  # as if it had come before the commit
+            state.execute("DELETE FROM runs")
+            state.execute("DELETE FROM jobs")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_until(lambda: hp.answers() and hp.info()["pid"] != server, 15, "a new server answers")
+    wait_until(lambda: not any(os.path.exists(f"/proc/{p}") for p in ran), what="the keeper has reaped them")
+    assert "untold" in hp.log_text() and "it is ended" in hp.log_text()
+    # The keeper's news keep their order: who heard of this exit has heard of the former ones.
+    hp.rpc("run.submit", name="next", wait=True, actions=[{"name": "a", "script": "true"}])
+    assert divergences(hp) == 0 and doctor(hp)["findings"] == []
 
 
 # ---- processes ----------------------------------------------------------------------------
