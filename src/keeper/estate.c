@@ -55,7 +55,7 @@ static void take_record(struct keeper *k, const struct keeper_msg *m, const char
 	else if (m->kind == KEEPER_TOKEN)
 		take_token(k, m, text);
 	else if (m->kind == KEEPER_HELD)
-		held_put(k, text, take_inherited(m->value));
+		held_put(k, text, 0, take_inherited(m->value));
 	else if (m->kind == KEEPER_NOTIFY && (j = job_find(k, m->token)) && !j->state)
 		j->state = strdup(text);
 }

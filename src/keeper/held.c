@@ -12,7 +12,7 @@ static struct held **bucket(struct keeper *k, const char *name)
 	return &k->held[h % HELD_BUCKETS];
 }
 
-void held_put(struct keeper *k, const char *name, int take_fd)
+void held_put(struct keeper *k, const char *name, uint64_t token, int take_fd)
 {
 	held_drop(k, name);
 	size_t n = strlen(name) + 1;
@@ -25,6 +25,7 @@ void held_put(struct keeper *k, const char *name, int take_fd)
 	struct held **head = bucket(k, name);
 	memcpy(h->name, name, n);
 	h->fd = take_fd;
+	h->token = token;
 	h->told = true;
 	h->next = *head;
 	*head = h;
@@ -38,6 +39,7 @@ int held_take(struct keeper *k, const char *name)
 		if (strcmp(h->name, name) != 0)
 			continue;
 		*p = h->next;
+		job_held_less(k, h->token);
 		free(h);
 		return fd;
 	}

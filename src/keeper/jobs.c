@@ -166,8 +166,16 @@ static void finish(struct keeper *k, struct job *j)
 	job_forget_pid(k, j);
 	if (k->reaps_put_off && !k->done)
 		jobs_reap(k);
-	if (j->empty)
+	if (j->empty && !j->n_held)
 		job_drop(k, j);
+}
+
+/* Its label says whose the last lines in a pipe are. */
+void job_held_less(struct keeper *k, uint64_t token)
+{
+	struct job *j = token ? job_find(k, token) : NULL;
+	if (j && j->n_held && --j->n_held == 0 && j->acked && j->empty)
+		put_off(k, j);
 }
 
 bool jobs_finish_one(struct keeper *k)

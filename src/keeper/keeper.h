@@ -52,6 +52,7 @@ struct job {
 	char *state; /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
 	uint32_t label_bytes;
+	uint32_t n_held; /* of what came with its spawn */
 	struct job *next_by_token, *next_by_pid, *next_dead, *next_done;
 };
 
@@ -63,6 +64,7 @@ struct job_table {
 #define HELD_BUCKETS 1024
 struct held {
 	struct held *next;
+	uint64_t token; /* of the job that it came with, or 0 */
 	int fd;
 	bool told;
 	char name[];
@@ -207,6 +209,7 @@ void job_ack(struct keeper *k, struct job *j);
 bool jobs_finish_one(struct keeper *k); /* what is due after an end; false: nothing is */
 void jobs_finish(struct keeper *k, size_t left); /* all of it but so many */
 void job_set_is_empty(struct keeper *k, struct job *j);
+void job_held_less(struct keeper *k, uint64_t token); /* what came with its spawn was let go */
 void jobs_reap(struct keeper *k); /* after SIGCHLD: orphans */
 
 /* spawn.c */
@@ -284,7 +287,7 @@ void reserve_fill(struct keeper *k);
 void reserve_lend(struct keeper *k);
 
 /* held.c */
-void held_put(struct keeper *k, const char *name, int take_fd);
+void held_put(struct keeper *k, const char *name, uint64_t token, int take_fd);
 void held_drop(struct keeper *k, const char *name);
 int held_take(struct keeper *k, const char *name); /* -1: there is none */
 

@@ -64,8 +64,9 @@
  *     token but HANGS.  SPAWNED is followed by one EXITED and, after that, one SET_EMPTY; none
  *     follows an EXITED with KEEPER_IS_EMPTY.
  *   - An exit is kept (zombie and journal) until ACK; the server acknowledges
- *     after its own commit.  A token is forgotten when it is acknowledged and its
- *     set is empty.  So a token that LIST does not show has no process left.
+ *     after its own commit.  A token is forgotten when it is acknowledged, its
+ *     set is empty, and what came with its SPAWN to be held is released.  So a token that LIST
+ *     does not show has no process left, and what was held for it nothing to tell.
  *   - A new server gets events of a token once LIST has shown it.  LIST answers in
  *     batches of KEEPER_BATCH messages (TOKEN, NOTIFY, HELD; at most one descriptor each),
  *     ended by LIST_MORE (go on with LIST_NEXT) or LIST_END: the kernel bounds the

@@ -133,7 +133,7 @@ static void do_signal(struct keeper *k, struct channel_in *in)
 
 static void do_hold(struct keeper *k, struct channel_in *in)
 {
-	held_put(k, in->text, channel_in_take(in, 0));
+	held_put(k, in->text, 0, channel_in_take(in, 0));
 }
 
 static void do_release(struct keeper *k, struct channel_in *in)

@@ -49,6 +49,7 @@ static bool fill_job(struct job *j, const struct spec *s)
 {
 	j->uid = s->head->flags & KEEPER_SPEC_USER ? s->head->uid : geteuid();
 	j->label_bytes = s->head->label_bytes;
+	j->n_held = s->head->n_held;
 	j->label = malloc(j->label_bytes + 1u);
 	if (j->label)
 		memcpy(j->label, s->label, j->label_bytes);
@@ -247,7 +248,8 @@ static int check(struct keeper *k, struct channel_in *in, struct spec *s)
 	if (first + s->head->n_fds + s->head->n_held != in->n_fds)
 		return EINVAL;
 	for (uint32_t i = 0; i < s->head->n_held; i++)
-		held_put(k, s->held[i], channel_in_take(in, first + s->head->n_fds + i));
+		held_put(
+		    k, s->held[i], in->msg.token, channel_in_take(in, first + s->head->n_fds + i));
 	return 0;
 }
 

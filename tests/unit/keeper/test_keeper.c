@@ -229,6 +229,26 @@ static void what_was_acknowledged_or_released_is_not_listed_again(void **state)
 	assert_string_equal(bed.held_name, "a");
 }
 
+/* Whose the last lines in a pipe are: it may be read long after the end. */
+static void an_acknowledged_token_is_listed_until_what_came_with_its_spawn_is_released(void **state)
+{
+	const char *const argv[] = {"/bin/true", NULL};
+	const struct spawn_hold hold = {0, "pipe"};
+	(void)state;
+	uint64_t t = bed_exec(&bed, &(struct spawn_spec){.argv = argv, .hold = &hold, .n_hold = 1});
+	assert_true(bed_until_empty(&bed, t));
+	spawner_ack(bed.spawner, t);
+	for (int i = 0; i < 2; i++) {
+		bed_kill_server(&bed);
+		bed.n_seen = 0;
+		assert_true(bed_until_listed(&bed));
+		assert_int_equal(bed_seen(&bed, t)->listed, i == 0);
+		spawner_release(bed.spawner, "pipe");
+		spawner_hold(bed.spawner, "other", 0); /* sends what was released */
+		spawner_release(bed.spawner, "other");
+	}
+}
+
 /* More than one batch of the list, and more descriptors than may be in flight at once. */
 static void a_long_list_comes_in_batches(void **state)
 {
@@ -660,6 +680,7 @@ int main(void)
 	    WITH(a_child_runs_as_its_spec_says),
 	    BOTH(a_killed_server_costs_no_service_and_no_exit_status),
 	    WITH(what_was_acknowledged_or_released_is_not_listed_again),
+	    WITH(an_acknowledged_token_is_listed_until_what_came_with_its_spawn_is_released),
 	    WITH(a_long_list_comes_in_batches),
 	    BOTH(a_set_is_empty_when_the_last_grandchild_is_gone),
 	    BOTH(a_signal_to_the_set_reaches_grandchildren),
