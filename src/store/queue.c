@@ -140,6 +140,7 @@ void queue_put(struct queue *q, const struct table *t, const void *row, bool rem
 	auto_free char *key = NULL;
 	struct op *old, *op;
 
+	q->puts++;
 	row_values(t, row, v);
 	key = row_key(t, v);
 	op = op_new(q, t, key, v);

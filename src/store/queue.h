@@ -31,6 +31,7 @@ struct queue {
 	struct map by_key;
 	size_t n;
 	uint64_t next_seq;	/* every op that waits has a smaller one */
+	uint64_t puts;		/* how often something was put */
 	struct op_block *block; /* where the next op goes */
 };
 

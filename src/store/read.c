@@ -5,13 +5,18 @@
 static enum err reader(struct store *s, struct error *e)
 {
 	unsigned now = atomic_load(&s->generation);
+	enum err rc = ERR_OK;
 
-	if (s->reader && s->reader_generation != now)
+	pthread_mutex_lock(&s->lock);
+	uint64_t puts = s->trouble.n ? s->queue.puts : 0;
+	if (s->reader && (s->reader_generation != now || s->reader_puts != puts))
 		store_relax(s);
-	if (!s->reader && db_open_reader(s->path, &s->reader, e))
-		return e->code;
+	if (!s->reader && (rc = db_open_reader(s->path, &s->reader, e)) == ERR_OK && puts)
+		rc = store_overlay(s, s->reader, e);
+	pthread_mutex_unlock(&s->lock);
 	s->reader_generation = now;
-	return ERR_OK;
+	s->reader_puts = puts;
+	return rc;
 }
 
 void store_relax(struct store *s)
@@ -188,7 +193,8 @@ enum err store_list_events(struct store *s, const char *subject, usec_wall since
 	    .numbers = {after, since, until ? until : INT64_MAX, limit ? limit : -1},
 	    .n = 4};
 
-	if (!subject && since && !after) /* by time: what is older is not looked at */
+	if (!subject && since && !after &&
+	    !store_refuses(s, NULL)) /* what is older is not looked at */
 		return READ(store_event, T_EVENTS,
 		    "INDEXED BY events_time WHERE +id > ? AND time >= ? AND time <= ? "
 		    "ORDER BY +id LIMIT ?",

@@ -50,9 +50,19 @@ void store_make_reserve(const struct store *s)
 		unlink(s->reserve);
 }
 
+/* Whoever closes the database takes its log away, so the last server was killed, perhaps between
+ * a file of definitions/ and the commit of its row. */
+static bool was_left_open(const struct store *s)
+{
+	auto_free char *log = text_fmt("%s-wal", s->path);
+
+	return access(log, F_OK) == 0;
+}
+
 /* A server that was killed on a full disk has to come back: the reserve is what it is for. */
 static enum err open_writer(struct store *s, struct error *e)
 {
+	s->files_due = was_left_open(s);
 	if (store_writer_open(s, true, e) == ERR_OK) {
 		store_make_reserve(s);
 		return ERR_OK;
@@ -290,6 +300,16 @@ void store_write_files(struct store *s)
 	s->files_due = true;
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
+}
+
+bool store_refuses(struct store *s, struct str *out)
+{
+	pthread_mutex_lock(&s->lock);
+	bool refuses = s->trouble.n > 0;
+	if (refuses && out)
+		str_add(out, str_text(&s->trouble));
+	pthread_mutex_unlock(&s->lock);
+	return refuses;
 }
 
 bool store_degraded(struct store *s, struct str *out)

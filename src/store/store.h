@@ -13,7 +13,7 @@
  * pauses until it works.
  *
  * Every function is called from one thread, the loop's.  Reading sees what is
- * committed; the caller has the live state in memory.
+ * committed, and while the disk refuses also what waits (overlay.c).
  *
  * Depends on: base, model/words.h.
  */
@@ -130,6 +130,8 @@ void store_write_files(struct store *s);
 
 /* What is not as it should be; false when all is well.  `out` may be NULL. */
 bool store_degraded(struct store *s, struct str *out);
+/* Why the disk takes nothing at present: what is put now waits in memory; false when it does. */
+bool store_refuses(struct store *s, struct str *out);
 
 /* Reading, oldest first unless said.  A callback returns false to stop. */
 typedef bool (*store_contribution_fn)(const struct store_contribution *r, void *ctx);

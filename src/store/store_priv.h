@@ -42,6 +42,7 @@ struct store {
 	pthread_t thread;
 	sqlite3 *reader;
 	unsigned reader_generation;
+	uint64_t reader_puts; /* what waited when it was opened on a disk that refuses; else 0 */
 
 	/* the writer's own */
 	sqlite3 *writer;
@@ -53,12 +54,14 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct queue queue;
+	struct ops *writing; /* taken from it and not committed yet, or NULL */
 	struct barrier *barriers, **barriers_end;
 	size_t waiting;	    /* barriers that are not answered and not for later */
 	struct str trouble; /* why writing fails now */
 	struct str notes;   /* what happened and should be known */
 	size_t shed;
-	bool files_due; /* store_write_files */
+	bool files_due;	   /* store_write_files */
+	bool files_failed; /* to be tried again when the disk has taken something */
 	bool quit;
 };
 
@@ -76,6 +79,9 @@ enum err store_write_batch(struct store *s, const struct ops *list, struct error
 enum err store_mirror_all(struct store *s, struct error *e);
 enum err store_rebuild(struct store *s, struct error *e);
 enum err store_db_error(struct store *s, int rc, const char *what, struct error *e);
+
+/* overlay.c: with the lock.  A reader sees what waits as if it was written. */
+enum err store_overlay(struct store *s, sqlite3 *reader, struct error *e);
 
 /* retain.c */
 void store_retain(struct store *s);

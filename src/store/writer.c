@@ -132,6 +132,7 @@ static void write_some(struct store *s)
 	enum err rc = ERR_OK;
 
 	queue_take(&s->queue, n, &list);
+	s->writing = &list;
 	pthread_mutex_unlock(&s->lock);
 	if (n > 0)
 		rc = write_list(s, &list, &e);
@@ -139,10 +140,12 @@ static void write_some(struct store *s)
 	if (rc == ERR_OK && s->since_retain >= RETAIN_EVERY)
 		store_retain(s);
 	pthread_mutex_lock(&s->lock);
+	s->writing = NULL;
 	str_clear(&s->trouble);
 	if (rc == ERR_OK) {
 		queue_free_ops(&s->queue, &list);
 		s->retry_pause = 0;
+		s->files_due = s->files_due || (n > 0 && s->files_failed);
 	} else {
 		queue_give_back(&s->queue, &list);
 		str_add(&s->trouble, e.msg);
@@ -160,11 +163,9 @@ static void write_files_again(struct store *s)
 
 	s->files_due = false;
 	pthread_mutex_unlock(&s->lock);
-	if (store_writer_open(s, false, &e) == ERR_OK && store_mirror_all(s, &e) == ERR_OK)
-		e.code = ERR_OK;
-	if (e.code != ERR_OK)
-		store_note(s, "%s", e.msg);
+	bool failed = store_writer_open(s, false, &e) || store_mirror_all(s, &e);
 	pthread_mutex_lock(&s->lock);
+	s->files_failed = failed;
 }
 
 /* With the lock: until there is something to do. */
