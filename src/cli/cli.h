@@ -18,6 +18,7 @@ struct cli {
 	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune, repair;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
+	bool told_unstored;
 	int width, height; /* of the terminal */
 	msec timeout; /* of the caller's wait; 0: none */
 	msec rollback_after; /* 0: no rollback */
@@ -43,6 +44,7 @@ json_t *cli_call(struct cli *c, const char *method, json_t *take_params, int *st
 /* The same without printing. */
 json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct hp_error *e);
 int cli_fail(struct cli *c, struct hp_error *e); /* print, release, exit status */
+void tell_unstored(struct cli *c, const json_t *answer); /* once: it is in memory only, on stderr */
 void cli_warn(const struct cli *c, const json_t *answer); /* its `warnings`, with their places and hints */
 
 int cli_json(json_t *take_v); /* one line; 0 */

@@ -114,6 +114,7 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 
 	if (c->json)
 		cli_json(json_incref(op));
+	tell_unstored(c, op);
 	if (strcmp(state, "done") == 0) {
 		bool changed = json_array_size(json_object_get(op, "steps")) > 0 ||
 			       (strcmp(text_of(op, "kind"), "apply") == 0 && json_is_true(json_object_get(op, "changed")));

@@ -91,12 +91,22 @@ int cli_fail(struct cli *c, struct hp_error *e)
 	return status;
 }
 
+void tell_unstored(struct cli *c, const json_t *answer)
+{
+	const char *why = text_of(answer, "unstored");
+
+	if (*why && !c->told_unstored)
+		fprintf(stderr, "hero_proc: done, but only in memory until the disk takes it: %s\n", why);
+	c->told_unstored = c->told_unstored || *why;
+}
+
 json_t *cli_call(struct cli *c, const char *method, json_t *take_params, int *status)
 {
 	struct hp_error e;
 	json_t *v = cli_try(c, method, take_params, &e);
 
 	*status = v ? 0 : cli_fail(c, &e);
+	tell_unstored(c, v);
 	return v;
 }
 

@@ -65,6 +65,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 	struct attempt *at = mem_new(sizeof(*at));
 
 	if (s->live) {
+		attempt_let_ready_go(s->live);
 		probes_end(s->live);
 		readiness_end(s->live);
 		notified_end(s->live);

@@ -191,8 +191,8 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
 	*vec_push(&d->recovery->survivors) = s;
 	map_put(&d->recovery->by_token, s->key, s);
-	if (!s->label.unit || s->label.aux)
-		return;
+	if (!s->label.unit || s->label.aux || (s->acked && s->empty))
+		return; /* what is over is known for its pipes only */
 	snprintf(s->row_key, sizeof(s->row_key), "%lld", (long long)s->label.row);
 	const struct survivor *older = map_get(&d->recovery->by_row, s->row_key);
 	if (!older || older->token < s->token)
@@ -361,38 +361,68 @@ static void watch_readiness(struct recovery *r)
 	}
 }
 
-static void capture_orphan(struct daemon *d, const struct job_row *row, struct orphan *o)
+/* Nobody would read what it wrote last, and the keeper would keep it. */
+static void capture_rest(struct daemon *d, const struct job_row *row, uint64_t token,
+    enum log_stream stream, int take_fd)
 {
-	auto_free char *run = strchr(row->unit, '#')
-				  ? text_dup(row->unit)
-				  : text_fmt("%s#%llu", row->unit, (unsigned long long)row->run);
-	struct log_ident id = {.service = strchr(row->unit, '#') ? NULL : row->unit,
+	bool is_run = strchr(row->unit, '#');
+	auto_free char *run = is_run ? text_dup(row->unit)
+				     : text_fmt("%s#%llu", row->unit, (unsigned long long)row->run);
+	struct log_ident id = {.service = is_run ? NULL : row->unit,
 	    .action = row->action,
 	    .run = run,
 	    .job = row->row,
-	    .token = o->token,
+	    .token = token,
 	    .attempt = (uint32_t)row->attempt,
-	    .stream = o->what == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR,
+	    .stream = stream,
 	    .resumed = true};
 	struct error e = {0};
 
-	if (logs_attach(d->logs, &id, fd_take(&o->fd), &e))
+	if (logs_attach(d->logs, &id, take_fd, &e))
 		report(REPORT_ERROR, "%s: capture: %s", row->unit, e.msg);
+}
+
+static enum log_stream stream_of(enum held what)
+{
+	return what == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR;
+}
+
+static void let_go(struct daemon *d, uint64_t token, enum held what, int take_fd)
+{
+	auto_free char *name = held_name(token, what);
+
+	close(take_fd);
+	spawner_release(d->spawner, name);
 }
 
 static void capture_orphans(struct recovery *r)
 {
 	for (size_t i = 0; i < r->orphans.n; i++) {
 		struct orphan *o = &r->orphans.v[i];
-		auto_free char *name = held_name(o->token, o->what);
 
 		for (size_t k = 0; k < r->rows.n && o->fd >= 0 && o->what != HELD_READY; k++)
 			if (r->rows.v[k].token == o->token)
-				capture_orphan(r->d, &r->rows.v[k], o);
-		if (o->fd < 0)
-			continue; /* the logs tell when it may be let go */
-		close(o->fd);
-		spawner_release(r->d->spawner, name);
+				capture_rest(r->d, &r->rows.v[k], o->token, stream_of(o->what),
+				    fd_take(&o->fd));
+		if (o->fd >= 0)
+			let_go(r->d, o->token, o->what, fd_take(&o->fd));
+	}
+}
+
+/* Of attempts that another one follows, or of a run that nobody knows. */
+static void capture_unplaced(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+		bool known = s->label.unit && !s->label.aux;
+		struct job_row row = known ? recovery_row_of(s) : (struct job_row){0};
+
+		for (enum held what = 0; what < HELD_COUNT; what++)
+			if (s->held[what] >= 0 && known && what != HELD_READY)
+				capture_rest(
+				    r->d, &row, s->token, stream_of(what), fd_take(&s->held[what]));
+			else if (s->held[what] >= 0)
+				let_go(r->d, s->token, what, fd_take(&s->held[what]));
 	}
 }
 
@@ -484,6 +514,7 @@ void recover_on_listed_all(void *ctx)
 	recovery_end_strays(r);
 	recovery_ask_again(r);
 	capture_orphans(r);
+	capture_unplaced(r);
 	perform_effects(d);
 	tell_executed(r);
 	tell_ends(r);

@@ -49,8 +49,7 @@ static void remember_slot(struct daemon *d, const struct job_row *row, job_id jo
 	    .event = EVENT_UNREAD};
 }
 
-/* The row that would have been written, had there been time. */
-static struct job_row row_of_label(const struct survivor *s)
+struct job_row recovery_row_of(const struct survivor *s)
 {
 	const struct label *l = &s->label;
 
@@ -194,7 +193,7 @@ static void place_rows(struct recovery *r)
 		struct job_row said = *row;
 
 		if (s && s->token != row->token) {
-			said = row_of_label(s);
+			said = recovery_row_of(s);
 			said.ready = row->ready;
 		}
 		job_id job = place(r->d, &said, s);
@@ -210,33 +209,115 @@ static void place_survivors(struct recovery *r)
 
 		if (s->placed || !s->label.unit || s->label.aux || s->empty)
 			continue;
-		struct job_row row = row_of_label(s);
+		struct job_row row = recovery_row_of(s);
 		job_id job = place(r->d, &row, s);
 		if (job != ID_NONE)
 			adopt(r->d, s, job);
 	}
 }
 
-/* What belongs to nothing any more is ended: nobody would ever stop it. */
+static const struct job_row *row_numbered(const struct recovery *r, int64_t row)
+{
+	for (size_t i = 0; i < r->rows.n; i++)
+		if (r->rows.v[i].row == row)
+			return &r->rows.v[i];
+	return NULL;
+}
+
+/* The end of a run that another one follows: what is in no row yet. */
+static void put_end(struct recovery *r, const struct survivor *s, const struct job_row *row)
+{
+	auto_free char *name = text_fmt("%s/%s", row->unit, row->action);
+	const struct service_def *def = daemon_definition(r->d, row->unit);
+	struct job_exit x =
+	    attempt_exit(def ? service_find_action(def, row->action) : NULL, &s->exit);
+	bool cancelled = row->stop || row->dep_failed || s->asked;
+
+	store_put_job(r->d->store, &(struct store_job){.id = row->row,
+				       .run = (int64_t)row->run,
+				       .name = name,
+				       .service = s->label.is_run ? NULL : row->unit,
+				       .action = row->action,
+				       .token = s->token,
+				       .attempt = s->label.attempt,
+				       .state = cancelled   ? JOB_CANCELLED
+						: x.success ? JOB_SUCCEEDED
+							    : JOB_FAILED,
+				       .reason = cancelled   ? REASON_CANCELLED
+						 : x.success ? REASON_NONE
+						 : x.signal  ? REASON_SIGNAL
+							     : REASON_EXIT_CODE,
+				       .exit_code = x.code,
+				       .signal = x.signal,
+				       .restarts = s->label.restarts,
+				       .created = row->created,
+				       .started = row->started,
+				       .ready_at = row->ready_at,
+				       .ended = clock_wall_of(s->exit.at_ns / 1000000),
+				       .since_mono = s->exit.at_ns / 1000000,
+				       .tries = row->tries,
+				       .failures = row->failures,
+				       .ready = row->ready,
+				       .stop_cause = cancelled ? "stop" : NULL});
+}
+
+/* The row of a job tells of its last attempt only; and of a run that was never told to anybody
+ * nothing is told. */
+static void acknowledge(struct recovery *r, const struct survivor *s)
+{
+	const struct job_row *row = row_numbered(r, s->label.row);
+	const struct survivor *last = map_get(&r->by_row, s->row_key);
+	struct job_row said;
+
+	if (!s->label.unit || s->label.aux || s->lost || last != s || (s->label.is_run && !row)) {
+		spawner_ack(r->d->spawner, s->token);
+		return;
+	}
+	if (!row) {
+		said = recovery_row_of(s);
+		row = &said;
+	}
+	if (row->token <= s->token && !row->ended)
+		put_end(r, s, row);
+	attempt_acknowledge(r->d, s->token);
+}
+
+/* Nobody would ever stop it.  Of a run it only means that nobody was told of it: its row was not
+ * committed. */
+static void end_stray(struct recovery *r, const struct survivor *s)
+{
+	bool was_ours = s->label.unit && !s->label.aux;
+
+	if (was_ours)
+		report(REPORT_WARN, "%s/%s: process %d belongs to no known run; it is ended",
+		    s->label.unit, s->label.action, s->pid);
+	if (was_ours && !s->label.is_run)
+		doctor_found(r->d, CHECK_STRAYS, "%016llx", (unsigned long long)s->token);
+	spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
+}
+
 void recovery_end_strays(struct recovery *r)
 {
 	for (size_t i = 0; i < r->survivors.n; i++) {
 		struct survivor *s = r->survivors.v[i];
 
-		if (s->placed)
+		if (s->placed || (s->acked && s->empty))
 			continue;
-		if (s->label.unit && !s->label.aux)
-			report(REPORT_WARN,
-			    "%s/%s: process %d belongs to no known run; it is ended", s->label.unit,
-			    s->label.action, s->pid);
-		/* of a run it only means that nobody was told of it: its row was not committed */
-		if (s->label.unit && !s->label.aux && !s->label.is_run && !s->empty)
-			doctor_found(r->d, CHECK_STRAYS, "%016llx", (unsigned long long)s->token);
 		*vec_push(&r->d->swept) = s->token;
 		if (!s->empty)
-			spawner_signal(r->d->spawner, s->token, SIGKILL, KEEPER_SCOPE_KILL);
+			end_stray(r, s);
 		if (s->exited && !s->acked)
-			spawner_ack(r->d->spawner, s->token);
+			acknowledge(r, s);
+	}
+}
+
+/* A younger one has its job: it had begun when the server died, and no row said so yet. */
+static void find_succeeded(struct recovery *r)
+{
+	for (size_t i = 0; i < r->survivors.n; i++) {
+		struct survivor *s = r->survivors.v[i];
+
+		s->placed = s->placed && attempt_find(r->d, s->token);
 	}
 }
 
@@ -244,4 +325,5 @@ void recovery_place(struct recovery *r)
 {
 	place_rows(r);
 	place_survivors(r);
+	find_succeeded(r);
 }

@@ -63,6 +63,9 @@ struct recovery {
 	} rows;
 };
 
+/* The row that would have been written, had there been time.  Its texts are the survivor's. */
+struct job_row recovery_row_of(const struct survivor *s);
+
 /* Every row and every survivor to its job in the engine, which holds still. */
 void recovery_place(struct recovery *r);
 

@@ -282,6 +282,26 @@ class Supervisor:
     def info(self):
         return self.rpc("system.info")
 
+    def log_lines(self, service):
+        """Every line that was captured of it, oldest first."""
+        found, cursor = [], {}
+        while True:
+            page = self.rpc("logs.query", service=service, limit=5000, **cursor)
+            found += [line["line"] for line in page["lines"]]
+            if not page["lines"] or not page.get("next"):
+                return found
+            cursor = {"cursor": page["next"]}
+
+    def metric(self, name, **labels):
+        """The sum of all that have these labels."""
+        text, wanted = http_request(self.socket, "GET", "/metrics")[1].decode(), [f'{k}="{v}"' for k, v in labels.items()]
+        rows = [x for x in text.splitlines() if re.match(rf"{name}[ {{]", x) and all(w in x for w in wanted)]
+        assert rows, f"no {name} {labels}"
+        return sum(float(x.rsplit(None, 1)[1]) for x in rows)
+
+    def divergences(self):
+        return self.metric("hero_proc_truth_divergence_total")
+
     def keeper_pid(self):
         info = self.info()
         return info.get("keeper_pid") or info["keeper"]["pid"]

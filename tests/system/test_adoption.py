@@ -10,16 +10,6 @@ SETS = [pytest.param({}, id="cgroups"), pytest.param({"HERO_PROC_NO_CGROUP": "1"
 everywhere = pytest.mark.parametrize("env", SETS)
 
 
-def lines_of(hp, name):
-    found, cursor = [], {}
-    while True:
-        page = hp.rpc("logs.query", service=name, limit=1000, **cursor)
-        found += [line["line"] for line in page["lines"]]
-        if not page["lines"] or not page.get("next"):
-            return found
-        cursor = {"cursor": page["next"]}
-
-
 @everywhere
 def test_services_keep_their_processes_when_the_keeper_is_killed(fresh, env):
     hp = fresh(**env).start()
@@ -74,11 +64,11 @@ def test_no_line_of_an_adopted_process_is_lost(fresh, env):
                          "for i in itertools.count():\n print(i)\n if i % 50 == 0: time.sleep(.002)"])
     hp.rpc("service.start", name="s")
     for _ in range(4):
-        before = len(lines_of(hp, "s"))
+        before = len(hp.log_lines("s"))
         hp.kill_keeper()
-        wait_until(lambda: len(lines_of(hp, "s")) > before + 100, what="it writes on")
+        wait_until(lambda: len(hp.log_lines("s")) > before + 100, what="it writes on")
     hp.rpc("service.stop", name="s")
-    found = lines_of(hp, "s")
+    found = hp.log_lines("s")
     assert found == [str(i) for i in range(len(found))]
 
 

@@ -8,12 +8,7 @@ import threading
 
 import pytest
 
-from hp import healthy, is_alive, pss_kib, wait_until
-
-
-def metric(hp, name):
-    text = http(hp, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
+from hp import pss_kib, wait_until
 
 
 def http(hp, request):
@@ -157,8 +152,8 @@ def test_F40_a_flood_has_a_bound_in_memory_and_on_disk_and_what_went_is_counted_
     server = hp.info()["pid"]
     before = pss_kib(server)
     hp.rpc("service.start", name="loud")
-    wait_until(lambda: metric(hp, "hero_proc_log_dropped_bytes_total") > 30 << 20, 20,
-               lambda: metric(hp, "hero_proc_log_dropped_bytes_total"))
+    wait_until(lambda: hp.metric("hero_proc_log_dropped_bytes_total") > 30 << 20, 20,
+               lambda: hp.metric("hero_proc_log_dropped_bytes_total"))
     assert pss_kib(server) - before < 4096
     hp.rpc("service.stop", name="loud")
     used = sum(f.stat().st_size for f in hp.state_dir.rglob("*") if f.is_file() and "loud" in str(f))
@@ -166,51 +161,6 @@ def test_F40_a_flood_has_a_bound_in_memory_and_on_disk_and_what_went_is_counted_
     lost = [line["line"] for line in hp.rpc("logs.query", service="loud", limit=3)["lines"] if "dropped" in line["line"]]
     assert lost and int(re.search(r"(\d+) bytes dropped", lost[0])[1]) > 20 << 20, "said in the stream of who flooded"
     assert [r["line"] for r in hp.rpc("logs.query", service="quiet")["lines"]] == ["one"]
-
-
-@pytest.fixture
-def small(fresh):
-    """A supervisor whose state folder is a disk of 8 MiB."""
-    hp = fresh()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "small", hp.var], capture_output=True).returncode:
-        pytest.skip("no right to mount a tmpfs")
-    yield hp
-    hp.close()
-    subprocess.run(["umount", hp.var], check=True)
-    hp.root.exists() and __import__("shutil").rmtree(hp.root)
-
-
-def fill(hp):
-    with open(hp.var / "filler", "wb", buffering=0) as f:
-        try:
-            while f.write(bytes(1 << 16)):
-                pass
-        except OSError:
-            pass
-
-
-def test_F41_on_a_full_disk_every_call_is_answered_and_it_recovers_by_itself(small):
-    hp = small.start()
-    hp.define("web")
-    hp.define("loud", "exec yes 0123456789012345678901234567890123456789")
-    hp.rpc("service.start", name="web")
-    pid = hp.pid("web")
-    fill(hp)
-    hp.rpc("service.start", name="loud")
-    wait_until(lambda: hp.rpc("system.health")["degraded"], what="the trouble is told")
-    assert hp.rpc("service.list")["services"] and hp.rpc("run.list") and hp.rpc("events.query", tail=True)
-    assert hp.rpc("logs.query", service="web") and hp.rpc("service.why", name="web")["text"]
-    hp.define("late", "exit 0")
-    hp.rpc("service.start", name="late")
-    hp.rpc("service.restart", name="web")
-    assert hp.state("web") == "running" and hp.pid("web") != pid and healthy(hp.socket)
-    hp.rpc("service.stop", name="loud")
-    assert hp.state("loud") == "inactive"
-    (hp.var / "filler").unlink()
-    wait_until(lambda: not hp.rpc("system.health")["degraded"], 20, lambda: hp.rpc("system.health"))
-    hp.kill_server()
-    assert {s["name"] for s in hp.rpc("service.list")["services"]} == {"web", "late", "loud"}
-    assert hp.status("loud")["wanted"] == "stop" and hp.status("web")["wanted"] == "start"
 
 
 def test_F41_quotas_hold_without_being_asked_for(hp):
@@ -225,7 +175,7 @@ def test_F48_a_line_without_an_end_is_cut_and_marked_and_takes_no_memory(hp):
     hp.rpc("service.start", name="endless")
     server = hp.info()["pid"]
     before = pss_kib(server)
-    wait_until(lambda: metric(hp, "hero_proc_log_captured_bytes_total") >= 50000000, 20, "it is captured")
+    wait_until(lambda: hp.metric("hero_proc_log_captured_bytes_total") >= 50000000, 20, "it is captured")
     assert pss_kib(server) - before < 4096
     lines = hp.rpc("logs.query", service="endless", limit=5)["lines"]
     cut = [r for r in lines if r["line"].startswith("x")]

@@ -8,11 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
-from hp import EXAMPLES, FAILED, NO_DAEMON, DONE, command_of, http_request, is_alive, wait_until
+from hp import EXAMPLES, FAILED, NO_DAEMON, DONE, command_of, is_alive, wait_until
 
 HERO_DB = EXAMPLES / "hero/hero_db/service.toml"
 LISTENER = """
@@ -38,17 +37,6 @@ def only(report, check):
     """The one finding of that check; nothing else may have been found."""
     assert [f["check"] for f in report["findings"]] == [check], report["findings"]
     return report["findings"][0]
-
-
-def metric(hp, name, check):
-    text = http_request(hp.socket, "GET", "/metrics")[1].decode()
-    line = next(x for x in text.splitlines() if x.startswith(f'{name}{{check="{check}"}}'))
-    return int(line.split()[1])
-
-
-def divergences(hp):
-    text = http_request(hp.socket, "GET", "/metrics")[1].decode()
-    return sum(int(x.split()[1]) for x in text.splitlines() if x.startswith("hero_proc_truth_divergence_total"))
 
 
 def environment_of(pid):
@@ -115,7 +103,7 @@ def test_of_fifty_services_nothing_is_found_a_hundred_times_under_starts_and_sto
         for t in threads:
             t.join()
     assert wrong == []
-    assert divergences(hp) == 0
+    assert hp.divergences() == 0
 
 
 def test_a_healthy_daemon_ends_with_0_and_one_line_for_each_check(db):
@@ -136,9 +124,9 @@ def test_what_was_adopted_from_a_killed_keeper_is_no_finding(fresh, cgroups):
     pids = [hp.pid(n) for n in names]
     hp.kill_keeper()
     assert [hp.pid(n) for n in names] == pids, "they were adopted"
-    assert doctor(hp)["findings"] == [] and divergences(hp) == 0
+    assert doctor(hp)["findings"] == [] and hp.divergences() == 0
     hp.rpc("service.restart", name=names)
-    assert doctor(hp)["findings"] == [] and divergences(hp) == 0
+    assert doctor(hp)["findings"] == [] and hp.divergences() == 0
 
 
 @pytest.mark.parametrize("cgroups", [True, False])
@@ -159,11 +147,11 @@ def test_the_end_of_a_run_that_no_commit_tells_of_is_no_divergence_when_recovery
     finally:
         os.kill(keeper, signal.SIGCONT)
     wait_until(lambda: hp.answers() and hp.info()["pid"] != server, 15, "a new server answers")
-    wait_until(lambda: not any(os.path.exists(f"/proc/{p}") for p in ran), what="the keeper has reaped them")
+    wait_until(lambda: not any(map(is_alive, ran)), what="they were ended")
     assert "untold" in hp.log_text() and "it is ended" in hp.log_text()
     # The keeper's news keep their order: who heard of this exit has heard of the former ones.
     hp.rpc("run.submit", name="next", wait=True, actions=[{"name": "a", "script": "true"}])
-    assert divergences(hp) == 0 and doctor(hp)["findings"] == []
+    assert hp.divergences() == 0 and doctor(hp)["findings"] == []
 
 
 # ---- processes ----------------------------------------------------------------------------
@@ -181,14 +169,14 @@ def test_a_process_with_the_token_of_an_ended_attempt_is_a_stray_and_repair_ends
     assert found["severity"] == "error" and found["subject"]["pid"] == stray.pid
     assert found["repair"] == f"end pid {stray.pid} (sleep 600)"
     assert stray.poll() is None, "it is dry without --repair"
-    assert metric(hp, "hero_proc_truth_divergence_total", "strays") == 1
-    assert metric(hp, "hero_proc_doctor_findings", "strays") == 1
+    assert hp.metric("hero_proc_truth_divergence_total", check="strays") == 1
+    assert hp.metric("hero_proc_doctor_findings", check="strays") == 1
     doctor(hp)
-    assert metric(hp, "hero_proc_truth_divergence_total", "strays") == 1, "counted once"
+    assert hp.metric("hero_proc_truth_divergence_total", check="strays") == 1, "counted once"
     mended = doctor(hp, repair=True)
     assert mended["ok"] and mended["repaired"] == [found["repair"]]
     assert stray.wait(5) == -signal.SIGTERM
-    assert metric(hp, "hero_proc_doctor_findings", "strays") == 0
+    assert hp.metric("hero_proc_doctor_findings", check="strays") == 0
 
 
 def test_a_process_that_ended_unheard_is_named(hp):
@@ -201,7 +189,7 @@ def test_a_process_that_ended_unheard_is_named(hp):
         wait_until(lambda: not is_alive(pid), what="it ended")
         found = findings(doctor(hp), "processes")
         assert [f["subject"] for f in found] == [{"service": "web", "action": "web", "pid": pid, "path": None}]
-        assert "ended" in found[0]["kernel"] and metric(hp, "hero_proc_truth_divergence_total", "processes") == 1
+        assert "ended" in found[0]["kernel"] and hp.metric("hero_proc_truth_divergence_total", check="processes") == 1
     finally:
         os.kill(keeper, signal.SIGCONT)
     wait_until(lambda: hp.pid("web") not in (None, pid), what="it was started again")
@@ -226,7 +214,7 @@ def test_an_attempt_that_recovery_can_not_find_is_counted(hp):
         os.kill(keeper, signal.SIGCONT)
     wait_until(lambda: hp.answers() and hp.info()["pid"] != server, 15, "the next server answers")
     assert hp.action("once")["reason"] == "lost"
-    assert metric(hp, "hero_proc_truth_divergence_total", "processes") == 1 and divergences(hp) == 1
+    assert hp.metric("hero_proc_truth_divergence_total", check="processes") == 1 and hp.divergences() == 1
 
 
 def test_a_process_outside_of_the_set_of_its_living_attempt_is_named(hp, helper):
@@ -438,7 +426,7 @@ def test_a_wanted_service_that_failed_is_named_with_its_reason(hp):
     hp.wait_state("web", "failed")
     found = only(doctor(hp), "wanted")
     assert found["subject"]["service"] == "web" and "why web" in found["kernel"]
-    assert divergences(hp) == 0, "that is the truth"
+    assert hp.divergences() == 0, "that is the truth"
 
 
 @pytest.mark.slow

@@ -119,19 +119,9 @@ def test_every_line_is_captured_over_kills_of_the_server(hp):
     wait_until(lambda: at() >= total, what="all lines were written")
     assert hp.pid("talker") == pid and is_alive(pid)
 
-    def lines():
-        found, following = [], None
-        while True:
-            page = hp.rpc("logs.query", service="talker", limit=5000,
-                          **({"cursor": following} if following else {}))
-            found += [row["line"] for row in page["lines"]]
-            following = page.get("next")
-            if not following or not page["lines"]:
-                return found
-
     wait_until(lambda: f"line {total - 1}" in str(hp.rpc("logs.query", service="talker", grep=f"line {total - 1}")),
                what="the last line can be read")
-    assert lines() == [f"line {i}" for i in range(total)]
+    assert hp.log_lines("talker") == [f"line {i}" for i in range(total)]
 
 
 def test_shutdown_leaves_no_process_and_no_socket(hp):

@@ -293,18 +293,8 @@ def test_what_happens_in_the_gap_is_known_to_whoever_comes_after_it(hp, how):
     assert (hp.root / "lives").read_text().split() == ["x", "x"]
     assert hp.pid("talker") == talker and is_alive(talker)
     hp.rpc("service.stop", name="talker")
-    lines = all_lines(hp, "talker")
+    lines = hp.log_lines("talker")
     assert lines == [f"line {i}" for i in range(1, len(lines) + 1)] and len(lines) > 10
-
-
-def all_lines(hp, service):
-    found, following = [], None
-    while True:
-        page = hp.rpc("logs.query", service=service, limit=5000, **({"cursor": following} if following else {}))
-        found += [row["line"] for row in page["lines"]]
-        following = page.get("next")
-        if not following or not page["lines"]:
-            return found
 
 
 def test_waiting_runs_and_retries_go_on_where_they_were(fresh):
@@ -392,7 +382,7 @@ def test_ten_upgrades_to_and_fro_under_load_lose_nothing(hp):
     assert hp.rpc("system.doctor")["findings"] == []
     assert hp.pid("talker") == talker
     hp.rpc("service.stop", name="talker")
-    lines = all_lines(hp, "talker")
+    lines = hp.log_lines("talker")
     assert lines == [f"line {i}" for i in range(1, len(lines) + 1)]
 
 

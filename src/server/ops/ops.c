@@ -80,11 +80,21 @@ struct later {
 	json_t *result;
 };
 
+/* A disk that refuses stops no call, but what was done is in memory only then. */
+static void tell_unstored(struct rpc_call *call, json_t *result)
+{
+	auto_str why = {0};
+
+	if (json_is_object(result) && store_refuses(ops_daemon(call)->store, &why))
+		json_object_set_new(result, "unstored", json_string(str_text(&why)));
+}
+
 static void committed(bool durable, void *ctx)
 {
 	struct later *l = ctx;
-	(void)durable;
 
+	if (!durable)
+		tell_unstored(l->call, l->result);
 	rpc_answer(l->call, l->result);
 	free(l);
 }
@@ -239,6 +249,7 @@ static void ended(void *ctx, const struct error *e, json_t *take_answer)
 	struct follow *f = ctx;
 	json_t *o = complete(ops_daemon(f->call), f, take_answer);
 
+	tell_unstored(f->call, o);
 	if (e->code == ERR_OK)
 		rpc_answer(f->call, o);
 	else
