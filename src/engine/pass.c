@@ -23,9 +23,17 @@ bool ids_pop(struct ids *q, uint32_t *out)
 	return true;
 }
 
+/* A plan answers requests to the outside; to whom else would it tell its news? */
+static bool is_heard(const struct engine *en, enum effect_kind kind)
+{
+	return !en->original || kind == EFFECT_SPAWN || kind == EFFECT_TERM || kind == EFFECT_KILL ||
+	    kind == EFFECT_SWEEP || kind == EFFECT_GATE_WATCH;
+}
+
 void effect_push(struct engine *en, struct effect fx)
 {
-	*vec_push(&en->effects) = fx;
+	if (is_heard(en, fx.kind))
+		*vec_push(&en->effects) = fx;
 }
 
 void unit_touch(struct engine *en, unit_id u)
