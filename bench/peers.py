@@ -265,7 +265,7 @@ class S6rc(S6):
               "`s6-svscan` and `s6-rc-init` before the clock; `s6-rc -u change`, `-d change`")
     least = 1
     programs = ("s6-svscan", "s6-rc", "s6-rc-compile", "s6-rc-init", "execlineb")
-    most = 500
+    most = 500  # s6-rc-init ends with "too many open files in system" at 1,000
     idles_first = orders = orders_stop = True
 
     @classmethod
