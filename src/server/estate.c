@@ -4,6 +4,7 @@
 #include "server/attempt.h"
 #include "server/notified.h"
 #include "server/readiness.h"
+#include "sys/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,21 +38,9 @@ msec estate_ms_of_ticks(uint64_t ticks)
 
 uint64_t estate_start_ticks(pid_t pid)
 {
-	char path[64], text[1024];
-	unsigned long long ticks = 0;
+	struct proc_stat s;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		sscanf(at, " %llu", &ticks);
-	return ticks;
+	return proc_stat(pid, &s) ? s.start_ticks : 0;
 }
 
 /* ---- who is alive ------------------------------------------------------------------ */

@@ -1,10 +1,10 @@
 #include "server/holder.h"
 
 #include "keeper/keeper_protocol.h"
+#include "sys/proc.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,22 +131,6 @@ bool holder_of_socket(const char *path, pid_t *out)
 	return inode && owner_of(inode, out);
 }
 
-static ssize_t slurp(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	size_t n = 0;
-	ssize_t got = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && n < size - 1 && (got = read(fd, buf + n, size - 1 - n)) > 0)
-		n += (size_t)got;
-	if (fd >= 0)
-		close(fd);
-	buf[n] = 0;
-	return fd >= 0 && got >= 0 ? (ssize_t)n : -1;
-}
-
 static uint64_t number_in(const char *text, size_t n, const char *key)
 {
 	size_t bytes = strlen(key);
@@ -159,22 +143,18 @@ static uint64_t number_in(const char *text, size_t n, const char *key)
 
 uint64_t holder_token(pid_t pid, uint64_t keeper_id, char *buf)
 {
-	ssize_t n = slurp(pid, "environ", buf, HOLDER_ENVIRON_MAX);
+	ssize_t n = proc_read(pid, "environ", buf, HOLDER_ENVIRON_MAX);
 
 	return n > 0 && number_in(buf, (size_t)n, KEEPER_ID_ENV) == keeper_id
 		   ? number_in(buf, (size_t)n, KEEPER_TOKEN_ENV)
 		   : 0;
 }
 
-/* proc(5): the name, field 2, may hold anything, so fields count from its last `)`. */
 pid_t holder_parent(pid_t pid)
 {
-	char text[1024];
-	int parent = 0;
+	struct proc_stat s;
 
-	slurp(pid, "stat", text, sizeof(text));
-	const char *at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+	return proc_stat(pid, &s) ? s.parent : 0;
 }
 
 /* ---- another instance --------------------------------------------------------------------- */
@@ -191,7 +171,7 @@ static bool is_rest(const char *words, const char *end, char *const *argv, size_
 static bool executes(
     pid_t pid, char *const *argv, size_t n_argv, const struct stat *program, char *buf)
 {
-	ssize_t n = slurp(pid, "cmdline", buf, HOLDER_ENVIRON_MAX);
+	ssize_t n = proc_read(pid, "cmdline", buf, HOLDER_ENVIRON_MAX);
 	const char *end = buf + (n > 0 ? n : 0), *second = buf + strlen(buf) + 1;
 	char path[64];
 	struct stat st;

@@ -1,6 +1,7 @@
 #include "server/doctor/look.h"
 
 #include "server/holder.h"
+#include "sys/proc.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -13,41 +14,21 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define COMMAND_MAX 64
 #define STATE_LISTEN 0x0Au /* TCP_LISTEN of net/tcp_states.h */
-
-static ssize_t slurp(const char *path, char *buf, size_t size)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-	ssize_t got;
-
-	while (fd >= 0 && n < size - 1 && (got = read(fd, buf + n, size - 1 - n)) > 0)
-		n += (size_t)got;
-	buf[n] = '\0';
-	return fd < 0 ? -1 : (ssize_t)n;
-}
 
 /* ---- processes: proc(5) -------------------------------------------------------------- */
 
-/* Fields count from the last `)`: the name may hold anything. */
 static bool read_stat(struct process *p)
 {
-	char path[64], text[1024];
-	unsigned long long ticks = 0;
-	int parent, session;
+	struct proc_stat s;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", p->pid);
-	if (slurp(path, text, sizeof(text)) <= 0)
+	if (!proc_stat(p->pid, &s))
 		return false;
-	const char *at = strrchr(text, ')');
-	if (!at || sscanf(at + 1,
-		       " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		       "%llu",
-		       &p->state, &parent, &session, &ticks) != 4)
-		return false;
-	p->parent = parent;
-	p->session = session;
-	p->start_ticks = ticks;
+	p->state = s.state;
+	p->parent = s.parent;
+	p->session = s.session;
+	p->start_ticks = s.start_ticks;
 	return true;
 }
 
@@ -100,16 +81,9 @@ bool world_is_below(const struct world *w, pid_t pid, pid_t root)
 
 void process_command(pid_t pid, struct str *out)
 {
-	char path[64], line[64 + 1];
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	ssize_t n = slurp(path, line, sizeof(line));
-	for (ssize_t i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || (unsigned char)line[i] > '~')
-			line[i] = ' ';
-	while (n > 0 && line[n - 1] == ' ')
-		line[--n] = '\0';
-	str_fmt(out, "%d (%s)", pid, n > 0 ? line : "?");
+	str_fmt(out, "%d (", (int)pid);
+	proc_command(pid, COMMAND_MAX, out);
+	str_add_char(out, ')');
 }
 
 /* ---- cgroups ------------------------------------------------------------------------- */

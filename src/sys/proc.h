@@ -1,0 +1,28 @@
+/*
+ * proc.h - what the kernel says about one process: /proc/PID (proc(5)).
+ *
+ * A number may be another process's at any time: what has to be the same one holds a pidfd, or
+ * compares start times.  From any thread.  Depends on: base.
+ */
+#ifndef HP_SYS_PROC_H
+#define HP_SYS_PROC_H
+
+#include "base/str.h"
+
+#include <sys/types.h>
+
+struct proc_stat {
+	char state;
+	pid_t parent, session;
+	uint64_t start_ticks; /* since the machine was booted, 100 a second */
+};
+bool proc_stat(pid_t pid, struct proc_stat *out); /* false: there is none */
+bool proc_is_over(const struct proc_stat *s);	  /* a zombie, or being reaped */
+
+/* At most size - 1 bytes of /proc/PID/NAME, and a NUL behind them; -1: not to be read. */
+ssize_t proc_read(pid_t pid, const char *name, char *out, size_t size);
+
+/* The first `most` bytes of its command line, words with a space between them; "?": none. */
+void proc_command(pid_t pid, size_t most, struct str *out);
+
+#endif
