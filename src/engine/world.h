@@ -3,7 +3,7 @@
  * refer to each other by index, so that a copy for `plan` is a few memcpy.
  *
  * Who may write what: topology.c owns the lists; pass.c is the only one that
- * steps a job and the only one that changes counts; run.c begins and ends runs,
+ * steps a job, pass.c and derive.c change counts; run.c begins and ends runs,
  * stop.c marks what stops, operation.c begins and ends operations; facts.c only
  * reads.  Private to engine/.
  */
@@ -243,13 +243,18 @@ bool job_tracks_edges(const struct job *j);
 bool job_is_up(const struct job *j); /* its process was executed, or hangs before that, and not told to stop */
 const char *unit_title(const struct engine *en, unit_id u);
 
+/* derive.c */
+void edge_begin_wait(struct engine *en, msec now, edge_id e); /* then edge_derive() */
+void edge_derive(struct engine *en, msec now, edge_id e);     /* of a job that tracks its edges */
+void edge_leave_gate(struct engine *en, edge_id e);
+void edges_idle(struct engine *en, msec now, job_id j); /* the job tracks them no longer */
+
 /* pass.c */
 void job_event_now(struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
 void job_extend(struct engine *en, msec now, job_id j, msec by);
 void unit_touch(struct engine *en, unit_id u);
 void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
 void job_recount_later(struct engine *en, job_id j);
-void edge_leave_gate(struct engine *en, edge_id e);
 void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by);
 void job_leaves_stop(struct engine *en, job_id j);
 void job_uncount_stops(struct engine *en, job_id j); /* its part in others' turns */
