@@ -363,3 +363,26 @@ size_t count_fds(pid_t pid)
 	closedir(d);
 	return n;
 }
+
+struct bed bed;
+
+int bed_setup_with_cgroups(void **state)
+{
+	(void)state;
+	bed_open(&bed, true);
+	return 0;
+}
+
+int bed_setup_without_cgroups(void **state)
+{
+	(void)state;
+	bed_open(&bed, false);
+	return 0;
+}
+
+int bed_teardown(void **state)
+{
+	(void)state;
+	bed_close(&bed);
+	return 0;
+}

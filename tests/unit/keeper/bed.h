@@ -65,4 +65,13 @@ uint64_t bed_exec(struct bed *b, struct spawn_spec *s);
 char *bed_output(struct bed *b, const char *script); /* what it printed; the caller frees */
 size_t count_fds(pid_t pid);
 
+/* Of the one that the present test has. */
+extern struct bed bed;
+int bed_setup_with_cgroups(void **state);
+int bed_setup_without_cgroups(void **state);
+int bed_teardown(void **state);
+#define WITH(t) cmocka_unit_test_setup_teardown(t, bed_setup_with_cgroups, bed_teardown)
+#define WITHOUT(t) cmocka_unit_test_setup_teardown(t, bed_setup_without_cgroups, bed_teardown)
+#define BOTH(t) WITH(t), WITHOUT(t)
+
 #endif
