@@ -107,6 +107,13 @@ void world_judge_failures(struct world *w); /* at rest: on_failure of every edge
 bool world_wants_stop(const struct world *w, const char *name);
 bool world_alive(const struct world *w, const char *unit, const char *job);
 bool world_ready(struct world *w, const char *unit);
+const struct proc *world_proc_of(const struct world *w, const char *unit, const char *job); /* its process, or NULL */
+bool judge_job_view(const struct world *w, const char *unit, const char *job, struct job_view *v);
+bool judge_degraded_counts(const struct world *w, const struct sim_unit *t);
+bool judge_unit_holds(struct world *w, const struct sim_unit *t, enum condition c); /* the condition, of the world */
+bool world_gate_answers(const struct world *w, const char *text);
+void judge_spawn(struct world *w, const char *unit, const struct sim_job *j);
+void judge_conflict(struct world *w, const char *unit);
 uint64_t world_oldest(const struct world *w, const char *unit); /* token; 0: no process */
 
 /* ops.c: operations, as they were promised to the operator */

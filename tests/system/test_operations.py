@@ -5,7 +5,7 @@ import socket
 import signal
 import threading
 
-from hp import (E_NOT_FOUND, E_STATE, E_TIMEOUT, http_request, is_alive, wait_until)
+from hp import (E_NOT_FOUND, E_STATE, E_TIMEOUT, is_alive, wait_until)
 
 CANCELLED = -32013
 
