@@ -6,7 +6,6 @@ import signal
 import socket
 import struct
 import threading
-import time
 from pathlib import Path
 
 
