@@ -1,7 +1,6 @@
 """Probes and HTTP gates (SPEC 2.4, 4): what is asked of a process, and what follows from it.
 Judged by processes and by files that they write."""
 import http.server
-import os
 import socketserver
 import threading
 import time
