@@ -47,6 +47,15 @@ static void take_token(struct keeper *k, const struct keeper_msg *m, const char 
 	}
 }
 
+static void take_held(struct keeper *k, const struct keeper_msg *m, const char *text)
+{
+	int fd = take_inherited(m->value);
+	struct job *j = fd >= 0 && m->token ? job_find(k, m->token) : NULL;
+	held_put(k, text, m->token, fd);
+	if (j)
+		j->n_held++;
+}
+
 static void take_record(struct keeper *k, const struct keeper_msg *m, const char *text)
 {
 	struct job *j;
@@ -55,7 +64,7 @@ static void take_record(struct keeper *k, const struct keeper_msg *m, const char
 	else if (m->kind == KEEPER_TOKEN)
 		take_token(k, m, text);
 	else if (m->kind == KEEPER_HELD)
-		held_put(k, text, 0, take_inherited(m->value));
+		take_held(k, m, text);
 	else if (m->kind == KEEPER_NOTIFY && (j = job_find(k, m->token)) && !j->state)
 		j->state = strdup(text);
 }
@@ -182,7 +191,7 @@ static void settle(struct keeper *k, struct job *j)
 	if (j->exited) { /* told by the journal, or only its set was left */
 		watch_close(k, &j->exit);
 		job_forget_pid(k, j);
-		if (j->acked && j->empty)
+		if (j->acked && j->empty && !j->n_held)
 			job_drop(k, j);
 		return;
 	}

@@ -36,7 +36,7 @@
  *           (KEEPER_IS_EXITED | KEEPER_IS_ACKED, no pidfd); pid 0: asked for and not answered, it
  *           is looked for.  KEEPER_IS_NOTIFYING: its notification socket is bound again
  *   NOTIFY  token text   what it said so far
- *   HELD    text=name value=descriptor
+ *   HELD    token (of whom; or 0) text=name value=descriptor
  * These go on, under the same tokens, in the same boot.  How an adopted process ends is read
  * from its pidfd (PIDFD_GET_INFO, Linux 6.15), or while it is a zombie from /proc; what can not be
  * read is KEEPER_IS_LOST.  Its resource usage is not known.

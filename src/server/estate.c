@@ -106,10 +106,11 @@ static void add(struct estate *e, struct keeper_msg m, const char *text, size_t 
 	str_add_n(&e->records, text ? text : "", n);
 }
 
-static void add_held(struct estate *e, const char *name, int take_fd)
+static void add_held(struct estate *e, uint64_t token, const char *name, int take_fd)
 {
 	if (take_fd >= 0)
-		add(e, (struct keeper_msg){.kind = KEEPER_HELD}, name, strlen(name), take_fd);
+		add(e, (struct keeper_msg){.kind = KEEPER_HELD, .token = token}, name, strlen(name),
+		    take_fd);
 }
 
 static void add_attempt(struct estate *e, const struct witness *w, unsigned flags)
@@ -137,7 +138,7 @@ static void add_attempt(struct estate *e, const struct witness *w, unsigned flag
 	if (at->readiness) {
 		auto_free char *name = held_name(w->token, HELD_READY);
 
-		add_held(e, name, readiness_give_fd(at));
+		add_held(e, w->token, name, readiness_give_fd(at));
 	}
 }
 
@@ -159,7 +160,7 @@ static void take_pipe(uint64_t token, enum log_stream stream, int take_fd, void 
 {
 	auto_free char *name = held_name(token, stream == LOG_STDERR ? HELD_STDERR : HELD_STDOUT);
 
-	add_held(ctx, name, take_fd);
+	add_held(ctx, token, name, take_fd);
 }
 
 void estate_gather(struct daemon *d)
@@ -173,10 +174,10 @@ void estate_gather(struct daemon *d)
 		add_attempt(e, &e->alive.v[i], 0);
 	add_sets(e);
 	logs_give(d->logs, take_pipe, e);
-	add_held(e, KEEPER_HELD_PROGRAM, open("/proc/self/exe", O_PATH | O_CLOEXEC));
+	add_held(e, 0, KEEPER_HELD_PROGRAM, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	auto_free char *name = NULL;
 	int socket = api_give(d, &name);
-	add_held(e, name, socket);
+	add_held(e, 0, name, socket);
 	report(REPORT_ERROR, "the keeper was killed: %zu processes are adopted by the next one",
 	    e->alive.n);
 	if (e->gone)
