@@ -73,9 +73,10 @@ class Killer(Harm):
             if self.calm.is_set():
                 continue
             for _ in range(self.rnd.randrange(1, 7)):
-                while not self.kill_one() and self.pause(0.002):
+                while not self.calm.is_set() and not self.kill_one() and self.pause(0.002):
                     pass
-                if self.kills >= self.limit or self.calm.is_set() or not self.pause(self.rnd.choice([0, 0.005, 0.02, 0.1, 0.25]) * self.rnd.random() * 2):
+                between = self.rnd.choice([0, 0.005, 0.02, 0.1, 0.25]) * self.rnd.random() * 2
+                if self.kills >= self.limit or not self.pause(between) or self.calm.is_set():
                     break
 
 
