@@ -191,8 +191,7 @@ static void settle(struct keeper *k, struct job *j)
 	if (j->exited) { /* told by the journal, or only its set was left */
 		watch_close(k, &j->exit);
 		job_forget_pid(k, j);
-		if (j->acked && j->empty && !j->n_held)
-			job_drop(k, j);
+		job_finish_later(k, j);
 		return;
 	}
 	j->scattered = !j->has_cgroup;

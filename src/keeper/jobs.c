@@ -143,7 +143,7 @@ static int64_t usec(struct timeval t)
 
 /* The books of an end (its cgroup, the zombie, its number) cost more than the end itself, and
  * nobody waits for them: they are kept one by one while there is nothing else to do. */
-static void put_off(struct keeper *k, struct job *j)
+void job_finish_later(struct keeper *k, struct job *j)
 {
 	if (j->is_done)
 		return;
@@ -175,7 +175,7 @@ void job_held_less(struct keeper *k, uint64_t token)
 {
 	struct job *j = token ? job_find(k, token) : NULL;
 	if (j && j->n_held && --j->n_held == 0 && j->acked && j->empty)
-		put_off(k, j);
+		job_finish_later(k, j);
 }
 
 bool jobs_finish_one(struct keeper *k)
@@ -236,7 +236,7 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 	journal_exit(k, j);
 	if (j->empty) {
 		watch_close(k, &j->notify);
-		put_off(k, j);
+		job_finish_later(k, j);
 	} else {
 		k->exited_left++;
 		set_leader_ended(k, j);
@@ -255,7 +255,7 @@ void job_ack(struct keeper *k, struct job *j)
 		return;
 	j->acked = true;
 	journal_ack(k, j);
-	put_off(k, j);
+	job_finish_later(k, j);
 }
 
 void job_set_is_empty(struct keeper *k, struct job *j)
@@ -268,7 +268,7 @@ void job_set_is_empty(struct keeper *k, struct job *j)
 	event_send(k, j, KEEPER_SET_EMPTY, -1);
 	watch_close(k, &j->notify);
 	watch_close(k, &j->set);
-	put_off(k, j);
+	job_finish_later(k, j);
 }
 
 static bool reap_one(const struct keeper *k, pid_t pid)

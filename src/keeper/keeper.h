@@ -206,11 +206,12 @@ struct job *job_each(
     const struct keeper *k, struct job_iter *it); /* it = {0}; the answer may be dropped */
 void job_watch_exit(struct keeper *k, struct job *j);
 void job_ack(struct keeper *k, struct job *j);
-bool jobs_finish_one(struct keeper *k); /* what is due after an end; false: nothing is */
-void jobs_finish(struct keeper *k, size_t left); /* all of it but so many */
+void job_finish_later(struct keeper *k, struct job *j); /* what is due after an end */
+bool jobs_finish_one(struct keeper *k);			/* false: nothing is */
+void jobs_finish(struct keeper *k, size_t left);	/* all of it but so many */
 void job_set_is_empty(struct keeper *k, struct job *j);
 void job_held_less(struct keeper *k, uint64_t token); /* what came with its spawn was let go */
-void jobs_reap(struct keeper *k); /* after SIGCHLD: orphans */
+void jobs_reap(struct keeper *k);		      /* after SIGCHLD: orphans */
 
 /* spawn.c */
 void spawn_job(struct keeper *k, struct channel_in *in);

@@ -109,6 +109,30 @@ while True:
 
 
 @everywhere
+def test_a_set_that_became_empty_before_the_next_keeper_looked_is_empty(fresh, env):
+    """Its leader had ended before, and only the killed keeper had been told of the rest."""
+    hp = fresh(**env).start()
+    names = [f"s{i}" for i in range(20)]
+    for n in names:
+        hp.define(n, script=f"trap '' TERM; sleep 1000 & echo $! > {hp.root}/left.{n}; exit 3", stop_timeout_ms=60000,
+                  retry_policy={"restart": "never"})
+    hp.rpc("service.start", name=names, wait=False)
+    left = [int(wait_until(lambda: (hp.root / f"left.{n}").exists() and (hp.root / f"left.{n}").read_text()).strip())
+            for n in names]
+    wait_until(lambda: all(hp.action(n)["state"] == "stopping" for n in names), what=lambda: [hp.action(n) for n in names])
+    os.kill(hp.keeper_pid(), signal.SIGSTOP)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    hp.kill_keeper()
+    wait_until(lambda: all(hp.state(n) == "failed" for n in names), what=lambda: [hp.status(n) for n in names])
+    assert [f for f in hp.rpc("system.doctor")["findings"] if f["check"] != "wanted"] == []
+    keeper = hp.keeper_pid()
+    hp.define("next")
+    hp.rpc("service.restart", name="next")
+    assert hp.keeper_pid() == keeper and hp.divergences() == 0
+
+
+@everywhere
 def test_an_adopted_process_is_heard_and_what_it_said_is_known(fresh, env):
     hp = fresh(**env).start()
     for n in ("early", "late"):
