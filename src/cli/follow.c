@@ -163,8 +163,10 @@ static json_t *look(struct cli *c, int64_t operation, msec most, int *status)
 		json_t *params = json_pack("{s:I, s:I}", "operation", (json_int_t)operation, "timeout_ms", (json_int_t)most);
 		json_t *op = cli_try(c, "op.watch", params, &e);
 
-		if (!op && e.code == err_rpc_code(ERR_TIMEOUT))
+		if (!op && e.code == err_rpc_code(ERR_TIMEOUT)) {
 			op = json_loads(e.data ? e.data : "", JSON_ALLOW_NUL, NULL); /* as it is now */
+			hp_error_release(&e);
+		}
 		if (op)
 			return op;
 		if (!is_no_daemon(c, &e) || waited >= GAP_MS)
