@@ -269,7 +269,7 @@ class FullDisk:
         self.phases += 1
         with open(self.file, "wb", buffering=0) as f:
             try:
-                while f.write(bytes(1 << 16)):
+                while f.write(bytes(1 << 20)):
                     pass
             except OSError:
                 pass
