@@ -42,11 +42,20 @@ static enum err open_folders(struct store *s, const char *dir, struct error *e)
 	return ERR_OK;
 }
 
+/* All of it, or as much as there is room for. */
 void store_make_reserve(const struct store *s)
 {
-	auto_fd int fd = open(s->reserve, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	auto_fd int fd = open(s->reserve, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	off_t n = RESERVE_BYTES;
+	struct stat st;
 
-	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size >= n)
+		return;
+	while (n > st.st_size && posix_fallocate(fd, 0, n) != 0)
+		n -= RESERVE_STEP;
+	if (n < st.st_size)
+		n = st.st_size;
+	if (ftruncate(fd, n > 0 ? n : 0) < 0 || n <= 0)
 		unlink(s->reserve);
 }
 
@@ -72,6 +81,8 @@ static enum err open_writer(struct store *s, struct error *e)
 	if (unlink(s->reserve) < 0 || store_writer_open(s, true, &again))
 		return e->code;
 	*e = (struct error){0};
+	store_make_reserve(
+	    s); /* before anybody else takes what was not needed: for the next time */
 	return ERR_OK;
 }
 

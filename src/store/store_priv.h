@@ -21,7 +21,8 @@ enum {
 	RETRY_MSEC = 100,  /* first pause after a failure, doubling */
 	RETRY_MAX_MSEC = 5000,
 	RESERVE_BYTES = 512 << 10, /* SQLite needs some 64 KiB to open */
-	RETAIN_EVERY = 2000	   /* ops between two looks at what is too old */
+	RESERVE_STEP = 32 << 10,
+	RETAIN_EVERY = 2000 /* ops between two looks at what is too old */
 };
 
 struct barrier {
@@ -70,7 +71,7 @@ void *store_writer_main(void *store);
 enum err store_writer_open(struct store *s, bool check, struct error *e);
 void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
 
-/* Sets RESERVE_BYTES aside if they are not; without room for it, nothing happens. */
+/* Sets RESERVE_BYTES aside if they are not; where there is less room, less. */
 void store_make_reserve(const struct store *s);
 
 /* batch.c: write ops in one transaction. */

@@ -194,7 +194,7 @@ static void a_corrupt_database_is_set_aside_and_rebuilt_from_the_definitions(voi
 static void fill_disk(const char *path)
 {
 	static char block[1024];
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 
 	while (write(fd, block, sizeof(block)) > 0)
 		;
@@ -314,6 +314,54 @@ static void a_full_disk_does_not_keep_a_next_server_from_opening_it(void **state
 	bed_expect_definitions(f->store);
 }
 
+static void open_and_wait(const char *dir, int tell_fd)
+{
+	struct store *s;
+	struct error e;
+
+	if (store_open(dir, NULL, &s, &e) == ERR_OK && write(tell_fd, "y", 1) == 1)
+		pause();
+	_exit(1);
+}
+
+/* Whatever becomes free meanwhile is used up by others. */
+static void a_full_disk_and_kill_after_kill_do_not_keep_a_next_server_from_opening_it(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *filler = text_fmt("%s/filler", f->root);
+
+	if (mount("none", f->root, "tmpfs", 0, "size=4m") < 0) {
+		print_message("skipped: no right to mount a tmpfs\n");
+		skip();
+	}
+	f->mounted = true;
+	bed_open(f, NULL);
+	bed_put_definitions(f->store);
+	assert_int_equal(bed_barrier(f->store), 1);
+	store_close(take(f->store));
+	for (int round = 0; round < 8; round++) {
+		int fds[2];
+		char c;
+
+		fill_disk(filler);
+		assert_int_equal(pipe(fds), 0);
+		pid_t pid = fork();
+		if (pid == 0)
+			open_and_wait(f->dir, fds[1]);
+		close(fds[1]);
+		ssize_t n = read(fds[0], &c, 1);
+		close(fds[0]);
+		fill_disk(filler);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		if (n != 1)
+			fail_msg("the server after kill %d could not open it", round);
+	}
+	unlink(filler);
+	bed_open(f, NULL);
+	bed_expect_definitions(f->store);
+}
+
 static off_t size_of(struct fixture *f)
 {
 	auto_free char *path = text_fmt("%s/state.db", f->dir);
@@ -384,6 +432,7 @@ int main(void)
 	    rule(files_that_a_killed_server_left_are_made_those_of_the_rows),
 	    rule(a_full_disk_delays_writing_but_nobody_who_waits),
 	    rule(a_full_disk_does_not_keep_a_next_server_from_opening_it),
+	    rule(a_full_disk_and_kill_after_kill_do_not_keep_a_next_server_from_opening_it),
 	    rule(retention_removes_what_ended_and_shrinks_the_file),
 	    rule(a_batch_of_rows_is_fast_enough),
 	};
