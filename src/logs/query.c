@@ -210,6 +210,16 @@ static void run_tail(struct query *q, log_line_fn fn, void *ctx)
 	free(ring);
 }
 
+/* A run of a service is named SERVICE#NUMBER, one without a service WHATEVER#NUMBER. */
+static void list_folders_of_run(const char *run, struct strv *out)
+{
+	const char *number = strrchr(run, '#');
+
+	if (number && !strchr(run, '/'))
+		strv_take(out, text_dup_n(run, (size_t)(number - run)));
+	strv_add(out, LOG_RUNS_FOLDER);
+}
+
 static enum err run_query(
     struct query *q, log_line_fn fn, void *ctx, struct str *next, struct error *e)
 {
@@ -219,7 +229,9 @@ static enum err run_query(
 		return e->code;
 	for (size_t i = 0; i < f->n_services; i++)
 		strv_add(&q->names, f->services[i]);
-	if (!f->services)
+	if (!f->services && f->run)
+		list_folders_of_run(f->run, &q->names);
+	else if (!f->services)
 		list_folders(q->dir, &q->names);
 	if (f->tail) {
 		run_tail(q, fn, ctx);

@@ -1,6 +1,8 @@
 #include "logs_helper.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void store(struct fixture *f, const char *service, int64_t job, const char *text)
 {
@@ -37,6 +39,38 @@ static void filters_select_by_text_expression_job_and_number(void **state)
 	expect(f, (struct log_filter){.tail = 1, .grep = "beta"}, "beta 2\n");
 	expect(f, (struct log_filter){.stream = LOG_STDERR}, "");
 	expect(f, (struct log_filter){.action = "other"}, "");
+}
+
+static void store_run(struct fixture *f, const char *service, const char *run, const char *text)
+{
+	static char action[] = "main";
+	struct log_ident id = {
+	    .service = service, .action = action, .run = run, .job = 1, .token = 7, .attempt = 1};
+	size_t closed = f->closed;
+	struct error e = {0};
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(logs_attach(f->logs, &id, fds[0], &e), ERR_OK);
+	write_text(fds[1], text);
+	close(fds[1]);
+	fixture_wait_closed(f, closed + 1);
+}
+
+static void lines_of_a_run_are_found_whether_it_is_of_a_service_or_not(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f, NULL);
+	store_run(f, "web", "web#1", "first\n");
+	store_run(f, "web", "web#2", "second\n");
+	store_run(f, NULL, "web#3", "a run that is called as a service is\n");
+	store_run(f, NULL, "a#b#4", "odd\n");
+	expect(f, (struct log_filter){.run = "web#1"}, "first\n");
+	expect(f, (struct log_filter){.run = "web#3"}, "a run that is called as a service is\n");
+	expect(f, (struct log_filter){.run = "a#b#4"}, "odd\n");
+	expect(f, (struct log_filter){.run = "../logs/web#1"}, "");
+	expect(f, (struct log_filter){.run = "web"}, "");
 }
 
 static void since_and_until_are_bounds_of_time(void **state)
@@ -163,6 +197,7 @@ static void a_name_without_logs_is_not_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    rule(lines_of_a_run_are_found_whether_it_is_of_a_service_or_not),
 	    rule(filters_select_by_text_expression_job_and_number),
 	    rule(since_and_until_are_bounds_of_time),
 	    rule(a_cursor_goes_on_after_the_last_line_with_none_lost_or_doubled),
