@@ -216,11 +216,11 @@ def scenarios(idle_s):
     found += [Scenario(f"T9 memory {n}", f"PSS with {n} idle services", memory, n,
                        only=lambda peer, n=n: peer.least <= n <= peer.most)
               for n in (0, 100)]
-    many = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 4 - 100)
+    many = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 3 - 100)
     found += [
         Scenario("T9 T10 idle 1000", f"1,000 idle services: PSS, then {idle_s} s of doing nothing", memory, 1000, idle_s,
                  only=lambda peer: peer.most >= 1000),
-        Scenario("T9 memory many", f"PSS with {many:,} idle services (10,000, or what descriptors allow: 4 each)", memory, many,
+        Scenario("T9 memory many", f"PSS with {many:,} idle services (10,000, or what descriptors allow: 3 each)", memory, many,
                  only=is_ours),
         Scenario("T13 register 1000", "1,000 manifests registered, then planned", register, 1000, only=is_ours),
         Scenario("T14 plan", "plan of 10,000 services and 100,000 edges", plan, 10000, 100000, only=is_ours),
