@@ -1,5 +1,5 @@
 /* verb_events.c - what happened, one line each, with what caused it. */
-#include "cli/bell.h"
+#include "cli/event_wait.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* verb_run.c - ad-hoc runs. */
-#include "cli/bell.h"
+#include "cli/event_wait.h"
 
 #include <stdio.h>
 

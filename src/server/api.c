@@ -2,9 +2,9 @@
 
 #include "http/http.h"
 #include "server/doctor/doctor.h"
-#include "server/hub.h"
-#include "server/operations.h"
-#include "server/ops/ops.h"
+#include "server/explain/event_stream.h"
+#include "server/operation/operations.h"
+#include "server/methods/methods.h"
 #include "server/version.h"
 
 #include <fcntl.h>

@@ -18,7 +18,7 @@
 #include "logs/logs.h"
 #include "model/definition.h"
 #include "registry/registry.h"
-#include "server/clock.h"
+#include "server/history/clock.h"
 #include "server/paths.h"
 #include "server/report.h"
 #include "spawn/spawner.h"

@@ -1,8 +1,8 @@
 /* main.c - the server, or, started by hand, the way to the keeper that starts it. */
 #include "server/daemon.h"
-#include "server/estate.h"
+#include "server/recovery/handover.h"
 
-#include "server/upgrade.h"
+#include "server/recovery/upgrade.h"
 #include "server/version.h"
 
 #include <errno.h>

@@ -1,14 +1,14 @@
 /*
  * paths.h - where everything is (SPEC 3.1, DESIGN 5), and what the command line said.
  *
- * Depends on: base, server/keep.h.
+ * Depends on: base, server/history/retention.h.
  */
 #ifndef HP_SERVER_PATHS_H
 #define HP_SERVER_PATHS_H
 
 #include "base/error.h"
 #include "base/str.h"
-#include "server/keep.h"
+#include "server/history/retention.h"
 #include "server/report.h"
 
 struct options {

@@ -1,6 +1,6 @@
 #include "server/report.h"
 
-#include "server/clock.h"
+#include "server/history/clock.h"
 
 #include <stdio.h>
 

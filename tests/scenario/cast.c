@@ -1,11 +1,11 @@
-/* cast.c - definitions into the registry and on to the engine, as src/server/registration.c does
+/* cast.c - definitions into the registry and on to the engine, as src/server/change/registration.c does
  * it. */
 #include "stage.h"
 
 #include "manifest/definition_read.h"
 #include "base/map.h"
 #include "manifest/manifest.h"
-#include "server/unit_spec.h"
+#include "server/change/unit_spec.h"
 
 #include <stdio.h>
 

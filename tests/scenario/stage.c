@@ -1,6 +1,6 @@
 #include "stage.h"
 
-#include "server/unit_spec.h"
+#include "server/change/unit_spec.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * stage.h - a make-believe machine that does what a scenario says, in virtual time.
  *
  * The registry and the engine are the real ones, and so is the way between them
- * (server/unit_spec.c); processes are rows, time is a counter, nothing happens
+ * (server/change/unit_spec.c); processes are rows, time is a counter, nothing happens
  * by chance.  An event that is due now happens before anything is judged: after
  * stage_settle() the machine is at rest at the present moment.
  *
@@ -72,12 +72,12 @@ void stage_settle(struct stage *s); /* all that is due now */
 bool stage_step(
     struct stage *s, msec until); /* to the next event, at most to `until`; false: none left */
 
-/* cast.c: the way of definitions; the same rules as src/server/registration.c */
+/* cast.c: the way of definitions; the same rules as src/server/change/registration.c */
 enum err stage_register(
     struct stage *s, struct casting *const *cast, size_t n, bool set, struct error *e);
 enum err stage_delete(
     struct stage *s, const char *name, bool force, bool with_dependents, struct error *e);
-/* An ad-hoc run, as src/server/submission.c does it; its unit has the name of the casting. */
+/* An ad-hoc run, as src/server/change/submission.c does it; its unit has the name of the casting. */
 enum err stage_submit(
     struct stage *s, struct casting *k, op_id *out, struct strv *chain, struct error *e);
 void stage_forget_left(struct stage *s);

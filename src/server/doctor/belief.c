@@ -1,9 +1,9 @@
 #include "server/doctor/look.h"
 
-#include "server/aside.h"
-#include "server/attempt.h"
-#include "server/records.h"
-#include "server/unit_spec.h"
+#include "server/supervise/side_command.h"
+#include "server/supervise/attempt.h"
+#include "server/history/records.h"
+#include "server/change/unit_spec.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

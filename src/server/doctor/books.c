@@ -1,7 +1,7 @@
 /* books.c - the store: rows, files, numbers. */
 #include "server/doctor/look.h"
 
-#include "server/records.h"
+#include "server/history/records.h"
 #include "store/inspect.h"
 
 #define WAL_BYTES (64ull << 20)

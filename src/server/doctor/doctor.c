@@ -1,8 +1,8 @@
 #include "server/doctor/look.h"
 
-#include "server/attempt.h"
-#include "server/background.h"
-#include "server/status.h"
+#include "server/supervise/attempt.h"
+#include "server/history/background.h"
+#include "server/explain/status.h"
 
 #include "base/map.h"
 

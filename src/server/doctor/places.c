@@ -1,7 +1,7 @@
 /* places.c - who listens where a service says that it does. */
 #include "server/doctor/look.h"
 
-#include "server/occupy.h"
+#include "server/supervise/claim.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

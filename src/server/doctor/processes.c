@@ -1,7 +1,7 @@
 /* processes.c - attempts, processes, and the sets that they belong to. */
 #include "server/doctor/look.h"
 
-#include "server/attempt.h"
+#include "server/supervise/attempt.h"
 
 #include <stdio.h>
 

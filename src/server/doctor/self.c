@@ -1,7 +1,7 @@
 /* self.c - the keeper, the engine, its timers, and what is wanted.  On the loop. */
 #include "server/doctor/look.h"
 
-#include "server/operations.h"
+#include "server/operation/operations.h"
 
 #include <event2/event.h>
 #include <stdio.h>

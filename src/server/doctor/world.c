@@ -1,6 +1,6 @@
 #include "server/doctor/look.h"
 
-#include "server/holder.h"
+#include "server/supervise/port_owner.h"
 #include "sys/proc.h"
 
 #include <arpa/inet.h>

@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
-#include "server/clock.h"
-#include "server/keep.h"
-#include "server/label.h"
-#include "server/launch.h"
-#include "server/unit_spec.h"
+#include "server/history/clock.h"
+#include "server/history/retention.h"
+#include "server/supervise/attempt_label.h"
+#include "server/supervise/launch.h"
+#include "server/change/unit_spec.h"
 
 #include <signal.h>
 #include <stdio.h>

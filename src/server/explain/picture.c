@@ -1,0 +1,310 @@
+#include "server/supervise/remaining_processes.h"
+#include "server/explain/picture.h"
+
+#include "server/explain/events.h"
+#include "server/supervise/notified.h"
+#include "server/supervise/probes.h"
+#include "server/supervise/readiness.h"
+
+#define LOOK_BACK 1000 /* events read of one unit */
+#define OPEN_MAX 100
+
+static void set_text(json_t *o, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(o, key, json_string(value));
+}
+
+static void set_int(json_t *o, const char *key, int64_t value)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+static void set_list(json_t *o, const char *key, const struct str *text)
+{
+	json_object_set_new(o, key, json_loads(str_text(text), 0, NULL));
+}
+
+/* ---- now -------------------------------------------------------------------------- */
+
+/* What its readiness and its probes look at said last, and what it says itself. */
+static void add_note(
+    struct daemon *d, const struct job_view *j, const struct action_def *a, json_t *o)
+{
+	const struct attempt *at = daemon_slot(d, j->id)->live;
+	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
+	auto_free char *expected = events_expected(a);
+	auto_str note = {0};
+
+	if (!probes_trouble(at, &note) && j->core.state == JOB_RUNNING && (text || expected))
+		str_add(&note, text ? text : expected);
+	if (said && j->core.state == JOB_RUNNING)
+		str_fmt(&note, "%sit says: %s", note.n ? ", " : "", said);
+	if (note.n)
+		set_text(o, "note", str_text(&note));
+}
+
+/* Who a stop waits for, and until when. */
+static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
+{
+	auto_str left = {0};
+
+	left_describe(daemon_slot(d, j->id)->pid, &left);
+	if (left.n)
+		set_text(o, "left", str_text(&left));
+	if (j->deadline != MSEC_NEVER)
+		set_int(o, "kill_at", clock_wall_of(j->deadline));
+}
+
+static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
+{
+	const struct action_def *a = daemon_action(d, unit, j->name, NULL);
+	json_t *o = json_object();
+
+	set_text(o, "action", j->name);
+	set_text(o, "state", job_state_str(j->core.state));
+	if (j->core.reason != REASON_NONE)
+		set_text(o, "reason", reason_str(j->core.reason));
+	if (job_has_why(&j->core))
+		set_text(o, "why", j->why);
+	set_int(o, "exit_code", j->core.last.code);
+	set_int(o, "signal", j->core.last.signal);
+	json_object_set_new(o, "lost", json_boolean(j->core.last.lost));
+	set_int(o, "attempt", j->attempt);
+	set_int(o, "max_attempts", a ? a->retry.max_attempts : 0);
+	set_int(o, "since", clock_wall_of(j->since));
+	if (j->core.state == JOB_RETRYING && j->deadline != MSEC_NEVER)
+		set_int(o, "next", clock_wall_of(j->deadline));
+	add_note(d, j, a, o);
+	if (j->core.state == JOB_STOPPING)
+		add_left(d, j, o);
+	return o;
+}
+
+/* Which edges say why it is where it is: one that does not run may lack what it needs. */
+static enum open_edges open_edges_of(enum service_state s)
+{
+	return s == SERVICE_DEGRADED   ? OPEN_ANY
+	       : s == SERVICE_INACTIVE ? OPEN_MISSING
+				       : OPEN_WAITING;
+}
+
+static void add_conflict(struct daemon *d, unit_id unit, bool inactive, json_t *o)
+{
+	struct unit_view other;
+	unit_id id = inactive ? engine_conflict_active(d->engine, unit)
+			      : engine_conflict_of(d->engine, unit);
+
+	if (id == ID_NONE || !engine_unit(d->engine, id, &other))
+		return;
+	set_text(o, "conflict", other.name);
+	set_text(o, "conflict_state", service_state_str(other.state));
+}
+
+static json_t *now(struct daemon *d, const char *name)
+{
+	unit_id id = engine_find(d->engine, name);
+	struct unit_view u;
+	struct job_view j;
+	auto_str open = {0}, needed = {0};
+
+	if (id == ID_NONE || !engine_unit(d->engine, id, &u))
+		return NULL;
+	json_t *o = json_object(), *jobs = json_array();
+	set_text(o, "name", u.name);
+	json_object_set_new(o, "known", json_boolean(u.registered || u.is_run));
+	set_text(o, "state", service_state_str(u.state));
+	set_text(o, "wanted", wanted_str(u.wanted));
+	if (u.reason != REASON_NONE)
+		set_text(o, "reason", reason_str(u.reason));
+	set_text(o, "reason_subject", u.reason_subject);
+	set_int(o, "since", clock_wall_of(u.since));
+	add_conflict(d, id, u.state == SERVICE_INACTIVE, o);
+	if (u.run_live && id < d->units.n &&
+	    (u.state == SERVICE_RUNNING || u.state == SERVICE_EXITED))
+		set_text(o, "who", d->units.v[id].who);
+	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
+		json_array_append_new(jobs, job_now(d, id, &j));
+	json_object_set_new(o, "jobs", jobs);
+	events_add_open(d, &open, id, open_edges_of(u.state), OPEN_MAX);
+	set_list(o, "open", &open);
+	if (u.state == SERVICE_RUNNING) {
+		events_add_demand(d, &needed, id);
+		set_list(o, "needed_by", &needed);
+	}
+	return o;
+}
+
+/* ---- then ------------------------------------------------------------------------- */
+
+struct replay {
+	json_t *o, *jobs, *gates, *open; /* open: NULL until an event told of it */
+	bool unit_seen, defined_seen, wanted_seen;
+	size_t n;
+};
+
+static json_t *job_named(const json_t *jobs, const char *action)
+{
+	json_t *j;
+	size_t i;
+
+	json_array_foreach(jobs, i,
+	    j) if (text_eq(json_string_value(json_object_get(j, "action")), action)) return j;
+	return NULL;
+}
+
+static void copy_keys(json_t *to, const json_t *from, const char *const *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		json_t *v = json_object_get(from, keys[i]);
+
+		if (v)
+			json_object_set(to, keys[i], v);
+	}
+}
+
+static void take_unit(struct replay *r, const json_t *fact, usec_wall time)
+{
+	static const char *const keys[] = {
+	    "reason", "reason_subject", "conflict", "conflict_state", "needed_by", "who"};
+
+	if (r->unit_seen)
+		return;
+	r->unit_seen = true;
+	json_object_set(r->o, "state", json_object_get(fact, "to"));
+	if (!r->wanted_seen)
+		json_object_set(r->o, "wanted", json_object_get(fact, "wanted"));
+	copy_keys(r->o, fact, keys, countof(keys));
+	set_int(r->o, "since", time);
+}
+
+static void take_job(struct replay *r, const json_t *fact, usec_wall time)
+{
+	static const char *const keys[] = {
+	    "action", "reason", "why", "exit_code", "signal", "lost", "attempt", "max_attempts"};
+	const char *action = json_string_value(json_object_get(fact, "action"));
+	json_t *j = job_named(r->jobs, action), *next = json_object_get(fact, "next_ms");
+
+	if (j && json_object_get(j, "state"))
+		return;
+	if (!j)
+		json_array_insert_new(r->jobs, 0, j = json_object());
+	copy_keys(j, fact, keys, countof(keys));
+	if (!json_object_get(j, "note") && json_object_get(fact, "note"))
+		json_object_set(j, "note", json_object_get(fact, "note"));
+	json_object_set(j, "state", json_object_get(fact, "to"));
+	set_int(j, "since", time);
+	if (next)
+		set_int(j, "next", time + json_integer_value(next) * 1000);
+}
+
+/* What a probe or a gate said after the last change of the job. */
+static void take_note(struct replay *r, const json_t *fact, const char *kind)
+{
+	const char *action = json_string_value(json_object_get(fact, "action"));
+	const char *last = json_string_value(json_object_get(fact, "last")),
+		   *state = json_string_value(json_object_get(fact, "state"));
+	json_t *j = job_named(r->jobs, action);
+
+	if (!last || !action || (j && (json_object_get(j, "state") || json_object_get(j, "note"))))
+		return;
+	if (!j)
+		json_array_insert_new(r->jobs, 0, j = json_pack("{s:s}", "action", action));
+	if (strcmp(kind, "note") == 0)
+		set_text(j, "note", last);
+	else if (!text_eq(state, "passing")) {
+		auto_free char *text = text_fmt(
+		    "%s probe: %s", json_string_value(json_object_get(fact, "probe")), last);
+		set_text(j, "note", text);
+	}
+}
+
+static void take_gate_note(struct replay *r, const json_t *fact)
+{
+	const char *gate = json_string_value(json_object_get(fact, "gate"));
+
+	if (gate && !r->open && !json_object_get(r->gates, gate))
+		json_object_set(r->gates, gate, json_object_get(fact, "last"));
+}
+
+static bool take_event(const struct store_event *e, void *ctx)
+{
+	struct replay *r = ctx;
+	json_t *fact = json_loads(e->fact, 0, NULL), *open = json_object_get(fact, "open");
+	const char *kind = json_string_value(json_object_get(fact, "event"));
+
+	r->n++;
+	if (text_eq(kind, "note"))
+		take_gate_note(r, fact);
+	if (text_eq(kind, "unit"))
+		take_unit(r, fact, e->time);
+	else if (text_eq(kind, "job"))
+		take_job(r, fact, e->time);
+	else if (text_eq(kind, "probe") || text_eq(kind, "note"))
+		take_note(r, fact, kind);
+	else if (text_eq(kind, "wanted") && !r->wanted_seen) {
+		r->wanted_seen = true;
+		json_object_set(r->o, "wanted", json_object_get(fact, "to"));
+	} else if (text_eq(kind, "definition") && !r->defined_seen) {
+		r->defined_seen = true;
+		if (!r->unit_seen)
+			set_int(r->o, "since", e->time);
+		json_object_set_new(r->o, "known",
+		    json_boolean(
+			!text_eq(json_string_value(json_object_get(fact, "to")), "removed")));
+	}
+	if (open && !r->open)
+		r->open = json_incref(open);
+	json_decref(fact);
+	return true;
+}
+
+/* Edges of jobs that wait, or of any when it was degraded; `last` from the newest note. */
+static json_t *still_open(const struct replay *r)
+{
+	json_t *out = json_array(), *e;
+	const char *state = json_string_value(json_object_get(r->o, "state"));
+	bool any = text_eq(state, "degraded") || text_eq(state, "inactive");
+	size_t i;
+
+	json_array_foreach(r->open, i, e)
+	{
+		const json_t *j =
+		    job_named(r->jobs, json_string_value(json_object_get(e, "action")));
+
+		if (!any &&
+		    !text_eq(json_string_value(json_object_get(j, "state")), "waiting_deps"))
+			continue;
+		const char *gate = json_string_value(json_object_get(e, "gate"));
+		if (gate && json_object_get(r->gates, gate))
+			json_object_set(e, "last", json_object_get(r->gates, gate));
+		json_array_append(out, e);
+	}
+	return out;
+}
+
+static json_t *then(struct daemon *d, const char *name, const struct instant *at)
+{
+	struct replay r = {.o = json_object(), .jobs = json_array(), .gates = json_object()};
+	struct error e = {0};
+
+	set_text(r.o, "name", name);
+	set_text(r.o, "state", "inactive");
+	set_text(r.o, "wanted", "ignore");
+	json_object_set_new(r.o, "known", json_true());
+	store_last_events(
+	    d->store, name, at->time, at->event ? at->event + 1 : 0, LOOK_BACK, take_event, &r, &e);
+	json_object_set_new(r.o, "open", still_open(&r));
+	json_object_set_new(r.o, "jobs", r.jobs);
+	json_decref(r.open);
+	json_decref(r.gates);
+	if (r.n)
+		return r.o;
+	json_decref(r.o);
+	return NULL;
+}
+
+json_t *picture_of(struct daemon *d, const char *name, const struct instant *at)
+{
+	return at->time || at->event ? then(d, name, at) : now(d, name);
+}

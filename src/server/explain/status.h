@@ -1,0 +1,30 @@
+/*
+ * status.h - what is, as JSON: the shapes of SPEC 10.
+ *
+ * Read from the engine at the moment of the question; nothing is cached.
+ *
+ * Depends on: server/daemon.h, jansson.
+ */
+#ifndef HP_SERVER_EXPLAIN_STATUS_H
+#define HP_SERVER_EXPLAIN_STATUS_H
+
+#include "rpc/json_out.h"
+#include "server/daemon.h"
+
+#include <jansson.h>
+
+/* {name state wanted since reason waiting_on[] cause[] run actions[]}; false: no such unit.
+ * `demanded`: of all units, by engine_demanded_all(), where many are shown; NULL: it is asked. */
+bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *demanded);
+
+/* The edges that a unit's waiting jobs wait for. */
+json_t *status_waiting_on(struct daemon *d, unit_id unit);
+
+/* JSON null for 0 */
+json_t *status_time(usec_wall t);
+void status_time_out(struct str *out, const char *key, usec_wall t);
+
+/* Kinds of an edge as people write them: "requires", or ["wants", "after"]. */
+json_t *status_kinds(unsigned kinds);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * operations.h - requests in flight, who asked, and who waits for the answer.
+ *
+ * A client that goes away cancels nothing.  Answers are given once the end of
+ * the operation is committed.
+ *
+ * Depends on: server/daemon.h, jansson.
+ */
+#ifndef HP_SERVER_OPERATION_OPERATIONS_H
+#define HP_SERVER_OPERATION_OPERATIONS_H
+
+#include "server/daemon.h"
+#include "server/operation/operation_json.h"
+
+/* The end of a wait: `answer` is the operation as JSON, taken.  `e->code` is
+ * ERR_OK when it reached what was asked; ERR_TIMEOUT when the wait was over first. */
+typedef void (*operation_done_fn)(void *ctx, const struct error *e, json_t *take_answer);
+
+struct operations *operations_new(struct daemon *d);
+void operations_free(struct operations *o);
+
+/* After engine_request() and before perform_effects().  False: it is in flight already,
+ * an equal request joined it.  `method`: what asked, "service.start". */
+bool operations_begin(struct daemon *d, op_id id, const char *who, const char *method);
+/* One that a killed server left; before engine_restore_op().  `n_steps` were told. */
+void operations_adopt(struct daemon *d, op_id id, const char *who, const char *method,
+    usec_wall began, size_t n_steps);
+/* Something that is over at once (a signal, a word, a definition) has a number, too. */
+op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method);
+
+/* One of the server's own, which the engine does not know: it goes on until it is closed, has a
+ * row, can be looked up, watched and waited for.  `detail`: what its row keeps; of it, `shown`
+ * keys of operation_json.c are told. */
+op_id operations_open(struct daemon *d, const char *kind, const struct strv *names, const char *who,
+    const char *method, json_t *take_detail);
+void operations_detail(struct daemon *d, op_id id, json_t *take_detail);
+/* e->code ERR_OK: it is done. */
+void operations_close(struct daemon *d, op_id id, const struct error *e);
+/* One that a killed server left open. */
+void operations_adopt_own(struct daemon *d, const struct store_operation *row);
+
+/* The end; timeout 0: as long as it takes.  The operation is in flight. */
+void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx);
+/* The same, or a step beyond the first `after_step`. */
+void operations_watch(
+    struct daemon *d, op_id id, size_t after_step, msec timeout, operation_done_fn fn, void *ctx);
+/* The caller's connection is gone: its function will not be called any more. */
+void operations_unwait(struct daemon *d, void *ctx);
+
+void operations_changed(struct daemon *d, const struct effect *fx); /* EFFECT_OP */
+/* After all effects of a pass: who waited is answered behind every row that they wrote. */
+void operations_commit(struct daemon *d);
+
+/* What is known of one in flight beside the engine; NULL: it is not. */
+struct operation_about {
+	const char *who, *method;
+	usec_wall began, ended; /* ended 0: in flight */
+	msec began_mono; /* of began; steps count from there, also when the wall clock is set */
+	const struct own_operation *own; /* operations_open(); NULL: the engine's */
+};
+struct own_operation {
+	char *kind;
+	struct strv names;
+	json_t *detail;
+	enum op_state state;
+	struct error e;
+};
+const struct operation_about *operations_about(const struct daemon *d, op_id id);
+/* The id of the event of its begin, which is told now if it was not; 0: over, or none. */
+int64_t operations_event(struct daemon *d, op_id id);
+size_t operations_in_flight(const struct daemon *d);
+
+#endif

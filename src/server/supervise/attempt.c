@@ -1,0 +1,580 @@
+#include "server/supervise/attempt.h"
+
+#include "server/supervise/previous_definition.h"
+#include "server/supervise/side_command.h"
+#include "server/doctor/doctor.h"
+#include "server/explain/events.h"
+#include "server/supervise/attempt_label.h"
+#include "server/supervise/launch.h"
+#include "server/supervise/notified.h"
+#include "server/supervise/claim.h"
+#include "server/supervise/perform.h"
+#include "server/supervise/probes.h"
+#include "server/supervise/readiness.h"
+#include "server/history/records.h"
+#include "server/recovery/recover.h"
+#include "server/supervise/reload.h"
+#include "server/change/unit_spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const char *const held_words[HELD_COUNT] = {"stdout", "stderr", "ready"};
+
+#define HELD_NAME_BYTES 32
+
+static void write_held_name(char out[HELD_NAME_BYTES], uint64_t token, enum held what)
+{
+	snprintf(out, HELD_NAME_BYTES, "log:%016" PRIx64 ":%s", token, held_words[what]);
+}
+
+char *held_name(uint64_t token, enum held what)
+{
+	char name[HELD_NAME_BYTES];
+
+	write_held_name(name, token, what);
+	return text_dup(name);
+}
+
+bool held_parse(const char *name, uint64_t *token, enum held *what)
+{
+	char word[16];
+
+	if (sscanf(name, "log:%16" SCNx64 ":%15s", token, word) != 2)
+		return false;
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		if (strcmp(word, held_words[i]) == 0)
+			return *what = (enum held)i, true;
+	return false;
+}
+
+struct attempt *attempt_find(const struct daemon *d, uint64_t token)
+{
+	job_id j = engine_job_by_token(d->engine, token);
+	struct attempt *at = j == ID_NONE || j >= d->slots.n ? NULL : d->slots.v[j].live;
+
+	return at && at->token == token ? at : NULL;
+}
+
+struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid)
+{
+	struct job_slot *s = daemon_slot(d, job);
+	struct attempt *at = mem_new(sizeof(*at));
+
+	if (s->live) {
+		attempt_let_ready_go(s->live);
+		probes_end(s->live);
+		readiness_end(s->live);
+		notified_end(s->live);
+		former_drop(&s->live->former);
+		free(s->live);
+	}
+	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
+	s->live = at;
+	s->pid = pid;
+	return at;
+}
+
+void attempt_let_ready_go(struct attempt *at)
+{
+	char name[HELD_NAME_BYTES];
+
+	if (!at->holds_ready)
+		return;
+	at->holds_ready = false;
+	write_held_name(name, at->token, HELD_READY);
+	spawner_release(at->d->spawner, name);
+}
+
+static void drop(struct daemon *d, struct attempt *at)
+{
+	probes_end(at);
+	readiness_end(at);
+	notified_end(at);
+	attempt_let_ready_go(at);
+	if (at->stopper)
+		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
+	d->slots.v[at->job].live = NULL;
+	d->slots.v[at->job].pid = 0;
+	former_drop(&at->former);
+	free(at);
+}
+
+/* ---- spawning -------------------------------------------------------------- */
+
+static enum log_policy policy_of(const struct action_def *a)
+{
+	for (size_t i = 0; i < a->log.n; i++)
+		if (text_eq(a->log.v[i].name, "overflow") &&
+		    text_eq(a->log.v[i].value, "drop_oldest"))
+			return LOG_DROP;
+	return LOG_BLOCK;
+}
+
+void attempt_capture(
+    struct daemon *d, job_id job, uint64_t token, enum log_stream stream, int take_fd, bool resumed)
+{
+	struct error e = {0};
+	struct job_view j;
+	struct unit_view u;
+	unit_id unit;
+
+	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u)) {
+		close(take_fd);
+		return;
+	}
+	auto_free char *run = run_name(d, &u);
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	struct log_ident id = {.service = u.is_run ? NULL : u.name,
+	    .action = j.name,
+	    .run = run,
+	    .job = daemon_slot(d, job)->row,
+	    .token = token,
+	    .attempt = j.attempt,
+	    .stream = stream,
+	    .policy = a ? policy_of(a) : LOG_BLOCK,
+	    .resumed = resumed};
+
+	if (logs_attach(d->logs, &id, take_fd, &e))
+		report(REPORT_ERROR, "%s/%s: capture: %s", u.name, j.name, e.msg);
+}
+
+/* Both ends of what the child writes into; [0] is ours. */
+struct pipes {
+	int v[HELD_COUNT][2];
+};
+
+static void pipes_close(struct pipes *p)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (p->v[i][k] >= 0)
+				close(p->v[i][k]);
+}
+
+static enum err pipes_open(struct pipes *p, bool ready, struct error *e)
+{
+	memset(p, -1, sizeof(*p));
+	for (size_t i = 0; i < (ready ? HELD_COUNT : HELD_READY); i++)
+		if (pipe2(p->v[i], O_CLOEXEC) < 0)
+			return error_sys(e, errno, "pipe");
+	return ERR_OK;
+}
+
+/* Our ends, for the keeper to keep a duplicate of. */
+struct holds {
+	struct spawn_hold v[HELD_COUNT];
+	char names[HELD_COUNT][HELD_NAME_BYTES];
+};
+
+static void hold(struct launch *l, struct holds *h, const struct pipes *p, uint64_t token)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++) {
+		if (p->v[i][0] < 0)
+			continue;
+		write_held_name(h->names[i], token, (enum held)i);
+		h->v[l->spec.n_hold++] = (struct spawn_hold){p->v[i][0], h->names[i]};
+	}
+	l->spec.hold = h->v;
+}
+
+void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
+{
+	struct job_view j;
+	struct unit_view u;
+
+	engine_job(d->engine, job, &j, NULL);
+	engine_unit(d->engine, unit, &u);
+	struct job_slot *s = records_slot(d, job);
+	struct label l = {.unit = (char *)(uintptr_t)u.name,
+	    .action = (char *)(uintptr_t)j.name,
+	    .run = u.run,
+	    .row = s->row,
+	    .attempt = j.attempt,
+	    .restarts = j.restarts,
+	    .created = s->created,
+	    .since = clock_mono(),
+	    .tries = j.core.attempts,
+	    .failures = j.core.failures,
+	    .is_run = u.is_run};
+
+	label_write(&l, out);
+}
+
+static void add_fds(struct launch *l, const struct action_def *a, const struct pipes *p)
+{
+	char number[16];
+
+	launch_add_fd(l, p->v[HELD_STDOUT][1], 1);
+	launch_add_fd(l, p->v[HELD_STDERR][1], 2);
+	if (p->v[HELD_READY][1] < 0)
+		return;
+	launch_add_fd(l, p->v[HELD_READY][1], (int)a->readiness.fd);
+	snprintf(number, sizeof(number), "%d", (int)a->readiness.fd);
+	launch_set_env(l, "HERO_READY_FD", number);
+}
+
+/* What stands in the way for good is an error that is not of the system. */
+static bool may_pass(const struct error *e)
+{
+	return (e->sys && spawn_is_transient(e->sys)) || e->code == ERR_LIMIT ||
+	       e->code == ERR_BUSY;
+}
+
+static enum err spawn(struct daemon *d, const struct effect *fx, const struct service_def *s,
+    const struct action_def *a, struct launch *l, struct pipes *p, struct error *e)
+{
+	enum readiness_kind kind = a->is_process ? readiness_of(a) : READY_EXECUTED;
+	auto_str label = {0};
+	struct holds holds;
+
+	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, &l->argv, e) ||
+	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
+	    probes_prepare(d, a, fx->token, e))
+		return e->code;
+	attempt_label(d, fx->unit, fx->job, &label);
+	add_fds(l, a, p);
+	launch_set_env(l, "HERO_SERVICE", s->name);
+	launch_set_env(l, "HERO_ACTION", a->name);
+	l->spec.token = fx->token;
+	l->spec.label = label.s;
+	l->spec.label_bytes = label.n;
+	notified_prepare(a, l);
+	hold(l, &holds, p, fx->token);
+	return spawner_spawn(d->spawner, launch_finish(l), e);
+}
+
+static void begin(struct daemon *d, const struct effect *fx, struct pipes *p)
+{
+	struct attempt *at = attempt_adopt(d, fx->job, fx->token, 0);
+
+	attempt_capture(d, fx->job, fx->token, LOG_STDOUT, fd_take(&p->v[HELD_STDOUT][0]), false);
+	attempt_capture(d, fx->job, fx->token, LOG_STDERR, fd_take(&p->v[HELD_STDERR][0]), false);
+	at->holds_ready = p->v[HELD_READY][0] >= 0;
+	if (at->holds_ready)
+		readiness_take_fd(at, fd_take(&p->v[HELD_READY][0]));
+}
+
+static void release_held(struct daemon *d, uint64_t token)
+{
+	for (size_t i = 0; i < HELD_COUNT; i++) {
+		auto_free char *name = held_name(token, (enum held)i);
+
+		spawner_release(d->spawner, name);
+	}
+}
+
+void attempt_spawn(struct daemon *d, const struct effect *fx)
+{
+	struct error e = {0};
+	struct launch l = {0};
+	struct pipes p;
+	struct job_view j;
+	const struct service_def *s = NULL;
+
+	memset(&p, -1, sizeof(p));
+	records_saw(d->records, COUNTER_TOKEN, fx->token);
+	if (!engine_job(d->engine, fx->job, &j, NULL))
+		return;
+	if (daemon_slot(d, fx->job)->live)
+		former_drop(&daemon_slot(d, fx->job)->live->former);
+	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
+	if (!a)
+		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
+	else if (spawn(d, fx, s, a, &l, &p, &e) == ERR_OK)
+		begin(d, fx, &p);
+	if (e.code != ERR_OK) {
+		if (p.v[HELD_STDOUT][0] >= 0)
+			release_held(d, fx->token);
+		readiness_forget(d, fx->token);
+		probes_forget(d, fx->token);
+		engine_not_executed(d->engine, clock_mono(), fx->token, may_pass(&e), e.msg);
+	}
+	pipes_close(&p);
+	launch_release(&l);
+}
+
+/* ---- signals --------------------------------------------------------------- */
+
+static int stop_signal_of(const struct action_def *a)
+{
+	int signo = a && a->stop_signal ? signal_parse(a->stop_signal) : 0;
+
+	return signo ? signo : 15;
+}
+
+static const struct action_def *action_of(
+    struct daemon *d, const struct effect *fx, const struct service_def **s)
+{
+	struct job_view j;
+
+	return engine_job(d->engine, fx->job, &j, NULL) ? daemon_action(d, fx->unit, j.name, s)
+							: NULL;
+}
+
+/* A command beside the job, in its surroundings, known by a token of its own. */
+static bool run_stopper(struct daemon *d, struct attempt *at, const struct action_def *a)
+{
+	struct error e = {0};
+	struct launch l = {0};
+	auto_str label = {0};
+	char pid[16];
+	uint64_t token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
+	struct label is = {
+	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
+
+	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
+	label_write(&is, &label);
+	if (launch_init_command(&l, a, a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
+		launch_set_env(&l, "MAINPID", pid);
+		l.spec.token = token;
+		l.spec.label = label.s;
+		l.spec.label_bytes = label.n;
+		if (spawner_spawn(d->spawner, launch_finish(&l), &e) == ERR_OK)
+			at->stopper = token;
+	}
+	if (e.code != ERR_OK)
+		report(REPORT_WARN, "%s: stop_exec: %s", a->name, e.msg);
+	launch_release(&l);
+	return at->stopper != 0;
+}
+
+void attempt_term(struct daemon *d, const struct effect *fx)
+{
+	const struct action_def *a = action_of(d, fx, NULL);
+	struct attempt *at = attempt_find(d, fx->token);
+
+	if (at)
+		probes_end(at); /* what stops need not answer */
+	if (a && a->stop_exec && at && at->executed && !at->exited && run_stopper(d, at, a))
+		return;
+	spawner_stop(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
+}
+
+void attempt_kill(struct daemon *d, const struct effect *fx)
+{
+	struct attempt *at = attempt_find(d, fx->token);
+
+	if (at)
+		probes_end(at);
+	spawner_stop(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
+}
+
+void attempt_sweep(struct daemon *d, const struct effect *fx)
+{
+	spawner_stop(
+	    d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
+}
+
+/* ---- news ------------------------------------------------------------------ */
+
+void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+
+	if (!at) {
+		if (!(token & AUX_TOKEN_BIT)) {
+			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
+			spawner_signal(d->spawner, token, 9, KEEPER_SCOPE_KILL); /* nobody's */
+		}
+		return;
+	}
+	at->executed = at->ours = true;
+	at->born = clock_boot();
+	d->slots.v[at->job].pid = pid;
+	engine_executed(d->engine, clock_mono(), token);
+	perform_effects(d);
+	at = attempt_find(d, token);
+	if (at && !at->exited)
+		probes_begin(at, false);
+	at = attempt_find(d, token);
+	if (at && !at->exited) {
+		notified_begin(at);
+		readiness_begin(at, false);
+	}
+}
+
+/* `sys` 0: it hangs.  false: there is no such job. */
+static bool describe_step(
+    struct daemon *d, const struct attempt *at, enum keeper_step step, int sys, struct error *out)
+{
+	struct launch l = {0};
+	struct error ignored = {0};
+	struct job_view j;
+	unit_id unit;
+
+	if (!at || !engine_job(d->engine, at->job, &j, &unit))
+		return false;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
+		ignored.code = ERR_OK;
+	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, out);
+	launch_release(&l);
+	return true;
+}
+
+static void note_hangs(struct daemon *d, uint64_t token, const char *text)
+{
+	struct job_view j;
+	unit_id unit;
+
+	if (engine_job(d->engine, attempt_find(d, token)->job, &j, &unit) && !j.core.hangs)
+		events_note(d, unit, j.name, NULL, text);
+}
+
+void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
+{
+	struct daemon *d = ctx;
+	struct error e = {0};
+
+	if (!describe_step(d, attempt_find(d, token), step, 0, &e))
+		return;
+	note_hangs(d, token, e.msg);
+	engine_hangs(d->engine, clock_mono(), token, e.msg);
+	perform_effects(d);
+}
+
+void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	struct error e = {0};
+
+	if (aside_on_failed(d, token, step, sys))
+		return;
+	release_held(d, token);
+	if (!describe_step(d, at, step, sys, &e))
+		return;
+	drop(d, at);
+	engine_not_executed(d->engine, clock_mono(), token, spawn_is_transient(sys), e.msg);
+	perform_effects(d);
+}
+
+static bool exit_is_listed(const struct strv *codes, int code, int signo)
+{
+	int c, s;
+
+	for (size_t i = 0; i < codes->n; i++)
+		if (exit_code_parse(codes->v[i], &c, &s) && (signo ? s == signo : c == code))
+			return true;
+	return false;
+}
+
+struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exit_info *how)
+{
+	static const enum exit_rule verdicts[] = {
+	    EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL};
+	bool exited = how->code == CLD_EXITED;
+	struct job_exit x = {.code = exited ? how->status : -1, .signal = exited ? 0 : how->status};
+
+	if (!a || a->success_exit_codes.n == 0)
+		x.success = x.code == 0;
+	else
+		x.success = exit_is_listed(&a->success_exit_codes, x.code, x.signal);
+	for (size_t i = 0; a && i < a->retry.rules.n; i++) {
+		const struct retry_rule *r = &a->retry.rules.v[i];
+
+		if (r->signal ? x.signal && signal_parse(r->signal) == x.signal
+			      : !x.signal && r->code == x.code) {
+			x.rule = verdicts[r->verdict];
+			break;
+		}
+	}
+	return x;
+}
+
+struct pending_ack {
+	struct daemon *d;
+	uint64_t token;
+};
+
+static void committed(bool durable, void *ctx)
+{
+	struct pending_ack *p = ctx;
+
+	if (durable || !store_degraded(p->d->store, NULL)) {
+		spawner_ack(p->d->spawner, p->token);
+		free(p);
+	} else {
+		daemon_retry_ack(p->d, p->token);
+		free(p);
+	}
+}
+
+void attempt_acknowledge(struct daemon *d, uint64_t token)
+{
+	struct pending_ack *p = mem_new(sizeof(*p));
+
+	*p = (struct pending_ack){d, token};
+	store_barrier_later(d->store, committed, p);
+}
+
+static bool was_swept(const struct daemon *d, uint64_t token)
+{
+	for (size_t i = 0; i < d->swept.n; i++)
+		if (d->swept.v[i] == token)
+			return true;
+	return false;
+}
+
+void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+	struct job_view j;
+	unit_id unit;
+
+	if (aside_on_exited(d, token, how, empty))
+		return;
+	if (d->recovery && !at && recover_on_exited(d, token, how, empty))
+		return;
+	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
+		if (!(token & AUX_TOKEN_BIT) && !was_swept(d, token))
+			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
+		spawner_ack(d->spawner, token);
+		return;
+	}
+	reload_attempt_ended(d, token);
+	job_id job = at->job;
+	at->exited = true;
+	probes_end(at);
+	readiness_end(at);
+	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
+	d->slots.v[job].pid = 0;
+	x.empty = empty;
+	if (empty)
+		drop(d, at);
+	engine_exited(d->engine, clock_mono(), token, &x);
+	perform_effects(d);
+	records_put_job(d, job);
+	attempt_acknowledge(d, token);
+}
+
+void attempt_on_empty(void *ctx, uint64_t token)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+
+	if (d->recovery && !at)
+		recover_on_empty(d, token);
+	if (aside_on_empty(d, token) || !at)
+		return;
+	drop(d, at);
+	engine_set_empty(d->engine, clock_mono(), token);
+	perform_effects(d);
+}
+
+void attempt_on_notified(void *ctx, uint64_t token, const char *text)
+{
+	struct daemon *d = ctx;
+	struct attempt *at = attempt_find(d, token);
+
+	if (d->recovery && !at)
+		recover_on_notified(d, token, text);
+	if (at)
+		notified_take(at, text);
+}

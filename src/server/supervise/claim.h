@@ -1,0 +1,24 @@
+/*
+ * claim.h - before an attempt: the places it declares are made ready, or it is
+ * refused.
+ *
+ * The socket folder is made.  A socket file that nobody listens on is removed,
+ * before the spawn and never after, and only if it is still the same file.  A
+ * foreign holder is named, or asked to end where `kill_other` or `singleton` allows it (evict.h).
+ *
+ * Depends on: server/daemon.h.
+ */
+#ifndef HP_SERVER_SUPERVISE_CLAIM_H
+#define HP_SERVER_SUPERVISE_CLAIM_H
+
+#include "server/daemon.h"
+
+/* argv: what is about to be executed.  ERR_BUSY: to be tried again, which happens by itself;
+ * ERR_CONFLICT and others: for good. */
+enum err occupy_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
+    const struct strv *argv, struct error *e) attr_must_use;
+
+/* Who listens on a Unix socket: 1 and its pid, 0 nobody, -1 there is no such file. */
+int occupy_listener(const char *path, pid_t *out);
+
+#endif

@@ -1,0 +1,153 @@
+#include "server/supervise/environment.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static char **slot_of(const struct environment *env, const char *name, size_t n)
+{
+	for (size_t i = 0; i < env->vars.n; i++)
+		if (strncmp(env->vars.v[i], name, n) == 0 && env->vars.v[i][n] == '=')
+			return &env->vars.v[i];
+	return NULL;
+}
+
+void environment_set(struct environment *env, const char *name, const char *value)
+{
+	char **slot = slot_of(env, name, strlen(name));
+	char *text = text_fmt("%s=%s", name, value);
+
+	if (!slot) {
+		strv_take(&env->vars, text);
+		return;
+	}
+	free(*slot);
+	*slot = text;
+}
+
+const char *environment_get(const struct environment *env, const char *name)
+{
+	size_t n = strlen(name);
+	char **slot = slot_of(env, name, n);
+
+	return slot ? *slot + n + 1 : NULL;
+}
+
+const char *const *environment_list(struct environment *env)
+{
+	*vec_push(&env->vars) = NULL;
+	env->vars.n--;
+	return (const char *const *)env->vars.v;
+}
+
+static char *trim(char *s)
+{
+	while (*s == ' ' || *s == '\t')
+		s++;
+	for (size_t n = strlen(s); n && strchr(" \t\r\n", s[n - 1]); n--)
+		s[n - 1] = 0;
+	return s;
+}
+
+/* One line of an env_file: NAME=value, `export` in front and quotes around allowed. */
+static void take_line(struct environment *env, const struct paths *paths, char *line)
+{
+	char *name = trim(line);
+
+	if (strncmp(name, "export ", 7) == 0)
+		name = trim(name + 7);
+	char *eq = strchr(name, '=');
+	if (*name == '#' || !eq || eq == name)
+		return;
+	*eq = 0;
+	char *value = trim(eq + 1);
+	size_t n = strlen(value);
+	if (n >= 2 && (*value == '"' || *value == '\'') && value[n - 1] == *value) {
+		value[n - 1] = 0;
+		value++;
+	}
+	auto_free char *full = path_expand(paths, value);
+	environment_set(env, trim(name), full);
+}
+
+static enum err take_file(
+    struct environment *env, const struct paths *paths, const char *name, struct error *e)
+{
+	bool may_miss = *name == '-'; /* as systemd writes it */
+	auto_free char *path = path_expand(paths, name + may_miss);
+	FILE *f = fopen(path, "re");
+	char *line = NULL;
+	size_t cap = 0;
+
+	if (!f)
+		return may_miss ? ERR_OK : error_sys(e, errno, "env_file `%s`", path);
+	while (getline(&line, &cap, f) >= 0)
+		take_line(env, paths, line);
+	free(line);
+	fclose(f);
+	return ERR_OK;
+}
+
+static void take_paths(struct environment *env, const struct paths *p)
+{
+	environment_set(env, "PATH_ROOT", p->root);
+	environment_set(env, "PATH_VAR", p->var);
+	environment_set(env, "PATH_BUILD", p->build);
+	environment_set(env, "PATH_CODE", p->code);
+	environment_set(env, "HERO_SOCKET_DIR", p->sockets);
+}
+
+/* The five words of SPEC 3.1 are the supervisor's: a default in a manifest does not move them. */
+static bool is_ours(const char *name)
+{
+	return strcmp(name, "PATH_ROOT") == 0 || strcmp(name, "PATH_VAR") == 0 ||
+	       strcmp(name, "PATH_BUILD") == 0 || strcmp(name, "PATH_CODE") == 0 ||
+	       strcmp(name, "HERO_SOCKET_DIR") == 0;
+}
+
+static enum err take_defined(struct environment *env, const struct paths *paths,
+    const struct env_list *list, struct error *e)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct env_var *v = &list->v[i];
+
+		if (v->value && !is_ours(v->name)) {
+			auto_free char *full = path_expand(paths, v->value);
+
+			environment_set(env, v->name, full);
+		} else if (v->required && !environment_get(env, v->name)) {
+			return error_set(
+			    e, ERR_INVALID, "the required variable `%s` has no value", v->name);
+		}
+	}
+	return ERR_OK;
+}
+
+/* What was said to us alone: a job must not speak for the supervisor. */
+static bool is_of_our_parent(const char *var)
+{
+	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
+	    "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="};
+
+	for (size_t i = 0; i < countof(names); i++)
+		if (strncmp(var, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
+    const struct action_def *a, struct error *e)
+{
+	*env = (struct environment){0};
+	for (; *frozen; frozen++)
+		if (!is_of_our_parent(*frozen))
+			strv_add(&env->vars, *frozen);
+	take_paths(env, paths);
+	if (a->env_file && take_file(env, paths, a->env_file, e))
+		return e->code;
+	return take_defined(env, paths, &a->env, e);
+}
+
+void environment_release(struct environment *env)
+{
+	strv_release(&env->vars);
+}

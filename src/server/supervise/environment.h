@@ -1,0 +1,32 @@
+/*
+ * environment.h - what a child finds in its environment, computed afresh (SPEC 3.1).
+ *
+ * The keeper's as it was when it started, then PATH_ROOT PATH_VAR PATH_BUILD
+ * PATH_CODE HERO_SOCKET_DIR, then env_file, then env; later words win.
+ *
+ * Depends on: base, model, server/paths.h.
+ */
+#ifndef HP_SERVER_SUPERVISE_ENVIRONMENT_H
+#define HP_SERVER_SUPERVISE_ENVIRONMENT_H
+
+#include "base/error.h"
+#include "model/definition.h"
+#include "server/paths.h"
+
+struct environment {
+	struct strv vars; /* "NAME=value", NULL behind the last when finished */
+};
+
+/* `frozen`: as environ(7).  An env_file that can not be read, or a required
+ * variable without a value, is an error. */
+enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
+    const struct action_def *a, struct error *e);
+void environment_release(struct environment *env);
+
+void environment_set(struct environment *env, const char *name, const char *value);
+const char *environment_get(const struct environment *env, const char *name);
+
+/* NULL-ended, for execve(2); borrowed. */
+const char *const *environment_list(struct environment *env);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * gates.h - what edges wait for beside states: sockets, ports, files, flags.
+ *
+ * The engine names a gate by its text; here it is read and watched until it
+ * answers or nobody waits for it any more:
+ *	unix:/x/rpc.sock health   unix:/x connect   tcp:127.0.0.1:80
+ *	http://...   http+unix:/x.sock:/health   file:/x   !file:/x   flag:NAME
+ *
+ * Depends on: server/daemon.h, probe.
+ */
+#ifndef HP_SERVER_SUPERVISE_GATES_H
+#define HP_SERVER_SUPERVISE_GATES_H
+
+#include "server/daemon.h"
+
+struct gate_hub;
+
+struct gates *gates_new(struct daemon *d);
+void gates_free(struct gates *g);
+struct gate_hub *gates_hub(const struct daemon *d); /* for watches that no edge asks for */
+
+void gates_watch(struct daemon *d, gate_id gate); /* EFFECT_GATE_WATCH */
+void gates_drop(struct daemon *d, gate_id gate);  /* EFFECT_GATE_DROP */
+
+/* What the last try said, "connect: Connection refused"; NULL: nothing is known. */
+const char *gates_last(const struct daemon *d, gate_id gate);
+
+/* Flags are ours: set by an operator, kept over restarts. */
+enum err gates_load_flags(struct daemon *d, struct error *e);
+bool gates_set_flag(struct daemon *d, const char *name);   /* false: was set */
+bool gates_clear_flag(struct daemon *d, const char *name); /* false: was not set */
+bool gates_next_flag(const struct daemon *d, size_t *i, const char **name, usec_wall *since);
+
+#endif

@@ -1,0 +1,184 @@
+#include "server/container.h"
+#include "server/supervise/perform.h"
+
+#include "server/change/apply.h"
+#include "server/supervise/attempt.h"
+#include "server/explain/events.h"
+#include "server/supervise/gates.h"
+#include "server/operation/operations.h"
+#include "server/history/records.h"
+#include "server/change/registration.h"
+#include "server/change/submission.h"
+
+#include <event2/event.h>
+
+#define TRIM_AFTER_EFFECTS 1000
+
+struct effects {
+	struct effect *v;
+	size_t n, cap;
+};
+
+static bool acts(const struct effect *fx)
+{
+	switch (fx->kind) {
+	case EFFECT_SPAWN:
+	case EFFECT_TERM:
+	case EFFECT_KILL:
+	case EFFECT_SWEEP:
+	case EFFECT_GATE_WATCH:
+	case EFFECT_GATE_DROP: return true;
+	case EFFECT_JOB:
+	case EFFECT_JOB_TURN:
+	case EFFECT_UNIT:
+	case EFFECT_EDGE:
+	case EFFECT_WANTED:
+	case EFFECT_OP:
+	case EFFECT_RUN_ENDED:
+	case EFFECT_COUNT: break;
+	}
+	return false;
+}
+
+static void ask_keeper(struct daemon *d, const struct effect *fx)
+{
+	if (fx->kind == EFFECT_SPAWN)
+		attempt_spawn(d, fx);
+	else if (fx->kind == EFFECT_TERM)
+		attempt_term(d, fx);
+	else if (fx->kind == EFFECT_KILL)
+		attempt_kill(d, fx);
+	else
+		attempt_sweep(d, fx);
+}
+
+/* Each spawn opens its pipes, so thousands at once would use up the descriptors that the
+ * answers need.  What follows one that waits waits too: a signal never overtakes its spawn. */
+static void ask_in_turn(struct daemon *d, const struct effect *fx)
+{
+	if (d->held_back.n || (fx->kind == EFFECT_SPAWN && !spawner_is_idle(d->spawner)))
+		*vec_push(&d->held_back) = *fx;
+	else
+		ask_keeper(d, fx);
+}
+
+void perform_room(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (!d->held_back.n || d->performing)
+		return;
+	while (d->held_back.head < d->held_back.n && spawner_is_idle(d->spawner)) {
+		struct effect fx = d->held_back.v[d->held_back.head++];
+
+		ask_keeper(d, &fx);
+	}
+	if (d->held_back.head == d->held_back.n)
+		d->held_back.head = d->held_back.n = 0;
+	perform_effects(d);
+}
+
+static void carry_out(struct daemon *d, const struct effect *fx)
+{
+	switch (fx->kind) {
+	case EFFECT_SPAWN:
+	case EFFECT_TERM:
+	case EFFECT_KILL:
+	case EFFECT_SWEEP: ask_in_turn(d, fx); break;
+	case EFFECT_GATE_WATCH: gates_watch(d, fx->gate); break;
+	case EFFECT_GATE_DROP: gates_drop(d, fx->gate); break;
+	case EFFECT_JOB:
+		records_job_changed(d, fx);
+		events_job(d, fx);
+		break;
+	case EFFECT_JOB_TURN: records_put_job(d, fx->job); break;
+	case EFFECT_UNIT:
+		records_put_run(d, fx->unit);
+		events_unit(d, fx);
+		registration_unit_changed(d, fx->unit);
+		apply_unit_changed(d, fx->unit);
+		container_unit_changed(d, fx->unit);
+		break;
+	case EFFECT_EDGE: events_edge(d, fx); break;
+	case EFFECT_WANTED:
+		records_wanted_changed(d, fx);
+		events_wanted(d, fx);
+		break;
+	case EFFECT_OP: operations_changed(d, fx); break;
+	case EFFECT_RUN_ENDED:
+		records_put_run(d, fx->unit);
+		submission_run_ended(d, fx->unit);
+		break;
+	case EFFECT_COUNT: break;
+	}
+}
+
+/* Acts now, keeps the rest: a failing spawn adds effects of its own. */
+static void act(struct daemon *d, struct effects *books)
+{
+	struct effects now = {0};
+	size_t n;
+
+	for (;;) {
+		const struct effect *fx = engine_effects(d->engine, &n);
+
+		if (n == 0)
+			break;
+		for (size_t i = 0; i < n; i++)
+			*vec_push(acts(&fx[i]) ? &now : books) = fx[i];
+		engine_effects_clear(d->engine);
+		for (size_t i = 0; i < now.n; i++)
+			carry_out(d, &now.v[i]);
+		now.n = 0;
+	}
+	free(now.v);
+}
+
+/* A burst leaves holes in the heap; once it is over they go back to the kernel. */
+static void count_effects(struct daemon *d, size_t n)
+{
+	d->effects += n;
+	if (d->effects < TRIM_AFTER_EFFECTS)
+		return;
+	d->effects = 0;
+	event_add(d->trim, &(struct timeval){.tv_sec = 1});
+}
+
+static void arm(struct daemon *d)
+{
+	msec at = engine_deadline(d->engine), now = clock_mono();
+
+	if (at == MSEC_NEVER) {
+		evtimer_del(d->timer);
+		return;
+	}
+	msec left = at > now ? at - now : 0;
+	event_add(
+	    d->timer, &(struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000});
+}
+
+void perform_effects(struct daemon *d)
+{
+	struct effects books = {0};
+
+	if (d->performing)
+		return; /* the loop below takes them */
+	d->performing = true;
+	for (;;) {
+		act(d, &books);
+		if (books.n == 0)
+			break;
+		struct effects these = books;
+
+		count_effects(d, books.n);
+
+		books = (struct effects){0};
+		for (size_t i = 0; i < these.n; i++)
+			carry_out(d, &these.v[i]);
+		free(these.v);
+		submission_sweep(d);
+	}
+	d->performing = false;
+	operations_commit(d);
+	arm(d);
+}

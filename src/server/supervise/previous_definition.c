@@ -1,0 +1,117 @@
+#include "server/supervise/previous_definition.h"
+
+#include "manifest/definition_read.h"
+#include "server/supervise/attempt.h"
+
+#include <jansson.h>
+
+struct former *former_hold(struct former *f)
+{
+	if (f)
+		f->refs++;
+	return f;
+}
+
+void former_drop(struct former **f)
+{
+	if (*f && --(*f)->refs == 0) {
+		service_def_release(&(*f)->def);
+		free(*f);
+	}
+	*f = NULL;
+}
+
+static struct attempt *live_of(const struct daemon *d, job_id job)
+{
+	return job < d->slots.n ? d->slots.v[job].live : NULL;
+}
+
+void former_keep(struct daemon *d, const char *service, const struct service_def *before)
+{
+	unit_id unit = engine_find(d->engine, service);
+	struct former *f = NULL;
+	struct job_view j;
+
+	for (size_t i = 0; unit != ID_NONE && engine_job_at(d->engine, unit, i, &j); i++) {
+		struct attempt *at = live_of(d, j.id);
+
+		if (!at || at->former)
+			continue;
+		if (!f) {
+			f = mem_new(sizeof(*f));
+			f->refs = 1;
+			service_def_copy(&f->def, before);
+		}
+		at->former = former_hold(f);
+	}
+	former_drop(&f);
+}
+
+const struct former *former_of(const struct daemon *d, unit_id unit, const char *action)
+{
+	struct job_view j;
+
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
+		const struct attempt *at = live_of(d, j.id);
+
+		if (at && at->former && strcmp(j.name, action) == 0)
+			return at->former;
+	}
+	return NULL;
+}
+
+static const struct former *first_of(const struct daemon *d, unit_id unit)
+{
+	struct job_view j;
+
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
+		const struct attempt *at = live_of(d, j.id);
+
+		if (at && at->former)
+			return at->former;
+	}
+	return NULL;
+}
+
+bool former_differences(struct daemon *d, unit_id unit, struct strv *out)
+{
+	const struct former *f = first_of(d, unit);
+	struct unit_view u;
+	const struct service_def *now =
+	    f && engine_unit(d->engine, unit, &u) ? daemon_definition(d, u.name) : NULL;
+
+	if (!f || (now && service_executes_same(&f->def, now)))
+		return false;
+	if (now)
+		service_differences(&f->def, now, out);
+	else
+		strv_add(out, "it is not defined any more");
+	return true;
+}
+
+char *former_json(const struct daemon *d, unit_id unit)
+{
+	const struct former *f = first_of(d, unit);
+	json_t *o = f ? service_def_stored(&f->def) : NULL;
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+struct former *former_read(const char *json)
+{
+	json_t *o = json ? json_loads(json, 0, NULL) : NULL;
+	struct diags diags = {0};
+	struct former *f = NULL;
+
+	if (o) {
+		f = mem_new(sizeof(*f));
+		f->refs = 1;
+		if (!service_def_read_json(o, NULL, true, &diags, &f->def))
+			former_drop(&f);
+	}
+	diags_release(&diags);
+	json_decref(o);
+	return f;
+}

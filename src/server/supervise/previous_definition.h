@@ -1,0 +1,37 @@
+/*
+ * previous_definition.h - what a process was executed from, after its definition was replaced or removed.
+ *
+ * A process is stopped, probed and judged by the definition it was executed from: its stop
+ * signal, its readiness, its exit codes.  So an attempt that is alive when its service is
+ * redefined holds the former definition until it is over.  That is also what tells that,
+ * and how, a running service differs from its definition.  It stands in the row of the run, so
+ * that a server that starts again knows it, too.
+ *
+ * Depends on: server/daemon.h.
+ */
+#ifndef HP_SERVER_SUPERVISE_PREVIOUS_DEFINITION_H
+#define HP_SERVER_SUPERVISE_PREVIOUS_DEFINITION_H
+
+#include "server/daemon.h"
+
+struct former {
+	uint32_t refs;
+	struct service_def def;
+};
+
+/* Live attempts of a service that know of no former definition hold this one (copied). */
+void former_keep(struct daemon *d, const char *service, const struct service_def *before);
+void former_drop(struct former **f);
+
+/* Of the live attempt of this action; NULL: it runs what is defined, or does not run. */
+const struct former *former_of(const struct daemon *d, unit_id unit, const char *action);
+
+/* What differs between that and the definition, a sentence each; false: it executes the same. */
+bool former_differences(struct daemon *d, unit_id unit, struct strv *out);
+
+/* For the row of the run: JSON, NULL without any; and back, when the server starts again. */
+char *former_json(const struct daemon *d, unit_id unit);
+struct former *former_read(const char *json);
+struct former *former_hold(struct former *f); /* f may be NULL */
+
+#endif

@@ -1,0 +1,231 @@
+#include "server/supervise/side_command.h"
+
+#include "server/supervise/attempt.h"
+#include "server/supervise/attempt_label.h"
+#include "server/supervise/launch.h"
+#include "server/history/records.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+
+struct aside {
+	struct aside *next;
+	struct daemon *d;
+	uint64_t token;
+	aside_fn fn; /* NULL: nobody waits for it */
+	void *ctx;
+	char *program; /* argv[0], to name it */
+	int out;       /* the reading end of its output */
+	struct event *readable;
+	char text[ASIDE_TEXT_MAX + 1];
+	size_t n;
+	bool exited;
+	struct keeper_exit_info how;
+};
+
+static void aside_free(struct aside *a)
+{
+	struct aside **at = &a->d->asides;
+
+	while (*at && *at != a)
+		at = &(*at)->next;
+	if (*at)
+		*at = a->next;
+	if (a->readable)
+		event_free(a->readable);
+	if (a->out >= 0)
+		close(a->out);
+	free(a->program);
+	free(a);
+}
+
+static struct aside *find(const struct daemon *d, uint64_t token)
+{
+	struct aside *a = d->asides;
+
+	while (a && a->token != token)
+		a = a->next;
+	return a;
+}
+
+/* ---- what it says --------------------------------------------------------------- */
+
+/* False: nothing more is there now. */
+static bool read_some(struct aside *a)
+{
+	char buf[4096];
+	ssize_t n = read(a->out, buf, sizeof(buf));
+
+	if (n <= 0)
+		return false;
+	size_t room = ASIDE_TEXT_MAX - a->n, keep = (size_t)n < room ? (size_t)n : room;
+	memcpy(a->text + a->n, buf, keep);
+	a->n += keep;
+	return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct aside *a = ctx;
+	(void)fd, (void)what;
+
+	errno = 0;
+	if (!read_some(a) && errno != EAGAIN && errno != EINTR)
+		event_del(a->readable);
+}
+
+static void describe(const struct aside *a, struct str *out)
+{
+	char name[16];
+	size_t n = strnlen(a->text, a->n);
+
+	while (n > 0 && (a->text[n - 1] == '\n' || a->text[n - 1] == ' '))
+		n--;
+	if (a->how.code == CLD_EXITED)
+		str_fmt(out, "exit code %d", a->how.status);
+	else
+		str_add(out, signal_name(a->how.status, name, sizeof(name)));
+	if (n)
+		str_fmt(out, ": %.*s", (int)n, a->text);
+}
+
+/* ---- its life --------------------------------------------------------------------- */
+
+static enum err spawn(struct aside *a, struct launch *l, int take_out, struct error *e)
+{
+	auto_fd int out = take_out;
+	auto_str label = {0};
+	struct label is = {
+	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
+
+	label_write(&is, &label);
+	l->spec.token = a->token;
+	l->spec.label = label.s;
+	l->spec.label_bytes = label.n;
+	launch_add_fd(l, out, 1);
+	launch_add_fd(l, out, 2);
+	return spawner_spawn(a->d->spawner, launch_finish(l), e);
+}
+
+static enum err open_output(struct aside *a, int *out_write, struct error *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return error_sys(e, errno, "pipe");
+	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	a->out = p[0];
+	a->readable = event_new(a->d->base, p[0], EV_READ | EV_PERSIST, on_readable, a);
+	event_add(a->readable, NULL);
+	*out_write = p[1];
+	return ERR_OK;
+}
+
+enum err aside_start(struct daemon *d, const struct action_def *def, const char *command,
+    pid_t main_pid, aside_fn fn, void *ctx, struct aside **out, struct error *e)
+{
+	struct aside *a = mem_new(sizeof(*a));
+	struct launch l = {0};
+	char pid[16];
+	int output = -1;
+
+	*a = (struct aside){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
+	a->program = text_dup(command ? "sh" : def->argv.n ? def->argv.v[0] : def->name);
+	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
+	d->asides = a;
+	snprintf(pid, sizeof(pid), "%d", main_pid);
+	enum err rc = command ? launch_init_command(&l, def, command, d->env, &d->paths, e)
+			      : launch_init(&l, def, d->env, &d->paths, e);
+	if (rc == ERR_OK)
+		rc = open_output(a, &output, e);
+	if (rc == ERR_OK) {
+		launch_set_env(&l, "MAINPID", pid);
+		rc = spawn(a, &l, output, e);
+	}
+	launch_release(&l);
+	if (rc != ERR_OK)
+		aside_free(a);
+	else
+		*out = a;
+	return rc;
+}
+
+void aside_kill(struct aside *a)
+{
+	if (!a)
+		return;
+	a->fn = NULL;
+	spawner_signal(a->d->spawner, a->token, SIGKILL, KEEPER_SCOPE_KILL);
+}
+
+/* ---- news ---------------------------------------------------------------------------- */
+
+static void end(struct aside *a, bool good, const char *text)
+{
+	aside_fn fn = a->fn;
+	void *ctx = a->ctx;
+
+	aside_free(a);
+	if (fn)
+		fn(ctx, good, text);
+}
+
+bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
+{
+	struct aside *a = find(d, token);
+	struct error e = {0};
+
+	if (!a)
+		return false;
+	spawn_step_error(step, sys, a->program, NULL, &e);
+	end(a, false, e.msg);
+	return true;
+}
+
+bool aside_on_exited(
+    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
+{
+	struct aside *a = find(d, token);
+
+	if (!a)
+		return false;
+	a->exited = true;
+	a->how = *how;
+	spawner_ack(d->spawner, token);
+	if (empty)
+		return aside_on_empty(d, token);
+	spawner_signal(d->spawner, token, SIGKILL, KEEPER_SCOPE_KILL); /* what it left behind */
+	return true;
+}
+
+bool aside_on_empty(struct daemon *d, uint64_t token)
+{
+	struct aside *a = find(d, token);
+	auto_str text = {0};
+
+	if (!a)
+		return false;
+	while (a->n < ASIDE_TEXT_MAX && read_some(a))
+		;
+	describe(a, &text);
+	end(a, a->how.code == CLD_EXITED && a->how.status == 0, str_text(&text));
+	return true;
+}
+
+const struct aside *aside_next(const struct daemon *d, const struct aside *after, uint64_t *token)
+{
+	const struct aside *a = after ? after->next : d->asides;
+
+	if (a)
+		*token = a->token;
+	return a;
+}
+
+void asides_free(struct daemon *d)
+{
+	while (d->asides)
+		aside_free(d->asides);
+}
