@@ -3,7 +3,7 @@
 enum { ATTEMPTS = 5 };
 
 /* Its first bytes say that everything from now on is told. */
-static enum err open_stream(struct bell *b, struct error *e)
+static enum err open_stream(struct event_wait *b, struct error *e)
 {
 	const msec deadline = http_deadline(10000);
 
@@ -21,27 +21,27 @@ static enum err open_stream(struct bell *b, struct error *e)
 		   : error_set(e, ERR_DENIED, "/events: status %d", b->conn.status);
 }
 
-static void close_stream(struct bell *b)
+static void close_stream(struct event_wait *b)
 {
 	if (b->is_open)
 		http_close(&b->conn);
 	b->is_open = false;
 }
 
-enum err bell_init(struct bell *b, const struct cli *c, struct error *e)
+enum err event_wait_init(struct event_wait *b, const struct cli *c, struct error *e)
 {
-	*b = (struct bell){.socket = hp_client_socket(c->client)};
+	*b = (struct event_wait){.socket = hp_client_socket(c->client)};
 	return open_stream(b, e);
 }
 
-void bell_release(struct bell *b)
+void event_wait_release(struct event_wait *b)
 {
 	close_stream(b);
 	str_release(&b->text);
 }
 
 /* Takes the whole lines; true when one of them is an event about `word`. */
-static bool rings(struct bell *b, const char *word)
+static bool rings(struct event_wait *b, const char *word)
 {
 	const char *line = str_text(&b->text), *end;
 	bool found = false;
@@ -60,7 +60,7 @@ static bool rings(struct bell *b, const char *word)
 }
 
 /* A server that is killed takes with it who it had let in; that is no reason to give up. */
-static enum err open_again(struct bell *b, struct error *e)
+static enum err open_again(struct event_wait *b, struct error *e)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
 		close_stream(b);
@@ -72,7 +72,7 @@ static enum err open_again(struct bell *b, struct error *e)
 }
 
 /* One ring for all that has come by now. */
-static void drain(struct bell *b)
+static void drain(struct event_wait *b)
 {
 	struct error e;
 
@@ -80,7 +80,7 @@ static void drain(struct bell *b)
 		rings(b, NULL);
 }
 
-enum err bell_wait(struct bell *b, const char *word, msec deadline, struct error *e)
+enum err event_wait_wait(struct event_wait *b, const char *word, msec deadline, struct error *e)
 {
 	while (!rings(b, word)) {
 		if (b->is_open && !b->conn.done &&

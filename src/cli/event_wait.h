@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "client/http.h"
 
-struct bell {
+struct event_wait {
 	const char *socket; /* borrowed */
 	struct http_conn conn;
 	bool is_open;
@@ -19,11 +19,11 @@ struct bell {
 };
 
 /* ERR_NO_DAEMON, ERR_DENIED.  Release also when it failed. */
-enum err bell_init(struct bell *b, const struct cli *c, struct error *e);
-void bell_release(struct bell *b);
+enum err event_wait_init(struct event_wait *b, const struct cli *c, struct error *e);
+void event_wait_release(struct event_wait *b);
 
 /* Until an event that speaks of `word` (NULL: any), or `deadline` (http_deadline()):
  * ERR_TIMEOUT.  ERR_NO_DAEMON when there is nobody any more. */
-enum err bell_wait(struct bell *b, const char *word, msec deadline, struct error *e);
+enum err event_wait_wait(struct event_wait *b, const char *word, msec deadline, struct error *e);
 
 #endif

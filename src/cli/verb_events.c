@@ -72,7 +72,7 @@ static json_t *event_params(const struct cli *c, json_int_t after)
 	return p;
 }
 
-static int print_events(struct cli *c, struct bell *b)
+static int print_events(struct cli *c, struct event_wait *b)
 {
 	struct error e = { 0 };
 	json_int_t after = 0;
@@ -96,7 +96,7 @@ static int print_events(struct cli *c, struct bell *b)
 		after = last ? last : after;
 		more = json_is_integer(json_object_get(v, "next"));
 		json_decref(v);
-		if (b && !more && bell_wait(b, NULL, MSEC_NEVER, &e)) {
+		if (b && !more && event_wait_wait(b, NULL, MSEC_NEVER, &e)) {
 			fprintf(stderr, "hero_proc: %s\n", e.msg);
 			return err_exit_status(e.code);
 		}
@@ -107,16 +107,16 @@ static int print_events(struct cli *c, struct bell *b)
 int verb_events(struct cli *c)
 {
 	struct error e = { 0 };
-	struct bell b;
+	struct event_wait b;
 	int status;
 
 	if (!c->follow)
 		return print_events(c, NULL);
-	status = err_exit_status(bell_init(&b, c, &e));
+	status = err_exit_status(event_wait_init(&b, c, &e));
 	if (status)
 		fprintf(stderr, "hero_proc: %s\n", e.msg);
 	else
 		status = print_events(c, &b);
-	bell_release(&b);
+	event_wait_release(&b);
 	return status;
 }

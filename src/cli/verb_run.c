@@ -45,7 +45,7 @@ static bool is_over(const json_t *run)
 	return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
 }
 
-static int follow_run(struct cli *c, const char *run, struct bell *b)
+static int follow_run(struct cli *c, const char *run, struct event_wait *b)
 {
 	/* A run of its own is told by its name, that of a service by the service's. */
 	auto_free char *word = text_fmt("\"%.*s", (int)strcspn(run, "#"), run);
@@ -61,7 +61,7 @@ static int follow_run(struct cli *c, const char *run, struct bell *b)
 		if (is_over(v))
 			return end_of_run(c, v);
 		json_decref(v);
-		if (bell_wait(b, word, deadline, &e)) {
+		if (event_wait_wait(b, word, deadline, &e)) {
 			fprintf(stderr, "hero_proc: %s%s%s\n", e.code == ERR_TIMEOUT ? "run " : e.msg,
 			    e.code == ERR_TIMEOUT ? run : "", e.code == ERR_TIMEOUT ? " goes on" : "");
 			return err_exit_status(e.code);
@@ -72,14 +72,14 @@ static int follow_run(struct cli *c, const char *run, struct bell *b)
 static int wait_run(struct cli *c, const char *run)
 {
 	struct error e = { 0 };
-	struct bell b;
-	int status = err_exit_status(bell_init(&b, c, &e));
+	struct event_wait b;
+	int status = err_exit_status(event_wait_init(&b, c, &e));
 
 	if (status)
 		fprintf(stderr, "hero_proc: %s\n", e.msg);
 	else
 		status = follow_run(c, run, &b);
-	bell_release(&b);
+	event_wait_release(&b);
 	return status;
 }
 

@@ -84,7 +84,7 @@ static void take_all(struct keeper *k, const char *all, size_t n)
 	}
 }
 
-void estate_read(struct keeper *k)
+void handover_read(struct keeper *k)
 {
 	const char *given = getenv(KEEPER_ESTATE_ENV);
 	struct stat st;
@@ -123,7 +123,7 @@ static size_t owned(const struct keeper *k, int *out)
 	return n;
 }
 
-void estate_close_others(const struct keeper *k)
+void handover_close_others(const struct keeper *k)
 {
 	size_t n = owned(k, NULL);
 	unsigned from = SLOTS_BEGIN;
@@ -163,7 +163,7 @@ static void look_at(struct keeper *k, pid_t pid)
 	}
 }
 
-void estate_look_for(struct keeper *k)
+void handover_look_for(struct keeper *k)
 {
 	struct job_iter it = {0};
 	struct pids all = {0};
@@ -201,7 +201,7 @@ static void settle(struct keeper *k, struct job *j)
 		notify_open(k, j, name);
 }
 
-void estate_settle(struct keeper *k)
+void handover_settle(struct keeper *k)
 {
 	struct job_iter it = {0};
 	struct process_stat self = {0};

@@ -118,7 +118,7 @@ static void clean_up_inheritance(const struct keeper *k)
 		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd < SLOTS_BEGIN);
 	if (k->is_heir)
-		estate_close_others(k);
+		handover_close_others(k);
 	else
 		syscall(SYS_close_range, (unsigned)SLOTS_BEGIN, ~0u, 0u);
 	if (!child_slots_open()) {
@@ -166,13 +166,13 @@ int main(int argc, char **argv)
 {
 	static struct keeper k = {.done_end = &k.done};
 	parse(&k, argc, argv);
-	estate_read(&k);
+	handover_read(&k);
 	clean_up_inheritance(&k);
 	check_proc();
 	find_program(&k);
 	open_state(&k);
 	lock_state(&k);
-	estate_look_for(&k);
+	handover_look_for(&k);
 	strays_end(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	raise_nofile(&k);
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 	k.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	journal_open(&k);
 	sets_init(&k);
-	estate_settle(&k);
+	handover_settle(&k);
 	keeper_run(&k);
 	sets_release(&k);
 	return k.exit_status;

@@ -86,7 +86,7 @@ char *api_metrics(void *daemon)
 	metric(&out, "hero_proc_operations", "gauge", "Operations in flight.");
 	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d));
 	metric(&out, "hero_proc_followers", "gauge", "Clients of /events.");
-	str_fmt(&out, "hero_proc_followers %zu\n", hub_followers(d->hub));
+	str_fmt(&out, "hero_proc_followers %zu\n", event_stream_followers(d->hub));
 	metric(&out, "hero_proc_log_captured_bytes", "counter",
 	    "Bytes captured since the server began.");
 	str_fmt(
@@ -173,8 +173,8 @@ enum err api_open(struct daemon *d, struct error *e)
 	    .health = api_health,
 	    .wellknown = wellknown,
 	    .metrics = api_metrics,
-	    .subscribe = hub_subscribe,
-	    .unsubscribe = hub_unsubscribe};
+	    .subscribe = event_stream_subscribe,
+	    .unsubscribe = event_stream_unsubscribe};
 	if (http_server_new(d->base, &cfg, &a->http, e)) {
 		free(a);
 		return e->code;

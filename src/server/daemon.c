@@ -56,7 +56,7 @@ const struct action_def *daemon_action(
     struct daemon *d, unit_id unit, const char *action, const struct service_def **service)
 {
 	struct unit_view u;
-	const struct former *f = former_of(d, unit, action);
+	const struct previous_definition *f = previous_definition_of(d, unit, action);
 	const struct service_def *s = f ? &f->def
 				      : engine_unit(d->engine, unit, &u)
 					  ? daemon_definition(d, u.name)
@@ -152,7 +152,7 @@ static void on_hello(void *ctx, pid_t keeper, bool has_cgroups, uint64_t boot)
 	struct daemon *d = ctx;
 
 	d->keeper = keeper;
-	d->keeper_ticks = estate_start_ticks(keeper);
+	d->keeper_ticks = handover_start_ticks(keeper);
 	d->boot = boot;
 	d->has_cgroups = has_cgroups;
 }
@@ -181,7 +181,7 @@ static void on_lost_keeper(void *ctx)
 	d->exit_status = KEEPER_EXIT_FAILED;
 	d->keeper_lost = !d->shutting_down;
 	if (d->keeper_lost)
-		estate_witness(d);
+		handover_witness(d);
 	event_base_loopbreak(d->base);
 }
 
@@ -296,7 +296,7 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 static enum err open_stores(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
-	const struct keep *keep = &d->options->keep;
+	const struct retention *keep = &d->options->keep;
 	struct store_options history = keep->store;
 	uint64_t seed = 1;
 
@@ -316,7 +316,7 @@ static enum err open_stores(struct daemon *d, struct error *e)
 	d->records = records_new(d);
 	d->operations = operations_new(d);
 	d->gates = gates_new(d);
-	d->hub = hub_new(d);
+	d->hub = event_stream_new(d);
 	d->background = background_new(d->base);
 	d->doctor = doctor_new(d);
 	return ERR_OK;
@@ -377,13 +377,13 @@ static void release_memory(struct daemon *d)
 			probes_end(d->slots.v[i].live);
 			readiness_end(d->slots.v[i].live);
 			notified_end(d->slots.v[i].live);
-			former_drop(&d->slots.v[i].live->former);
+			previous_definition_drop(&d->slots.v[i].live->former);
 			free(d->slots.v[i].live);
 		}
 	free(d->slots.v);
 	for (size_t i = 0; i < d->units.n; i++) {
 		free(d->units.v[i].who);
-		former_drop(&d->units.v[i].former);
+		previous_definition_drop(&d->units.v[i].former);
 	}
 	free(d->units.v);
 	submission_release(d);
@@ -419,7 +419,7 @@ void daemon_release(struct daemon *d)
 		logs_close(d->logs);
 	if (d->store)
 		store_close(d->store);
-	hub_free(d->hub);
+	event_stream_free(d->hub);
 	background_free(d->background);
 	doctor_free(d->doctor);
 	applies_free(d);

@@ -27,17 +27,17 @@
 struct event;
 struct event_base;
 struct eviction;
-struct estate;
+struct handover;
 struct attempt;
-struct former;
+struct previous_definition;
 struct gates;
 struct records;
 struct recovery;
 struct reload;
 struct operations;
-struct hub;
+struct event_stream;
 struct apply;
-struct aside;
+struct side_command;
 struct background;
 struct doctor;
 struct urgent;
@@ -62,7 +62,7 @@ struct unit_slot {
 	char *who;    /* asked for it */
 	usec_wall started, ended;
 	int64_t event;	       /* the last about it: events.h */
-	struct former *former; /* of its run, as the store had it; or NULL */
+	struct previous_definition *former; /* of its run, as the store had it; or NULL */
 };
 
 /* An ad-hoc run's definition; by its name, until the run ended. */
@@ -87,13 +87,13 @@ struct daemon {
 	struct records *records;
 	struct operations *operations;
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
-	struct hub *hub;
+	struct event_stream *hub;
 	struct background *background;
 	struct doctor *doctor;
 	struct apply *applies;	    /* a list of those in flight, or NULL */
 	bool applying;		    /* a set of definitions is being changed by one of them */
 	struct eviction *evictions; /* a list: foreign processes that were told to end, or NULL */
-	struct aside *asides;	    /* commands beside jobs that are under way */
+	struct side_command *asides;	    /* commands beside jobs that are under way */
 	struct api *api;	    /* NULL until recovery is over */
 	struct upgrade *upgrade;    /* under way, or NULL */
 	op_id upgrade_op;	    /* that a former server left open, until upgrade_serve() */
@@ -129,7 +129,7 @@ struct daemon {
 	bool has_cgroups;
 	bool safe;
 	bool keeper_lost; /* this process is to be the next one */
-	struct estate *estate; /* then: what it takes along; or NULL */
+	struct handover *estate; /* then: what it takes along; or NULL */
 	bool is_boot;	  /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */

@@ -162,7 +162,7 @@ static void grow_fd_table(void)
 	}
 }
 
-static int serve(struct options *o, int keeper_fd, bool *keeper_lost, struct estate **estate)
+static int serve(struct options *o, int keeper_fd, bool *keeper_lost, struct handover **estate)
 {
 	struct daemon d;
 	struct error e = {0};
@@ -178,16 +178,16 @@ static int serve(struct options *o, int keeper_fd, bool *keeper_lost, struct est
 		status = daemon_run(&d);
 	*keeper_lost = d.keeper_lost;
 	if (d.estate)
-		estate_gather(&d);
+		handover_gather(&d);
 	*estate = d.estate;
 	daemon_release(&d);
 	return status;
 }
 
-static void hand_over(struct estate *take_estate)
+static void hand_over(struct handover *take_estate)
 {
 	char number[16];
-	int fd = estate_export(take_estate);
+	int fd = handover_export(take_estate);
 
 	snprintf(number, sizeof(number), "%d", fd);
 	if (fd >= 0)
@@ -233,7 +233,7 @@ int main(int argc, char **argv)
 	auto_free char *upgrade = text_dup(getenv(KEEPER_UPGRADE_ENV));
 	auto_free char *nofile = text_dup(getenv(KEEPER_NOFILE_ENV));
 	bool keeper_lost = fd < 0;
-	struct estate *estate = NULL;
+	struct handover *estate = NULL;
 
 	unsetenv(KEEPER_NOFILE_ENV); /* not for jobs */
 	unsetenv(KEEPER_UPGRADE_ENV);

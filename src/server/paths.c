@@ -42,7 +42,7 @@ enum err options_parse(struct options *o, int argc, char **argv, struct error *e
 				    e, ERR_INVALID, "--log-level: `%s` is no level", optarg);
 			break;
 		case 'K':
-			if (keep_parse(&o->keep, optarg, e))
+			if (retention_parse(&o->keep, optarg, e))
 				return e->code;
 			break;
 		case 'u': text_set(&o->user, optarg); break;

@@ -19,7 +19,7 @@ struct options {
 	const char *program; /* the path this server was executed by */
 	const char *upgrade; /* what the keeper told of the last one (upgrade.h), or NULL */
 	bool container, exit_when_done; /* container.h */
-	struct keep keep;
+	struct retention keep;
 };
 /* Usage errors are told in *e. */
 enum err options_parse(struct options *o, int argc, char **argv, struct error *e);

@@ -121,7 +121,7 @@ void belief_take(struct daemon *d, struct belief *out)
 	out->unacked = d->acks_due.n;
 	out->stored = logs.stored;
 	add_claims(d, out);
-	for (const struct aside *a = NULL; (a = aside_next(d, a, &token));)
+	for (const struct side_command *a = NULL; (a = side_command_next(d, a, &token));)
 		*vec_push(&out->aside) = token;
 	out->next_token = records_counter(d->records, COUNTER_TOKEN);
 	for (const struct service_def *s = NULL;

@@ -26,7 +26,7 @@ static bool is_refused(const char *path)
 {
 	pid_t ignored;
 
-	return occupy_listener(path, &ignored) == 0;
+	return claim_listener(path, &ignored) == 0;
 }
 
 static bool is_at_port(const struct listener *l, const struct declared *p)

@@ -53,7 +53,7 @@ static void read_processes(struct world *w, const struct belief *b)
 		if (!read_stat(&p))
 			continue;
 		if (p.state != 'Z' && p.state != 'X' && p.pid != b->keeper && p.pid != b->server)
-			p.token = holder_token(p.pid, b->keeper_id, buf);
+			p.token = port_owner_token(p.pid, b->keeper_id, buf);
 		*vec_push(&w->processes) = p;
 	}
 	if (d)

@@ -25,7 +25,7 @@ struct items {
 	size_t n, cap;
 };
 
-struct hub {
+struct event_stream {
 	struct daemon *d;
 	struct follower *followers;
 	uint64_t followers_ever;
@@ -33,9 +33,9 @@ struct hub {
 	bool under_way;
 };
 
-struct hub *hub_new(struct daemon *d)
+struct event_stream *event_stream_new(struct daemon *d)
 {
-	struct hub *h = mem_new(sizeof(*h));
+	struct event_stream *h = mem_new(sizeof(*h));
 
 	h->d = d;
 	return h;
@@ -51,7 +51,7 @@ static void items_clear(struct items *l)
 	*l = (struct items){0};
 }
 
-void hub_free(struct hub *h)
+void event_stream_free(struct event_stream *h)
 {
 	if (!h)
 		return;
@@ -66,7 +66,7 @@ void hub_free(struct hub *h)
 	free(h);
 }
 
-size_t hub_followers(const struct hub *h)
+size_t event_stream_followers(const struct event_stream *h)
 {
 	size_t n = 0;
 
@@ -75,7 +75,7 @@ size_t hub_followers(const struct hub *h)
 	return n;
 }
 
-static void tell(struct hub *h, const struct item *it)
+static void tell(struct event_stream *h, const struct item *it)
 {
 	for (struct follower *f = h->followers, *next; f; f = next) {
 		next = f->next;
@@ -89,11 +89,11 @@ static void tell(struct hub *h, const struct item *it)
 	}
 }
 
-static void commit(struct hub *h);
+static void commit(struct event_stream *h);
 
 static void committed(bool durable, void *ctx)
 {
-	struct hub *h = ctx;
+	struct event_stream *h = ctx;
 	(void)durable;
 
 	for (size_t i = 0; i < h->committing.n; i++)
@@ -103,7 +103,7 @@ static void committed(bool durable, void *ctx)
 	commit(h);
 }
 
-static void commit(struct hub *h)
+static void commit(struct event_stream *h)
 {
 	if (h->under_way || h->waiting.n == 0)
 		return;
@@ -120,8 +120,8 @@ static uint64_t number_in(const char *fact, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-void hub_publish(
-    struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact)
+void event_stream_publish(
+    struct event_stream *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact)
 {
 	char when[ISO_TIME_BYTES];
 
@@ -237,7 +237,7 @@ static void begin_operation(struct daemon *d, struct follower *f)
 	store_barrier(d->store, answer_from_store, q);
 }
 
-void hub_subscribe(void *ctx, struct http_stream *s, const char *query)
+void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query)
 {
 	struct daemon *d = ctx;
 	const char *op = strstr(query, "operation=");
@@ -253,7 +253,7 @@ void hub_subscribe(void *ctx, struct http_stream *s, const char *query)
 		send_snapshot(d, s);
 }
 
-void hub_unsubscribe(void *ctx, struct http_stream *s)
+void event_stream_unsubscribe(void *ctx, struct http_stream *s)
 {
 	struct daemon *d = ctx;
 

@@ -12,15 +12,15 @@
 #include "http/http.h"
 #include "server/daemon.h"
 
-struct hub *hub_new(struct daemon *d);
-void hub_free(struct hub *h);
+struct event_stream *event_stream_new(struct daemon *d);
+void event_stream_free(struct event_stream *h);
 
 /* `fact` is a JSON object; `operation` may stand in it. */
-void hub_publish(
-    struct hub *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact);
+void event_stream_publish(
+    struct event_stream *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact);
 
-void hub_subscribe(void *ctx, struct http_stream *s, const char *query);
-void hub_unsubscribe(void *ctx, struct http_stream *s);
-size_t hub_followers(const struct hub *h);
+void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query);
+void event_stream_unsubscribe(void *ctx, struct http_stream *s);
+size_t event_stream_followers(const struct event_stream *h);
 
 #endif

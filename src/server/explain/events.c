@@ -22,7 +22,7 @@ int64_t events_emit(
 	store_put_event(
 	    d->store, &(struct store_event){
 			  .id = id, .cause = cause, .time = now, .subject = subject, .fact = fact});
-	hub_publish(d->hub, id, cause, now, kind, fact);
+	event_stream_publish(d->hub, id, cause, now, kind, fact);
 	return id;
 }
 

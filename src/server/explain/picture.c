@@ -49,7 +49,7 @@ static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
 {
 	auto_str left = {0};
 
-	left_describe(daemon_slot(d, j->id)->pid, &left);
+	remaining_processes_describe(daemon_slot(d, j->id)->pid, &left);
 	if (left.n)
 		set_text(o, "left", str_text(&left));
 	if (j->deadline != MSEC_NEVER)

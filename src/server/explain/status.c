@@ -176,7 +176,7 @@ static void differences_out(struct str *out, struct daemon *d, unit_id unit)
 {
 	struct strv differences = {0};
 
-	if (former_differences(d, unit, &differences)) {
+	if (previous_definition_differences(d, unit, &differences)) {
 		json_out_bool(out, "definition_changed", true);
 		json_out_open(out, "differences", '[');
 		for (size_t i = 0; i < differences.n; i++)

@@ -131,7 +131,7 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 	if (us->run != u->run) {
 		close_former_run(d, u, us);
 		free(us->who);
-		former_drop(&us->former);
+		previous_definition_drop(&us->former);
 		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
 		*us =
 		    (struct unit_slot){.run = u->run, .started = clock_wall(), .event = us->event};
@@ -150,7 +150,7 @@ void records_put_run(struct daemon *d, unit_id unit)
 		return;
 	struct unit_slot *us = unit_in_run(d, &u);
 	struct run_entry *entry = u.is_run ? map_get(&d->runs, u.name) : NULL;
-	auto_free char *name = run_name(d, &u), *former = entry ? NULL : former_json(d, unit);
+	auto_free char *name = run_name(d, &u), *former = entry ? NULL : previous_definition_json(d, unit);
 	bool over = u.run_state == RUN_SUCCEEDED || u.run_state == RUN_FAILED ||
 		    u.run_state == RUN_CANCELLED;
 

@@ -16,17 +16,17 @@ static const struct word {
 	const char *name;
 	const struct unit *units;
 	int64_t least;
-	size_t at[2]; /* int64_t or uint64_t in struct keep; the second 0: none */
+	size_t at[2]; /* int64_t or uint64_t in struct retention; the second 0: none */
 } words[] = {
-    {"runs", counts, 1, {offsetof(struct keep, store.keep_runs)}},
-    {"jobs", counts, 1, {offsetof(struct keep, store.keep_jobs)}},
-    {"operations", counts, 1, {offsetof(struct keep, store.keep_operations)}},
-    {"events", counts, 1, {offsetof(struct keep, store.keep_events)}},
-    {"state", bytes, 1 << 20, {offsetof(struct keep, store.keep_bytes)}},
-    {"logs", bytes, 64 << 10, {offsetof(struct keep, logs.total_bytes)}},
-    {"service-logs", bytes, 64 << 10, {offsetof(struct keep, logs.service_bytes)}},
+    {"runs", counts, 1, {offsetof(struct retention, store.keep_runs)}},
+    {"jobs", counts, 1, {offsetof(struct retention, store.keep_jobs)}},
+    {"operations", counts, 1, {offsetof(struct retention, store.keep_operations)}},
+    {"events", counts, 1, {offsetof(struct retention, store.keep_events)}},
+    {"state", bytes, 1 << 20, {offsetof(struct retention, store.keep_bytes)}},
+    {"logs", bytes, 64 << 10, {offsetof(struct retention, logs.total_bytes)}},
+    {"service-logs", bytes, 64 << 10, {offsetof(struct retention, logs.service_bytes)}},
     {"age", seconds, 1,
-	{offsetof(struct keep, store.keep_seconds), offsetof(struct keep, logs.max_age_s)}},
+	{offsetof(struct retention, store.keep_seconds), offsetof(struct retention, logs.max_age_s)}},
 };
 
 static bool read_amount(const char *text, size_t n, const struct unit *units, int64_t *out)
@@ -44,7 +44,7 @@ static bool read_amount(const char *text, size_t n, const struct unit *units, in
 }
 
 /* One `word=amount` of n bytes. */
-static bool take_word(struct keep *k, const char *text, size_t n)
+static bool take_word(struct retention *k, const char *text, size_t n)
 {
 	const char *equals = memchr(text, '=', n);
 	size_t name = equals ? (size_t)(equals - text) : n;
@@ -64,7 +64,7 @@ static bool take_word(struct keep *k, const char *text, size_t n)
 	return false;
 }
 
-enum err keep_parse(struct keep *k, const char *text, struct error *e)
+enum err retention_parse(struct retention *k, const char *text, struct error *e)
 {
 	for (;;) {
 		size_t n = strcspn(text, ",");

@@ -15,12 +15,12 @@
 #include "logs/logs.h"
 #include "store/store.h"
 
-struct keep { /* 0: the default of store.h, logs.h */
+struct retention { /* 0: the default of store.h, logs.h */
 	struct store_options store;
 	struct logs_options logs;
 };
 
 /* ERR_INVALID names the word; *k may then be changed in part. */
-enum err keep_parse(struct keep *k, const char *text, struct error *e);
+enum err retention_parse(struct retention *k, const char *text, struct error *e);
 
 #endif

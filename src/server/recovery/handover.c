@@ -19,7 +19,7 @@ struct witness {
 	int fd;
 };
 
-struct estate {
+struct handover {
 	struct daemon *d;
 	struct {
 		struct witness *v;
@@ -31,12 +31,12 @@ struct estate {
 
 #define MS_PER_TICK 10 /* proc(5): USER_HZ is 100 for every program */
 
-msec estate_ms_of_ticks(uint64_t ticks)
+msec handover_ms_of_ticks(uint64_t ticks)
 {
 	return (msec)(ticks + 1) * MS_PER_TICK;
 }
 
-uint64_t estate_start_ticks(pid_t pid)
+uint64_t handover_start_ticks(pid_t pid)
 {
 	struct proc_stat s;
 
@@ -48,7 +48,7 @@ uint64_t estate_start_ticks(pid_t pid)
 static int hold(const struct attempt *at, pid_t pid)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	uint64_t ticks = fd >= 0 ? estate_start_ticks(pid) : 0;
+	uint64_t ticks = fd >= 0 ? handover_start_ticks(pid) : 0;
 
 	/* A zombie that is reaped between the two has no ticks, and its pidfd knows how it ended.
 	 */
@@ -59,7 +59,7 @@ static int hold(const struct attempt *at, pid_t pid)
 	return fd;
 }
 
-void estate_witness(struct daemon *d)
+void handover_witness(struct daemon *d)
 {
 	if (d->recovering)
 		return;
@@ -97,7 +97,7 @@ static int inheritable(int take_fd)
 	return fd;
 }
 
-static void add(struct estate *e, struct keeper_msg m, const char *text, size_t n, int take_fd)
+static void add(struct handover *e, struct keeper_msg m, const char *text, size_t n, int take_fd)
 {
 	m.version = KEEPER_VERSION;
 	m.text_bytes = (uint32_t)n;
@@ -106,14 +106,14 @@ static void add(struct estate *e, struct keeper_msg m, const char *text, size_t 
 	str_add_n(&e->records, text ? text : "", n);
 }
 
-static void add_held(struct estate *e, uint64_t token, const char *name, int take_fd)
+static void add_held(struct handover *e, uint64_t token, const char *name, int take_fd)
 {
 	if (take_fd >= 0)
 		add(e, (struct keeper_msg){.kind = KEEPER_HELD, .token = token}, name, strlen(name),
 		    take_fd);
 }
 
-static void add_attempt(struct estate *e, const struct witness *w, unsigned flags)
+static void add_attempt(struct handover *e, const struct witness *w, unsigned flags)
 {
 	struct keeper_msg m = {
 	    .kind = KEEPER_TOKEN, .token = w->token, .pid = (int32_t)w->pid, .flags = flags};
@@ -143,7 +143,7 @@ static void add_attempt(struct estate *e, const struct witness *w, unsigned flag
 }
 
 /* Its leader ended and that is stored; the set is not empty yet. */
-static void add_sets(struct estate *e)
+static void add_sets(struct handover *e)
 {
 	const struct daemon *d = e->d;
 
@@ -163,9 +163,9 @@ static void take_pipe(uint64_t token, enum log_stream stream, int take_fd, void 
 	add_held(ctx, token, name, take_fd);
 }
 
-void estate_gather(struct daemon *d)
+void handover_gather(struct daemon *d)
 {
-	struct estate *e = d->estate;
+	struct handover *e = d->estate;
 
 	if (!e)
 		return;
@@ -184,7 +184,7 @@ void estate_gather(struct daemon *d)
 		report(REPORT_ERROR, "%zu ended meanwhile; how is not known", e->gone);
 }
 
-int estate_export(struct estate *take_e)
+int handover_export(struct handover *take_e)
 {
 	int fd = -1;
 

@@ -56,7 +56,7 @@ static void remember_run(struct daemon *d, const struct store_run *row, unit_id 
 	    .started = row->started,
 	    .ended = row->ended,
 	    .event = EVENT_UNREAD,
-	    .former = row->service ? former_read(row->definition) : NULL};
+	    .former = row->service ? previous_definition_read(row->definition) : NULL};
 }
 
 /* A run of a former boot is history: nothing of it is left. */
@@ -175,7 +175,7 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 		close(take_pidfd);
 	*s = (struct survivor){.token = job->token,
 	    .pid = job->pid,
-	    .born = job->start_ticks ? estate_ms_of_ticks(job->start_ticks) : 0,
+	    .born = job->start_ticks ? handover_ms_of_ticks(job->start_ticks) : 0,
 	    .exited = job->exited,
 	    .acked = job->acked,
 	    .empty = job->empty,
@@ -186,7 +186,7 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 	if (job->exit)
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
-	label_read(&s->label, job->label, job->label_bytes);
+	attempt_label_read(&s->label, job->label, job->label_bytes);
 	saw(d, s);
 	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
 	*vec_push(&d->recovery->survivors) = s;
@@ -466,7 +466,7 @@ static void recovery_free(struct recovery *r)
 		for (size_t k = 0; k < HELD_COUNT; k++)
 			if (s->held[k] >= 0)
 				close(s->held[k]);
-		label_release(&s->label);
+		attempt_label_release(&s->label);
 		free(s->notified);
 		free(s);
 	}

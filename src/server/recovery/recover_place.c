@@ -51,7 +51,7 @@ static void remember_slot(struct daemon *d, const struct job_row *row, job_id jo
 
 struct job_row recovery_row_of(const struct survivor *s)
 {
-	const struct label *l = &s->label;
+	const struct attempt_label *l = &s->label;
 
 	return (struct job_row){.unit = l->unit,
 	    .action = l->action,
@@ -161,7 +161,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	/* The row may be that of the run before, which knew of another former definition. */
 	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
 	    d->units.v[unit].run == s->label.run)
-		at->former = former_hold(d->units.v[unit].former);
+		at->former = previous_definition_hold(d->units.v[unit].former);
 	at->exited = s->exited && s->acked;
 	expect_readiness(d, s, job);
 	for (size_t i = 0; i < HELD_READY; i++)

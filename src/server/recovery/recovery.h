@@ -12,7 +12,7 @@
 
 /* A process, or the end of one, that the keeper knows. */
 struct survivor {
-	struct label label;
+	struct attempt_label label;
 	uint64_t token;
 	pid_t pid;
 	bool exited, acked, empty, lost, asked, starting, placed, stop_due;

@@ -19,7 +19,7 @@ struct upgrade {
 	bool dry_run;
 	upgrade_done_fn fn; /* NULL: it was answered */
 	void *ctx;
-	struct aside *aside;
+	struct side_command *aside;
 	struct event *timer; /* of the answer; then of the farewell */
 	json_t *found;
 	op_id op;
@@ -118,7 +118,7 @@ static enum err understand(struct upgrade *u, bool good, const char *text, struc
 static void drop(struct upgrade *u)
 {
 	u->d->upgrade = NULL;
-	aside_kill(u->aside);
+	side_command_kill(u->aside);
 	if (u->timer)
 		event_free(u->timer);
 	json_decref(u->found);
@@ -233,7 +233,7 @@ static enum err ask_candidate(struct upgrade *u, struct error *e)
 
 	strv_add(&def.argv, u->server);
 	strv_add(&def.argv, "--version-json");
-	enum err rc = aside_start(u->d, &def, NULL, 0, on_said, u, &u->aside, e);
+	enum err rc = side_command_start(u->d, &def, NULL, 0, on_said, u, &u->aside, e);
 	strv_release(&def.argv);
 	u->timer = evtimer_new(u->d->base, on_silent, u);
 	event_add(u->timer, &(struct timeval){.tv_sec = ANSWER_WITHIN_MS / 1000});

@@ -69,7 +69,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 		probes_end(s->live);
 		readiness_end(s->live);
 		notified_end(s->live);
-		former_drop(&s->live->former);
+		previous_definition_drop(&s->live->former);
 		free(s->live);
 	}
 	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
@@ -99,7 +99,7 @@ static void drop(struct daemon *d, struct attempt *at)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
 	d->slots.v[at->job].live = NULL;
 	d->slots.v[at->job].pid = 0;
-	former_drop(&at->former);
+	previous_definition_drop(&at->former);
 	free(at);
 }
 
@@ -189,7 +189,7 @@ void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
 	engine_job(d->engine, job, &j, NULL);
 	engine_unit(d->engine, unit, &u);
 	struct job_slot *s = records_slot(d, job);
-	struct label l = {.unit = (char *)(uintptr_t)u.name,
+	struct attempt_label l = {.unit = (char *)(uintptr_t)u.name,
 	    .action = (char *)(uintptr_t)j.name,
 	    .run = u.run,
 	    .row = s->row,
@@ -201,7 +201,7 @@ void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
 	    .failures = j.core.failures,
 	    .is_run = u.is_run};
 
-	label_write(&l, out);
+	attempt_label_write(&l, out);
 }
 
 static void add_fds(struct launch *l, const struct action_def *a, const struct pipes *p)
@@ -231,7 +231,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	auto_str label = {0};
 	struct holds holds;
 
-	if (launch_init(l, a, d->env, &d->paths, e) || occupy_prepare(d, s, a, &l->argv, e) ||
+	if (launch_init(l, a, d->env, &d->paths, e) || claim_prepare(d, s, a, &l->argv, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
 	    probes_prepare(d, a, fx->token, e))
 		return e->code;
@@ -280,7 +280,7 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 	if (!engine_job(d->engine, fx->job, &j, NULL))
 		return;
 	if (daemon_slot(d, fx->job)->live)
-		former_drop(&daemon_slot(d, fx->job)->live->former);
+		previous_definition_drop(&daemon_slot(d, fx->job)->live->former);
 	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
@@ -323,11 +323,11 @@ static bool run_stopper(struct daemon *d, struct attempt *at, const struct actio
 	auto_str label = {0};
 	char pid[16];
 	uint64_t token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
-	struct label is = {
+	struct attempt_label is = {
 	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
 
 	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
-	label_write(&is, &label);
+	attempt_label_write(&is, &label);
 	if (launch_init_command(&l, a, a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
 		l.spec.token = token;
@@ -444,7 +444,7 @@ void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys
 	struct attempt *at = attempt_find(d, token);
 	struct error e = {0};
 
-	if (aside_on_failed(d, token, step, sys))
+	if (side_command_on_failed(d, token, step, sys))
 		return;
 	release_held(d, token);
 	if (!describe_step(d, at, step, sys, &e))
@@ -528,7 +528,7 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	struct job_view j;
 	unit_id unit;
 
-	if (aside_on_exited(d, token, how, empty))
+	if (side_command_on_exited(d, token, how, empty))
 		return;
 	if (d->recovery && !at && recover_on_exited(d, token, how, empty))
 		return;
@@ -561,7 +561,7 @@ void attempt_on_empty(void *ctx, uint64_t token)
 
 	if (d->recovery && !at)
 		recover_on_empty(d, token);
-	if (aside_on_empty(d, token) || !at)
+	if (side_command_on_empty(d, token) || !at)
 		return;
 	drop(d, at);
 	engine_set_empty(d->engine, clock_mono(), token);

@@ -12,7 +12,7 @@
 
 #include "server/daemon.h"
 
-struct former;
+struct previous_definition;
 struct notified;
 struct probes;
 struct readiness;
@@ -29,7 +29,7 @@ struct attempt {
 	struct readiness *readiness; /* NULL: not watched */
 	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
 	struct probes *probes;	     /* NULL: none */
-	struct former *former; /* what it was executed from, once that was replaced; or NULL */
+	struct previous_definition *former; /* what it was executed from, once that was replaced; or NULL */
 };
 
 /* A token of ours beside the engine's: never a job's. */

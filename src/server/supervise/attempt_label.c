@@ -4,14 +4,14 @@
 
 #define MAGIC "hp1"
 
-void label_write(const struct label *l, struct str *out)
+void attempt_label_write(const struct attempt_label *l, struct str *out)
 {
 	str_fmt(out, MAGIC " %s %s %llu %lld %u %u %lld %d %d %lld %u %u", l->unit, l->action,
 	    (unsigned long long)l->run, (long long)l->row, l->attempt, l->restarts,
 	    (long long)l->created, l->is_run, l->aux, (long long)l->since, l->tries, l->failures);
 }
 
-bool label_read(struct label *l, const void *bytes, size_t n)
+bool attempt_label_read(struct attempt_label *l, const void *bytes, size_t n)
 {
 	auto_free char *text = text_dup_n(bytes, n);
 	char unit[512], action[512];
@@ -24,7 +24,7 @@ bool label_read(struct label *l, const void *bytes, size_t n)
 		&run, &row, &attempt, &restarts, &created, &is_run, &aux, &since, &tries,
 		&failures) < 9) /* an earlier version wrote nine */
 		return false;
-	*l = (struct label){.unit = text_dup(unit),
+	*l = (struct attempt_label){.unit = text_dup(unit),
 	    .action = text_dup(action),
 	    .run = run,
 	    .row = row,
@@ -39,9 +39,9 @@ bool label_read(struct label *l, const void *bytes, size_t n)
 	return true;
 }
 
-void label_release(struct label *l)
+void attempt_label_release(struct attempt_label *l)
 {
 	free(l->unit);
 	free(l->action);
-	*l = (struct label){0};
+	*l = (struct attempt_label){0};
 }

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-struct label {
+struct attempt_label {
 	char *unit, *action;
 	uint64_t run;
 	int64_t row;
@@ -18,8 +18,8 @@ struct label {
 	bool is_run, aux;
 };
 
-void label_write(const struct label *l, struct str *out);
-bool label_read(struct label *l, const void *bytes, size_t n); /* false: not ours */
-void label_release(struct label *l);
+void attempt_label_write(const struct attempt_label *l, struct str *out);
+bool attempt_label_read(struct attempt_label *l, const void *bytes, size_t n); /* false: not ours */
+void attempt_label_release(struct attempt_label *l);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-int occupy_listener(const char *path, pid_t *out)
+int claim_listener(const char *path, pid_t *out)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -55,7 +55,7 @@ static enum err in_the_way(
 		return error_set(e, ERR_CONFLICT, "%s is in use by something else", what);
 	if (may_evict || p->a->singleton)
 		return evict(p->d, p->s, p->a, pid, what, e);
-	holder_command(pid, command, sizeof(command));
+	port_owner_command(pid, command, sizeof(command));
 	return error_set(e, ERR_CONFLICT, "%s is held by pid %d (%s)", what, pid, command);
 }
 
@@ -64,7 +64,7 @@ static pid_t listener_of(const char *path, pid_t maker)
 {
 	pid_t pid = 0;
 
-	return maker > 0 && kill(maker, 0) == 0 ? maker : holder_of_socket(path, &pid) ? pid : 0;
+	return maker > 0 && kill(maker, 0) == 0 ? maker : port_owner_of_socket(path, &pid) ? pid : 0;
 }
 
 static enum err prepare_socket(const struct occupant *p, const char *path, struct error *e)
@@ -75,7 +75,7 @@ static enum err prepare_socket(const struct occupant *p, const char *path, struc
 
 	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return ERR_OK;
-	switch (occupy_listener(path, &holder)) {
+	switch (claim_listener(path, &holder)) {
 	case 0: remove_stale(path, &st); return ERR_OK;
 	case 1: return in_the_way(p, what, listener_of(path, holder), p->a->kill_other_sockets, e);
 	default: return ERR_OK;
@@ -97,7 +97,7 @@ static enum err refuse_port(
 	    text_fmt("port %s:%lld", t->host ? t->host : "127.0.0.1", (long long)t->port);
 	pid_t pid = 0;
 
-	if (!holder_of_port(at->sin_addr.s_addr, (unsigned)t->port, &pid))
+	if (!port_owner_of_port(at->sin_addr.s_addr, (unsigned)t->port, &pid))
 		pid = 0;
 	return in_the_way(p, what, pid, p->a->kill_other_tcp, e);
 }
@@ -123,13 +123,13 @@ static enum err check_instance(const struct occupant *p, const struct strv *argv
 	pid_t pid;
 
 	if ((!p->a->singleton && !p->a->kill_other_process) || p->a->script || !argv->n ||
-	    !holder_instance(argv->v, argv->n, p->d->keeper_id, &pid))
+	    !port_owner_instance(argv->v, argv->n, p->d->keeper_id, &pid))
 		return ERR_OK;
 	auto_free char *what = text_fmt("the place of %s", argv->v[0]);
 	return in_the_way(p, what, pid, true, e);
 }
 
-enum err occupy_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
+enum err claim_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
     const struct strv *argv, struct error *e)
 {
 	const struct occupant p = {d, s, a};

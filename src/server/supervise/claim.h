@@ -15,10 +15,10 @@
 
 /* argv: what is about to be executed.  ERR_BUSY: to be tried again, which happens by itself;
  * ERR_CONFLICT and others: for good. */
-enum err occupy_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
+enum err claim_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
     const struct strv *argv, struct error *e) attr_must_use;
 
 /* Who listens on a Unix socket: 1 and its pid, 0 nobody, -1 there is no such file. */
-int occupy_listener(const char *path, pid_t *out);
+int claim_listener(const char *path, pid_t *out);
 
 #endif

@@ -70,21 +70,21 @@ static bool is_above_us(pid_t pid)
 	pid_t at = getpid();
 
 	while (at > 1 && at != pid)
-		at = holder_parent(at);
+		at = port_owner_parent(at);
 	return at == pid;
 }
 
 static bool is_protected(struct daemon *d, pid_t pid, const char *what, struct error *e)
 {
 	auto_free char *buf = mem_new(HOLDER_ENVIRON_MAX);
-	uint64_t token = holder_token(pid, d->keeper_id, buf);
+	uint64_t token = port_owner_token(pid, d->keeper_id, buf);
 	job_id j = token ? engine_job_by_token(d->engine, token) : ID_NONE;
 	struct job_view v;
 	struct unit_view u;
 	unit_id unit;
 	char command[32];
 
-	holder_command(pid, command, sizeof(command));
+	port_owner_command(pid, command, sizeof(command));
 	if (j != ID_NONE && engine_job(d->engine, j, &v, &unit) && engine_unit(d->engine, unit, &u))
 		error_set(e, ERR_CONFLICT,
 		    "%s is held by pid %d (%s) of the service %s: stop that, or "
@@ -156,7 +156,7 @@ enum err evict(struct daemon *d, const struct service_def *s, const struct actio
 		report(REPORT_INFO, "%s: %s is held by pid %d, which is told to end", s->name, what,
 		    pid);
 	}
-	holder_command(pid, command, sizeof(command));
+	port_owner_command(pid, command, sizeof(command));
 	return error_set(e, ERR_BUSY, "%s is held by pid %d (%s), which was %s", what, pid, command,
 	    v->killed ? "killed" : "told to end");
 }

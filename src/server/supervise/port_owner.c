@@ -94,7 +94,7 @@ static bool owner_of(unsigned long inode, pid_t *out)
 	return found;
 }
 
-bool holder_of_port(unsigned addr, unsigned port, pid_t *out)
+bool port_owner_of_port(unsigned addr, unsigned port, pid_t *out)
 {
 	unsigned long inode = inode_in("/proc/net/tcp", addr, port);
 
@@ -124,7 +124,7 @@ static unsigned long inode_of_path(const char *path)
 	return found;
 }
 
-bool holder_of_socket(const char *path, pid_t *out)
+bool port_owner_of_socket(const char *path, pid_t *out)
 {
 	unsigned long inode = inode_of_path(path);
 
@@ -141,7 +141,7 @@ static uint64_t number_in(const char *text, size_t n, const char *key)
 	return 0;
 }
 
-uint64_t holder_token(pid_t pid, uint64_t keeper_id, char *buf)
+uint64_t port_owner_token(pid_t pid, uint64_t keeper_id, char *buf)
 {
 	ssize_t n = proc_read(pid, "environ", buf, HOLDER_ENVIRON_MAX);
 
@@ -150,7 +150,7 @@ uint64_t holder_token(pid_t pid, uint64_t keeper_id, char *buf)
 		   : 0;
 }
 
-pid_t holder_parent(pid_t pid)
+pid_t port_owner_parent(pid_t pid)
 {
 	struct proc_stat s;
 
@@ -184,7 +184,7 @@ static bool executes(
 	return is_rest(second, end, argv, n_argv); /* #! */
 }
 
-bool holder_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out)
+bool port_owner_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out)
 {
 	long until = now_ms() + HOLDER_INSTANCE_MS;
 	struct stat program;
@@ -197,7 +197,7 @@ bool holder_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out
 		pid_t pid = (pid_t)strtol(p->d_name, NULL, 10);
 
 		if (pid > 0 && executes(pid, argv, n, &program, buf) &&
-		    !holder_token(pid, keeper_id, buf)) {
+		    !port_owner_token(pid, keeper_id, buf)) {
 			*out = pid;
 			found = true;
 		}
@@ -208,7 +208,7 @@ bool holder_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out
 	return found;
 }
 
-void holder_command(pid_t pid, char *out, size_t size)
+void port_owner_command(pid_t pid, char *out, size_t size)
 {
 	char path[64];
 	FILE *f;

@@ -17,24 +17,24 @@
  * order of `port`).  False: nobody, not to be seen by this user, or not found within
  * HOLDER_SEARCH_MS, so that the loop is not held up. */
 #define HOLDER_SEARCH_MS 20
-bool holder_of_port(unsigned addr, unsigned port, pid_t *out);
+bool port_owner_of_port(unsigned addr, unsigned port, pid_t *out);
 
 /* The process that listens on the Unix socket at `path`, likewise: where SO_PEERCRED names one
  * that is gone, or gave the socket away. */
-bool holder_of_socket(const char *path, pid_t *out);
+bool port_owner_of_socket(const char *path, pid_t *out);
 
 /* Another process that executes the `n` words of argv: the same file and the same arguments, with
  * or without an interpreter in front.  Not those of `keeper_id`; false also when the search took
  * longer than HOLDER_INSTANCE_MS. */
 #define HOLDER_INSTANCE_MS 100
-bool holder_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out);
+bool port_owner_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out);
 
 /* Token of the attempt that a process belongs to, if that is of this keeper; else 0. */
 #define HOLDER_ENVIRON_MAX (128 * 1024)
-uint64_t holder_token(pid_t pid, uint64_t keeper_id, char *buf);
-pid_t holder_parent(pid_t pid); /* 0: there is no such process */
+uint64_t port_owner_token(pid_t pid, uint64_t keeper_id, char *buf);
+pid_t port_owner_parent(pid_t pid); /* 0: there is no such process */
 
 /* The name of a process as in comm, "" when it is gone. */
-void holder_command(pid_t pid, char *out, size_t size);
+void port_owner_command(pid_t pid, char *out, size_t size);
 
 #endif

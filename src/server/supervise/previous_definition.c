@@ -5,14 +5,14 @@
 
 #include <jansson.h>
 
-struct former *former_hold(struct former *f)
+struct previous_definition *previous_definition_hold(struct previous_definition *f)
 {
 	if (f)
 		f->refs++;
 	return f;
 }
 
-void former_drop(struct former **f)
+void previous_definition_drop(struct previous_definition **f)
 {
 	if (*f && --(*f)->refs == 0) {
 		service_def_release(&(*f)->def);
@@ -26,10 +26,10 @@ static struct attempt *live_of(const struct daemon *d, job_id job)
 	return job < d->slots.n ? d->slots.v[job].live : NULL;
 }
 
-void former_keep(struct daemon *d, const char *service, const struct service_def *before)
+void previous_definition_keep(struct daemon *d, const char *service, const struct service_def *before)
 {
 	unit_id unit = engine_find(d->engine, service);
-	struct former *f = NULL;
+	struct previous_definition *f = NULL;
 	struct job_view j;
 
 	for (size_t i = 0; unit != ID_NONE && engine_job_at(d->engine, unit, i, &j); i++) {
@@ -42,12 +42,12 @@ void former_keep(struct daemon *d, const char *service, const struct service_def
 			f->refs = 1;
 			service_def_copy(&f->def, before);
 		}
-		at->former = former_hold(f);
+		at->former = previous_definition_hold(f);
 	}
-	former_drop(&f);
+	previous_definition_drop(&f);
 }
 
-const struct former *former_of(const struct daemon *d, unit_id unit, const char *action)
+const struct previous_definition *previous_definition_of(const struct daemon *d, unit_id unit, const char *action)
 {
 	struct job_view j;
 
@@ -60,7 +60,7 @@ const struct former *former_of(const struct daemon *d, unit_id unit, const char 
 	return NULL;
 }
 
-static const struct former *first_of(const struct daemon *d, unit_id unit)
+static const struct previous_definition *first_of(const struct daemon *d, unit_id unit)
 {
 	struct job_view j;
 
@@ -73,9 +73,9 @@ static const struct former *first_of(const struct daemon *d, unit_id unit)
 	return NULL;
 }
 
-bool former_differences(struct daemon *d, unit_id unit, struct strv *out)
+bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv *out)
 {
-	const struct former *f = first_of(d, unit);
+	const struct previous_definition *f = first_of(d, unit);
 	struct unit_view u;
 	const struct service_def *now =
 	    f && engine_unit(d->engine, unit, &u) ? daemon_definition(d, u.name) : NULL;
@@ -89,9 +89,9 @@ bool former_differences(struct daemon *d, unit_id unit, struct strv *out)
 	return true;
 }
 
-char *former_json(const struct daemon *d, unit_id unit)
+char *previous_definition_json(const struct daemon *d, unit_id unit)
 {
-	const struct former *f = first_of(d, unit);
+	const struct previous_definition *f = first_of(d, unit);
 	json_t *o = f ? service_def_stored(&f->def) : NULL;
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
@@ -99,17 +99,17 @@ char *former_json(const struct daemon *d, unit_id unit)
 	return text;
 }
 
-struct former *former_read(const char *json)
+struct previous_definition *previous_definition_read(const char *json)
 {
 	json_t *o = json ? json_loads(json, 0, NULL) : NULL;
 	struct diags diags = {0};
-	struct former *f = NULL;
+	struct previous_definition *f = NULL;
 
 	if (o) {
 		f = mem_new(sizeof(*f));
 		f->refs = 1;
 		if (!service_def_read_json(o, NULL, true, &diags, &f->def))
-			former_drop(&f);
+			previous_definition_drop(&f);
 	}
 	diags_release(&diags);
 	json_decref(o);

@@ -14,24 +14,24 @@
 
 #include "server/daemon.h"
 
-struct former {
+struct previous_definition {
 	uint32_t refs;
 	struct service_def def;
 };
 
 /* Live attempts of a service that know of no former definition hold this one (copied). */
-void former_keep(struct daemon *d, const char *service, const struct service_def *before);
-void former_drop(struct former **f);
+void previous_definition_keep(struct daemon *d, const char *service, const struct service_def *before);
+void previous_definition_drop(struct previous_definition **f);
 
 /* Of the live attempt of this action; NULL: it runs what is defined, or does not run. */
-const struct former *former_of(const struct daemon *d, unit_id unit, const char *action);
+const struct previous_definition *previous_definition_of(const struct daemon *d, unit_id unit, const char *action);
 
 /* What differs between that and the definition, a sentence each; false: it executes the same. */
-bool former_differences(struct daemon *d, unit_id unit, struct strv *out);
+bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv *out);
 
 /* For the row of the run: JSON, NULL without any; and back, when the server starts again. */
-char *former_json(const struct daemon *d, unit_id unit);
-struct former *former_read(const char *json);
-struct former *former_hold(struct former *f); /* f may be NULL */
+char *previous_definition_json(const struct daemon *d, unit_id unit);
+struct previous_definition *previous_definition_read(const char *json);
+struct previous_definition *previous_definition_hold(struct previous_definition *f); /* f may be NULL */
 
 #endif

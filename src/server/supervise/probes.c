@@ -12,7 +12,7 @@ struct slot {
 	struct probes *of;
 	enum probe_role role;
 	struct probe *probe; /* NULL: waits, or is not given */
-	struct aside *aside; /* the command that is under way */
+	struct side_command *aside; /* the command that is under way */
 	char *command;	     /* of exec */
 	bool heard;	     /* before it began */
 };
@@ -186,7 +186,7 @@ static void on_ask(void *ctx)
 
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
-	else if (aside_start(at->d, a, s->command, at->d->slots.v[at->job].pid, on_command_over, s,
+	else if (side_command_start(at->d, a, s->command, at->d->slots.v[at->job].pid, on_command_over, s,
 		     &s->aside, &e) == ERR_OK)
 		return;
 	probe_answer(s->probe, false, e.msg);
@@ -196,7 +196,7 @@ static void on_drop(void *ctx)
 {
 	struct slot *s = ctx;
 
-	aside_kill(take(s->aside));
+	side_command_kill(take(s->aside));
 }
 
 static const struct probe_calls calls = {.ask = on_ask, .drop = on_drop, .told = on_told};
@@ -374,7 +374,7 @@ void probes_end(struct attempt *at)
 		return;
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++) {
 		slot_release(&p->slots[i]);
-		aside_kill(take(p->slots[i].aside));
+		side_command_kill(take(p->slots[i].aside));
 	}
 	free(p);
 }

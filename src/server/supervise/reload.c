@@ -14,7 +14,7 @@ struct item {
 	struct reload *of;
 	char *action;
 	uint64_t token;	       /* of its attempt */
-	struct aside *command; /* while it runs, or NULL */
+	struct side_command *command; /* while it runs, or NULL */
 	bool ready_due;	       /* READY=1 is waited for */
 	msec said_before;      /* READY=1 of before the reload does not count */
 };
@@ -63,7 +63,7 @@ static void finish(struct reload *r, const struct error *e)
 {
 	unlink_one(r);
 	for (size_t i = 0; i < r->n; i++)
-		aside_kill(r->items[i].command);
+		side_command_kill(r->items[i].command);
 	tell_caller(r, e);
 	free_one(r);
 }
@@ -125,7 +125,7 @@ static enum err tell(
 
 	it->said_before = notified_ready_at(at);
 	if (!signo)
-		return aside_start(
+		return side_command_start(
 		    d, a, a->reload, d->slots.v[at->job].pid, on_command, it, &it->command, e);
 	spawner_signal(d->spawner, at->token, signo, KEEPER_SCOPE_LEADER);
 	it->ready_due = waits && readiness_of(a) == READY_NOTIFY;

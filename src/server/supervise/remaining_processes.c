@@ -15,7 +15,7 @@ static bool is_of_session(pid_t pid, pid_t leader)
 	return proc_stat(pid, &s) && s.session == leader && !proc_is_over(&s);
 }
 
-void left_describe(pid_t leader, struct str *out)
+void remaining_processes_describe(pid_t leader, struct str *out)
 {
 	DIR *d = leader > 0 ? opendir("/proc") : NULL;
 	size_t found = 0;

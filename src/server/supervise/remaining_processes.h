@@ -13,6 +13,6 @@
 #include <sys/types.h>
 
 /* "pid 71 (sleep 1000), pid 72 (sh)", at most four of them; nothing is added when nobody is left. */
-void left_describe(pid_t leader, struct str *out);
+void remaining_processes_describe(pid_t leader, struct str *out);
 
 #endif

@@ -11,11 +11,11 @@
 #include <signal.h>
 #include <stdio.h>
 
-struct aside {
-	struct aside *next;
+struct side_command {
+	struct side_command *next;
 	struct daemon *d;
 	uint64_t token;
-	aside_fn fn; /* NULL: nobody waits for it */
+	side_command_fn fn; /* NULL: nobody waits for it */
 	void *ctx;
 	char *program; /* argv[0], to name it */
 	int out;       /* the reading end of its output */
@@ -26,9 +26,9 @@ struct aside {
 	struct keeper_exit_info how;
 };
 
-static void aside_free(struct aside *a)
+static void side_command_free(struct side_command *a)
 {
-	struct aside **at = &a->d->asides;
+	struct side_command **at = &a->d->asides;
 
 	while (*at && *at != a)
 		at = &(*at)->next;
@@ -42,9 +42,9 @@ static void aside_free(struct aside *a)
 	free(a);
 }
 
-static struct aside *find(const struct daemon *d, uint64_t token)
+static struct side_command *find(const struct daemon *d, uint64_t token)
 {
-	struct aside *a = d->asides;
+	struct side_command *a = d->asides;
 
 	while (a && a->token != token)
 		a = a->next;
@@ -54,7 +54,7 @@ static struct aside *find(const struct daemon *d, uint64_t token)
 /* ---- what it says --------------------------------------------------------------- */
 
 /* False: nothing more is there now. */
-static bool read_some(struct aside *a)
+static bool read_some(struct side_command *a)
 {
 	char buf[4096];
 	ssize_t n = read(a->out, buf, sizeof(buf));
@@ -69,7 +69,7 @@ static bool read_some(struct aside *a)
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
-	struct aside *a = ctx;
+	struct side_command *a = ctx;
 	(void)fd, (void)what;
 
 	errno = 0;
@@ -77,7 +77,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		event_del(a->readable);
 }
 
-static void describe(const struct aside *a, struct str *out)
+static void describe(const struct side_command *a, struct str *out)
 {
 	char name[16];
 	size_t n = strnlen(a->text, a->n);
@@ -94,14 +94,14 @@ static void describe(const struct aside *a, struct str *out)
 
 /* ---- its life --------------------------------------------------------------------- */
 
-static enum err spawn(struct aside *a, struct launch *l, int take_out, struct error *e)
+static enum err spawn(struct side_command *a, struct launch *l, int take_out, struct error *e)
 {
 	auto_fd int out = take_out;
 	auto_str label = {0};
-	struct label is = {
+	struct attempt_label is = {
 	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
 
-	label_write(&is, &label);
+	attempt_label_write(&is, &label);
 	l->spec.token = a->token;
 	l->spec.label = label.s;
 	l->spec.label_bytes = label.n;
@@ -110,7 +110,7 @@ static enum err spawn(struct aside *a, struct launch *l, int take_out, struct er
 	return spawner_spawn(a->d->spawner, launch_finish(l), e);
 }
 
-static enum err open_output(struct aside *a, int *out_write, struct error *e)
+static enum err open_output(struct side_command *a, int *out_write, struct error *e)
 {
 	int p[2];
 
@@ -124,15 +124,15 @@ static enum err open_output(struct aside *a, int *out_write, struct error *e)
 	return ERR_OK;
 }
 
-enum err aside_start(struct daemon *d, const struct action_def *def, const char *command,
-    pid_t main_pid, aside_fn fn, void *ctx, struct aside **out, struct error *e)
+enum err side_command_start(struct daemon *d, const struct action_def *def, const char *command,
+    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out, struct error *e)
 {
-	struct aside *a = mem_new(sizeof(*a));
+	struct side_command *a = mem_new(sizeof(*a));
 	struct launch l = {0};
 	char pid[16];
 	int output = -1;
 
-	*a = (struct aside){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
+	*a = (struct side_command){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
 	a->program = text_dup(command ? "sh" : def->argv.n ? def->argv.v[0] : def->name);
 	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
 	d->asides = a;
@@ -147,13 +147,13 @@ enum err aside_start(struct daemon *d, const struct action_def *def, const char 
 	}
 	launch_release(&l);
 	if (rc != ERR_OK)
-		aside_free(a);
+		side_command_free(a);
 	else
 		*out = a;
 	return rc;
 }
 
-void aside_kill(struct aside *a)
+void side_command_kill(struct side_command *a)
 {
 	if (!a)
 		return;
@@ -163,19 +163,19 @@ void aside_kill(struct aside *a)
 
 /* ---- news ---------------------------------------------------------------------------- */
 
-static void end(struct aside *a, bool good, const char *text)
+static void end(struct side_command *a, bool good, const char *text)
 {
-	aside_fn fn = a->fn;
+	side_command_fn fn = a->fn;
 	void *ctx = a->ctx;
 
-	aside_free(a);
+	side_command_free(a);
 	if (fn)
 		fn(ctx, good, text);
 }
 
-bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
+bool side_command_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
 {
-	struct aside *a = find(d, token);
+	struct side_command *a = find(d, token);
 	struct error e = {0};
 
 	if (!a)
@@ -185,10 +185,10 @@ bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, in
 	return true;
 }
 
-bool aside_on_exited(
+bool side_command_on_exited(
     struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
-	struct aside *a = find(d, token);
+	struct side_command *a = find(d, token);
 
 	if (!a)
 		return false;
@@ -196,14 +196,14 @@ bool aside_on_exited(
 	a->how = *how;
 	spawner_ack(d->spawner, token);
 	if (empty)
-		return aside_on_empty(d, token);
+		return side_command_on_empty(d, token);
 	spawner_signal(d->spawner, token, SIGKILL, KEEPER_SCOPE_KILL); /* what it left behind */
 	return true;
 }
 
-bool aside_on_empty(struct daemon *d, uint64_t token)
+bool side_command_on_empty(struct daemon *d, uint64_t token)
 {
-	struct aside *a = find(d, token);
+	struct side_command *a = find(d, token);
 	auto_str text = {0};
 
 	if (!a)
@@ -215,9 +215,9 @@ bool aside_on_empty(struct daemon *d, uint64_t token)
 	return true;
 }
 
-const struct aside *aside_next(const struct daemon *d, const struct aside *after, uint64_t *token)
+const struct side_command *side_command_next(const struct daemon *d, const struct side_command *after, uint64_t *token)
 {
-	const struct aside *a = after ? after->next : d->asides;
+	const struct side_command *a = after ? after->next : d->asides;
 
 	if (a)
 		*token = a->token;
@@ -227,5 +227,5 @@ const struct aside *aside_next(const struct daemon *d, const struct aside *after
 void asides_free(struct daemon *d)
 {
 	while (d->asides)
-		aside_free(d->asides);
+		side_command_free(d->asides);
 }

@@ -14,26 +14,26 @@
 
 #define ASIDE_TEXT_MAX 400 /* bytes of its output that are kept */
 
-struct aside;
+struct side_command;
 
 /* "exit code 1: out of memory", or why it was not executed; from the loop, after which the aside is
  * gone. */
-typedef void (*aside_fn)(void *ctx, bool good, const char *text);
+typedef void (*side_command_fn)(void *ctx, bool good, const char *text);
 
 /* `command` for `sh -c`; NULL: that of `a` itself. */
-enum err aside_start(struct daemon *d, const struct action_def *a, const char *command,
-    pid_t main_pid, aside_fn fn, void *ctx, struct aside **out, struct error *e) attr_must_use;
+enum err side_command_start(struct daemon *d, const struct action_def *a, const char *command,
+    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out, struct error *e) attr_must_use;
 /* Kill all of it; nothing is told any more.  NULL does nothing. */
-void aside_kill(struct aside *a);
+void side_command_kill(struct side_command *a);
 
 /* News of the keeper; false: the token is none of these. */
-bool aside_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys);
-bool aside_on_exited(
+bool side_command_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys);
+bool side_command_on_exited(
     struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty);
-bool aside_on_empty(struct daemon *d, uint64_t token);
+bool side_command_on_empty(struct daemon *d, uint64_t token);
 void asides_free(struct daemon *d);
 
 /* Those under way, one after the other (NULL: the first); NULL: no more. */
-const struct aside *aside_next(const struct daemon *d, const struct aside *after, uint64_t *token);
+const struct side_command *side_command_next(const struct daemon *d, const struct side_command *after, uint64_t *token);
 
 #endif

@@ -47,12 +47,12 @@ static void F42_how_much_is_kept_is_read_in_units_and_wrong_words_are_refused(vo
 	static const char *const wrong[] = {"", "runs", "runs=", "runs=x", "runs=0", "runs=1K",
 	    "age=5", "state=1K", "run=5", "runs=5,", "runs=99999999999999999999",
 	    "state=9000000000000000G"};
-	struct keep k = {0};
+	struct retention k = {0};
 	struct error e = {0};
 	(void)state;
 
 	assert_int_equal(
-	    keep_parse(&k, "runs=50,events=7,state=2M,service-logs=1G,age=12h", &e), ERR_OK);
+	    retention_parse(&k, "runs=50,events=7,state=2M,service-logs=1G,age=12h", &e), ERR_OK);
 	assert_int_equal(k.store.keep_runs, 50);
 	assert_int_equal(k.store.keep_events, 7);
 	assert_int_equal(k.store.keep_bytes, 2 << 20);
@@ -61,14 +61,14 @@ static void F42_how_much_is_kept_is_read_in_units_and_wrong_words_are_refused(vo
 	assert_int_equal(k.store.keep_seconds, 43200);
 	assert_int_equal(k.logs.max_age_s, 43200);
 	for (size_t i = 0; i < countof(wrong); i++)
-		if (keep_parse(&k, wrong[i], &e) != ERR_INVALID)
+		if (retention_parse(&k, wrong[i], &e) != ERR_INVALID)
 			fail_msg("%s is taken", wrong[i]);
 }
 
 static void label_tells_the_next_server_everything(void **state)
 {
 	char unit[] = "web@a+b", action[] = "main";
-	struct label in = {.unit = unit,
+	struct attempt_label in = {.unit = unit,
 			 .action = action,
 			 .run = 12,
 			 .row = 34,
@@ -83,8 +83,8 @@ static void label_tells_the_next_server_everything(void **state)
 	auto_str text = {0};
 	(void)state;
 
-	label_write(&in, &text);
-	assert_true(label_read(&out, text.s, text.n));
+	attempt_label_write(&in, &text);
+	assert_true(attempt_label_read(&out, text.s, text.n));
 	assert_string_equal(out.unit, unit);
 	assert_string_equal(out.action, action);
 	assert_int_equal(out.run, 12);
@@ -95,8 +95,8 @@ static void label_tells_the_next_server_everything(void **state)
 	assert_int_equal(out.failures, 2);
 	assert_true(out.is_run);
 	assert_false(out.aux);
-	label_release(&out);
-	assert_false(label_read(&out, "something", 9));
+	attempt_label_release(&out);
+	assert_false(attempt_label_read(&out, "something", 9));
 }
 
 static void later_words_win_and_paths_are_the_supervisors(void **state)
