@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_FD 3
+#define READY_FD   3
 #define READY_TEXT "3"
 
 struct service {

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define ROOM (256u << 10)
+#define ROOM	(256u << 10)
 #define SAMPLES (4u << 20)
 
 struct link {

@@ -20,10 +20,10 @@ extern "C" {
 #define HP_API __attribute__((visibility("default")))
 
 struct hp_error {
-	int code;           /* JSON-RPC number, 0: none */
-	char name[32];      /* "not_found", "missing_dependency" ... */
-	char message[512];  /* one sentence */
-	char *data;         /* JSON object (hint, chain, candidates ...), or NULL */
+	int code;	   /* JSON-RPC number, 0: none */
+	char name[32];	   /* "not_found", "missing_dependency" ... */
+	char message[512]; /* one sentence */
+	char *data;	   /* JSON object (hint, chain, candidates ...), or NULL */
 };
 HP_API void hp_error_release(struct hp_error *e);
 /* The exit status that a command line gives for this error (0 for none). */
@@ -42,8 +42,8 @@ HP_API const char *hp_client_socket(const hp_client *c);
 
 /* One JSON-RPC call.  params: a JSON object's text, or NULL.  *result: JSON text,
  * freed by the caller with free(); may be NULL when it is not wanted. */
-HP_API int hp_call(hp_client *c, const char *method, const char *params, char **result,
-    struct hp_error *e);
+HP_API int hp_call(
+    hp_client *c, const char *method, const char *params, char **result, struct hp_error *e);
 
 /* ---- definitions ---------------------------------------------------------- */
 
@@ -84,7 +84,8 @@ HP_API hp_run *hp_run_new(const char *name); /* NULL: the supervisor names it */
 HP_API void hp_run_free(hp_run *r);
 HP_API hp_action *hp_run_action(hp_run *r, const char *name);
 HP_API void hp_run_depends_on(hp_run *r, const char *service);
-HP_API int hp_run_submit(hp_client *c, const hp_run *r, int wait, char **result, struct hp_error *e);
+HP_API int hp_run_submit(
+    hp_client *c, const hp_run *r, int wait, char **result, struct hp_error *e);
 
 /* ---- being a service --------------------------------------------------------- */
 

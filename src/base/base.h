@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define countof(a)      (sizeof(a) / sizeof((a)[0]))
-#define attr_fmt(f, a)  __attribute__((format(printf, f, a)))
-#define attr_must_use   __attribute__((warn_unused_result))
+#define countof(a)	(sizeof(a) / sizeof((a)[0]))
+#define attr_fmt(f, a)	__attribute__((format(printf, f, a)))
+#define attr_must_use	__attribute__((warn_unused_result))
 #define attr_cleanup(f) __attribute__((cleanup(f)))
-#define attr_unused     __attribute__((unused))
+#define attr_unused	__attribute__((unused))
 
 /* Milliseconds on CLOCK_MONOTONIC, or a span of them; never wall time. */
 typedef int64_t msec;
@@ -33,7 +33,7 @@ static inline void close_at_exit(int *fd)
 		close(*fd);
 }
 #define auto_free attr_cleanup(free_at_exit)
-#define auto_fd   attr_cleanup(close_at_exit)
+#define auto_fd	  attr_cleanup(close_at_exit)
 
 /* Hand ownership on; the scope-bound owner is left empty. */
 #define take(p)                             \

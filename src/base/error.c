@@ -13,7 +13,7 @@ ENUM_DEFINE(err, ERR_LIST, ERR_COUNT)
 static const struct {
 	int rpc, exit_status;
 	const char *meaning;
-} rows[ERR_COUNT] = { ERR_LIST(ROW) };
+} rows[ERR_COUNT] = {ERR_LIST(ROW)};
 
 int err_rpc_code(enum err code)
 {
@@ -43,7 +43,7 @@ enum err error_set(struct error *e, enum err code, const char *fmt, ...)
 	va_list ap;
 
 	assert(code != ERR_OK);
-	*e = (struct error){ .code = code };
+	*e = (struct error){.code = code};
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
@@ -58,7 +58,7 @@ enum err error_sys(struct error *e, int sys, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	*e = (struct error){ .code = ERR_SYSTEM, .sys = sys };
+	*e = (struct error){.code = ERR_SYSTEM, .sys = sys};
 	snprintf(e->msg, sizeof(e->msg), "%.400s: %s", what, strerrordesc_np(sys));
 	return e->code;
 }

@@ -44,8 +44,8 @@
 
 ENUM_DECLARE(err, ERR_LIST, ERR_COUNT);
 
-int err_rpc_code(enum err code);      /* the JSON-RPC error number */
-int err_exit_status(enum err code);   /* the exit status of the command line */
+int err_rpc_code(enum err code);    /* the JSON-RPC error number */
+int err_exit_status(enum err code); /* the exit status of the command line */
 const char *err_meaning(enum err code);
 enum err err_from_rpc_code(int code); /* ERR_BUG when unknown */
 

@@ -18,7 +18,7 @@ uint64_t text_hash(const char *s)
 void map_release(struct map *m)
 {
 	free(m->slots);
-	*m = (struct map){ 0 };
+	*m = (struct map){0};
 }
 
 static struct map_slot *find(const struct map *m, const char *key, uint64_t hash)
@@ -49,7 +49,7 @@ static void insert(struct map *m, const char *key, void *value, uint64_t hash)
 	while (m->slots[i].key && m->slots[i].key != gone)
 		i = (i + 1) & (m->cap - 1);
 	m->used += !m->slots[i].key;
-	m->slots[i] = (struct map_slot){ key, value, hash };
+	m->slots[i] = (struct map_slot){key, value, hash};
 }
 
 static void rehash(struct map *m)
@@ -91,7 +91,7 @@ void *map_remove(struct map *m, const char *key)
 	if (!s)
 		return NULL;
 	value = s->value;
-	*s = (struct map_slot){ .key = gone };
+	*s = (struct map_slot){.key = gone};
 	m->n--;
 	return value;
 }

@@ -23,7 +23,7 @@ struct map {
 void map_release(struct map *m); /* values are the caller's */
 void *map_get(const struct map *m, const char *key);
 void map_put(struct map *m, const char *key, void *value); /* replaces key and value */
-void *map_remove(struct map *m, const char *key);          /* the value, or NULL */
+void *map_remove(struct map *m, const char *key);	   /* the value, or NULL */
 
 /* for (size_t i = 0; map_next(&m, &i, &key, &value);) - do not change the map meanwhile. */
 bool map_next(const struct map *m, size_t *i, const char **key, void **value);

@@ -39,7 +39,7 @@ char *text_dup(const char *s)
 
 char *text_fmt(const char *fmt, ...)
 {
-	struct str t = { 0 };
+	struct str t = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -71,7 +71,7 @@ const char *text_last_part(const char *path)
 void str_release(struct str *t)
 {
 	free(t->s);
-	*t = (struct str){ 0 };
+	*t = (struct str){0};
 }
 
 void str_clear(struct str *t)
@@ -137,7 +137,7 @@ char *str_take(struct str *t)
 {
 	char *s = t->s ? t->s : text_dup("");
 
-	*t = (struct str){ 0 };
+	*t = (struct str){0};
 	return s;
 }
 
@@ -151,7 +151,7 @@ void strv_release(struct strv *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
-	*l = (struct strv){ 0 };
+	*l = (struct strv){0};
 }
 
 void strv_take(struct strv *l, char *take_s)
@@ -191,7 +191,7 @@ bool strv_eq(const struct strv *a, const struct strv *b)
 /* Levenshtein distance with adjacent swaps counted once, over one rolling row pair. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t rows[3][64] = { { 0 } };
+	size_t rows[3][64] = {{0}};
 	size_t n = strlen(a), m = strlen(b);
 
 	if (n > 62 || m > 62)

@@ -15,22 +15,24 @@
 
 struct cli {
 	hp_client *client;
-	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune, repair;
+	bool json, quiet, follow, force, no_wait, replace, no_deps, with_deps, with_dependents,
+	    with_unneeded, start, full, dry_run, all, yes, prune, repair;
 	bool color; /* stdout is a terminal and NO_COLOR is not set */
 	bool live;  /* stdout is a terminal */
 	bool told_unstored;
-	int width, height; /* of the terminal */
-	msec timeout; /* of the caller's wait; 0: none */
+	int width, height;   /* of the terminal */
+	msec timeout;	     /* of the caller's wait; 0: none */
 	msec rollback_after; /* 0: no rollback */
 	int64_t lines;
-	const char *grep, *stream, *since, *at, *format, *from_binary, *socket, *signal, *action, *tag, *class, *state;
+	const char *grep, *stream, *since, *at, *format, *from_binary, *socket, *signal, *action,
+	    *tag, *class, *state;
 	char **args; /* words after the verb */
 	int n;
 };
 
 struct verb {
-	const char *name;    /* "service start" */
-	const char *usage;   /* what follows it */
+	const char *name;  /* "service start" */
+	const char *usage; /* what follows it */
 	const char *summary;
 	int min, max; /* words; max -1: any */
 	int (*run)(struct cli *c);
@@ -43,11 +45,12 @@ extern const size_t n_verbs;
 json_t *cli_call(struct cli *c, const char *method, json_t *take_params, int *status);
 /* The same without printing. */
 json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct hp_error *e);
-int cli_fail(struct cli *c, struct hp_error *e); /* print, release, exit status */
+int cli_fail(struct cli *c, struct hp_error *e);	 /* print, release, exit status */
 void tell_unstored(struct cli *c, const json_t *answer); /* once: it is in memory only, on stderr */
-void cli_warn(const struct cli *c, const json_t *answer); /* its `warnings`, with their places and hints */
+void cli_warn(
+    const struct cli *c, const json_t *answer); /* its `warnings`, with their places and hints */
 
-int cli_json(json_t *take_v); /* one line; 0 */
+int cli_json(json_t *take_v);			       /* one line; 0 */
 const char *text_of(const json_t *o, const char *key); /* "" when absent */
 
 /* Colours by meaning; empty texts without a terminal. */

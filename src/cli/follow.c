@@ -4,20 +4,20 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LOOK_MS    100
+#define LOOK_MS	       100
 #define LOOK_SELDOM_MS 10000 /* nobody sees what is between */
-#define LINES_MOST 40 /* services that are looked at each time: one call each */
+#define LINES_MOST     40    /* services that are looked at each time: one call each */
 
 struct view {
 	struct cli *c;
-	json_t *seen;  /* service -> line that was printed last */
-	size_t steps;  /* printed so far */
+	json_t *seen;	/* service -> line that was printed last */
+	size_t steps;	/* printed so far */
 	int live_lines; /* of the block that is redrawn */
 };
 
 static void nap(msec ms)
 {
-	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
 	nanosleep(&t, NULL);
 }
@@ -34,10 +34,11 @@ static char *line_of(const struct cli *c, const json_t *status)
 {
 	const char *state = text_of(status, "state");
 	json_t *waits = json_object_get(status, "waiting_on"), *w;
-	struct str line = { 0 };
+	struct str line = {0};
 	size_t i;
 
-	str_fmt(&line, "%-24s %s%s%s", text_of(status, "name"), paint_state(c, state), state, plain(c));
+	str_fmt(
+	    &line, "%-24s %s%s%s", text_of(status, "name"), paint_state(c, state), state, plain(c));
 	json_array_foreach (waits, i, w)
 		str_fmt(&line, "%s%s", i ? "; " : "  waits: ", text_of(w, "text"));
 	return str_take(&line);
@@ -117,26 +118,30 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 	tell_unstored(c, op);
 	if (strcmp(state, "done") == 0) {
 		bool changed = json_array_size(json_object_get(op, "steps")) > 0 ||
-			       (strcmp(text_of(op, "kind"), "apply") == 0 && json_is_true(json_object_get(op, "changed")));
+			       (strcmp(text_of(op, "kind"), "apply") == 0 &&
+				   json_is_true(json_object_get(op, "changed")));
 
 		json_array_foreach (json_object_get(op, "notes"), i, note)
 			if (!c->json)
 				printf("note: %s\n", json_string_value(note));
 		json_array_foreach (names, i, v)
 			if (!c->json && !c->quiet)
-				printf("%s: %s\n", json_string_value(v), changed ? done_word : "nothing to do");
+				printf("%s: %s\n", json_string_value(v),
+				    changed ? done_word : "nothing to do");
 		return 0;
 	}
-	struct hp_error e = { .code = (int)json_integer_value(json_object_get(op, "code")) };
+	struct hp_error e = {.code = (int)json_integer_value(json_object_get(op, "code"))};
 	json_t *error = json_object_get(op, "error");
 	if (!e.code)
 		e.code = (int)json_integer_value(json_object_get(error, "code"));
 	if (!e.code)
 		e.code = err_rpc_code(ERR_START_FAILED);
-	const char *message = *text_of(op, "message") ? text_of(op, "message") : text_of(error, "message");
+	const char *message =
+	    *text_of(op, "message") ? text_of(op, "message") : text_of(error, "message");
 	snprintf(e.message, sizeof(e.message), "%s", *message ? message : state);
 	json_t *chain = json_object_get(op, "chain");
-	json_t *data = json_pack("{s:O?}", "chain", chain ? chain : json_object_get(error, "chain"));
+	json_t *data =
+	    json_pack("{s:O?}", "chain", chain ? chain : json_object_get(error, "chain"));
 	e.data = json_dumps(data, 0);
 	json_decref(data);
 	bool json = c->json;
@@ -150,7 +155,8 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 
 static bool is_no_daemon(const struct cli *c, const struct hp_error *e)
 {
-	return e->code == err_rpc_code(ERR_NO_DAEMON) && access(hp_client_socket(c->client), F_OK) == 0;
+	return e->code == err_rpc_code(ERR_NO_DAEMON) &&
+	       access(hp_client_socket(c->client), F_OK) == 0;
 }
 
 /* The operation as soon as it has ended, at the latest after `most`; NULL: `status` says why not.
@@ -160,11 +166,13 @@ static json_t *look(struct cli *c, int64_t operation, msec most, int *status)
 	struct hp_error e;
 
 	for (msec waited = 0;; waited += LOOK_MS) {
-		json_t *params = json_pack("{s:I, s:I}", "operation", (json_int_t)operation, "timeout_ms", (json_int_t)most);
+		json_t *params = json_pack("{s:I, s:I}", "operation", (json_int_t)operation,
+		    "timeout_ms", (json_int_t)most);
 		json_t *op = cli_try(c, "op.watch", params, &e);
 
 		if (!op && e.code == err_rpc_code(ERR_TIMEOUT)) {
-			op = json_loads(e.data ? e.data : "", JSON_ALLOW_NUL, NULL); /* as it is now */
+			op = json_loads(
+			    e.data ? e.data : "", JSON_ALLOW_NUL, NULL); /* as it is now */
 			hp_error_release(&e);
 		}
 		if (op)
@@ -187,7 +195,7 @@ static msec next_look(const struct cli *c, msec left)
 
 int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word)
 {
-	struct view v = { .c = c, .seen = json_object() };
+	struct view v = {.c = c, .seen = json_object()};
 	msec began = now();
 	int status = 0;
 	bool active = true;
@@ -219,11 +227,11 @@ static void add_options(const struct cli *c, json_t *params)
 	const struct {
 		const char *key;
 		bool set;
-	} flags[] = { { "replace", c->replace }, { "no_deps", c->no_deps }, { "with_deps", c->with_deps },
-		{ "with_unneeded", c->with_unneeded }, { "dry_run", c->dry_run } };
+	} flags[] = {{"replace", c->replace}, {"no_deps", c->no_deps}, {"with_deps", c->with_deps},
+	    {"with_unneeded", c->with_unneeded}, {"dry_run", c->dry_run}};
 	const struct {
 		const char *key, *text;
-	} texts[] = { { "tag", c->tag }, { "class", c->class } };
+	} texts[] = {{"tag", c->tag}, {"class", c->class}};
 
 	for (size_t i = 0; i < countof(flags); i++)
 		if (flags[i].set)
@@ -248,7 +256,8 @@ int change_services(struct cli *c, const char *method, json_t *take_names, const
 	else if (answer && c->no_wait)
 		status = c->json ? cli_json(json_incref(answer)) : 0;
 	else if (answer)
-		status = follow_operation(c, json_integer_value(json_object_get(answer, "operation")), names, done_word);
+		status = follow_operation(
+		    c, json_integer_value(json_object_get(answer, "operation")), names, done_word);
 	json_decref(answer);
 	json_decref(take_names);
 	return status;

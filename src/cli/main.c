@@ -6,114 +6,171 @@
 #include <sys/ioctl.h>
 
 const struct verb verbs[] = {
-	{ "up", "[DIR|FILE...]", "start the daemon if needed, register manifests, start what they define", 0, -1, verb_up },
-	{ "down", "[DIR|FILE...]", "stop what the manifests define, or everything of class user", 0, -1, verb_down },
-	{ "apply", "[DIR|FILE...] [--yes] [--rollback-after 30s] [--prune] [--force]",
-	    "make the manifests the definitions; restart what changed, start what is new and wanted", 0, -1, verb_apply },
-	{ "diff", "[DIR|FILE...] [--prune]", "what apply would change; ends with 1 if anything", 0, -1, verb_diff },
-	{ "check", "FILE...", "read manifests and print every error", 1, -1, verb_check },
-	{ "service register", "FILE... | --from-binary BIN", "register manifests", 0, -1, verb_service_register },
-	{ "service list", "", "all services and their states", 0, 0, verb_service_list },
-	{ "service get", "NAME", "the definition, with every edge and where it came from", 1, 1, verb_service_get },
-	{ "service status", "NAME", "the state, the processes, and what is waited for", 1, 1, verb_service_status },
-	{ "service start", "NAME... | --all [--tag T] [--class C]", "start, with what it needs", 0, -1, verb_service_start },
-	{ "service stop", "NAME... | --all [--tag T] [--class C]", "stop, after what requires it", 0, -1, verb_service_stop },
-	{ "service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart },
-	{ "service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1, verb_service_delete },
-	{ "service why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why },
-	{ "service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1, verb_service_kill },
-	{ "service reload", "NAME [--action ACTION]", "have it read its configuration again", 1, 1, verb_service_reload },
-	{ "service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready },
-	{ "service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2, verb_wanted },
-	{ "why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why },
-	{ "plan", "[start|stop|restart] NAME...", "what an operation would do", 1, -1, verb_plan },
-	{ "what-if", "stop|fail NAME", "what would become of the others, and why", 2, 2, verb_what_if },
-	{ "op list", "[--state S] [-n N]", "operations, newest first", 0, 0, verb_op_list },
-	{ "op get", "OPERATION", "one operation, its steps and its end", 1, 1, verb_op_get },
-	{ "op watch", "OPERATION", "follow it to its end, and end as it does", 1, 1, verb_op_watch },
-	{ "op cancel", "OPERATION", "call it off: what was not executed yet is not started", 1, 1, verb_op_cancel },
-	{ "tree", "[NAME]", "what needs what", 0, 1, verb_tree },
-	{ "graph", "[NAME...] [--dot|--mermaid|--svg]", "the graph as lines, or as a picture", 0, -1, verb_graph },
-	{ "logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs },
-	{ "events", "[NAME] [-f] [-n N] [--since TIME]", "what happened, and what caused it", 0, 1, verb_events },
-	{ "critical-chain", "[NAME|OPERATION]", "the longest path of the last start, and where its time went", 0, 1,
-	    verb_critical_chain },
-	{ "blame", "[NAME|OPERATION]", "what took how long in the last start", 0, 1, verb_blame },
-	{ "run submit", "FILE.json | ACTION...", "run actions once", 1, -1, verb_run_submit },
-	{ "run list", "", "runs, newest first", 0, 0, verb_run_list },
-	{ "run get", "RUN", "one run and its jobs", 1, 1, verb_run_get },
-	{ "run wait", "RUN", "wait for its end, and end with its exit code", 1, 1, verb_run_wait },
-	{ "run cancel", "RUN", "stop it", 1, 1, verb_run_cancel },
-	{ "flag set", "NAME", "open the gate flag:NAME", 1, 1, verb_flag_set },
-	{ "flag clear", "NAME", "close it: who starts from now on waits", 1, 1, verb_flag_clear },
-	{ "flag list", "", "flags that are set", 0, 0, verb_flag_list },
-	{ "health", "", "is the daemon well", 0, 0, verb_health },
-	{ "doctor", "[--repair]", "hold what the daemon believes against the kernel; without a daemon: why not", 0, 0,
-	    verb_doctor },
-	{ "shutdown", "", "stop everything, end the daemon", 0, 0, verb_shutdown },
-	{ "upgrade", "[SERVER] [--timeout 30s] [--dry-run]",
-	    "another server program takes over; services go on, and the former one comes back if it fails", 0, 1, verb_upgrade },
-	{ "completion", "bash|zsh|fish", "completion for a shell", 1, 1, verb_completion },
+    {"up", "[DIR|FILE...]",
+	"start the daemon if needed, register manifests, start what they define", 0, -1, verb_up},
+    {"down", "[DIR|FILE...]", "stop what the manifests define, or everything of class user", 0, -1,
+	verb_down},
+    {"apply", "[DIR|FILE...] [--yes] [--rollback-after 30s] [--prune] [--force]",
+	"make the manifests the definitions; restart what changed, start what is new and wanted", 0,
+	-1, verb_apply},
+    {"diff", "[DIR|FILE...] [--prune]", "what apply would change; ends with 1 if anything", 0, -1,
+	verb_diff},
+    {"check", "FILE...", "read manifests and print every error", 1, -1, verb_check},
+    {"service register", "FILE... | --from-binary BIN", "register manifests", 0, -1,
+	verb_service_register},
+    {"service list", "", "all services and their states", 0, 0, verb_service_list},
+    {"service get", "NAME", "the definition, with every edge and where it came from", 1, 1,
+	verb_service_get},
+    {"service status", "NAME", "the state, the processes, and what is waited for", 1, 1,
+	verb_service_status},
+    {"service start", "NAME... | --all [--tag T] [--class C]", "start, with what it needs", 0, -1,
+	verb_service_start},
+    {"service stop", "NAME... | --all [--tag T] [--class C]", "stop, after what requires it", 0, -1,
+	verb_service_stop},
+    {"service restart", "NAME...", "stop, then start", 1, -1, verb_service_restart},
+    {"service delete", "NAME [--with-dependents | --force]", "stop and forget", 1, 1,
+	verb_service_delete},
+    {"service why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why},
+    {"service kill", "NAME [--signal SIG]", "send a signal, and nothing else", 1, 1,
+	verb_service_kill},
+    {"service reload", "NAME [--action ACTION]", "have it read its configuration again", 1, 1,
+	verb_service_reload},
+    {"service ready", "NAME", "say that it is ready (readiness manual)", 1, 1, verb_service_ready},
+    {"service wanted", "NAME start|stop|ignore", "the operator's word, without acting", 2, 2,
+	verb_wanted},
+    {"why", "NAME [--at TIME] [--full]", "the causes of its state", 1, 1, verb_why},
+    {"plan", "[start|stop|restart] NAME...", "what an operation would do", 1, -1, verb_plan},
+    {"what-if", "stop|fail NAME", "what would become of the others, and why", 2, 2, verb_what_if},
+    {"op list", "[--state S] [-n N]", "operations, newest first", 0, 0, verb_op_list},
+    {"op get", "OPERATION", "one operation, its steps and its end", 1, 1, verb_op_get},
+    {"op watch", "OPERATION", "follow it to its end, and end as it does", 1, 1, verb_op_watch},
+    {"op cancel", "OPERATION", "call it off: what was not executed yet is not started", 1, 1,
+	verb_op_cancel},
+    {"tree", "[NAME]", "what needs what", 0, 1, verb_tree},
+    {"graph", "[NAME...] [--dot|--mermaid|--svg]", "the graph as lines, or as a picture", 0, -1,
+	verb_graph},
+    {"logs", "NAME [-n N] [-f] [--grep TEXT]", "captured output", 1, 1, verb_logs},
+    {"events", "[NAME] [-f] [-n N] [--since TIME]", "what happened, and what caused it", 0, 1,
+	verb_events},
+    {"critical-chain", "[NAME|OPERATION]",
+	"the longest path of the last start, and where its time went", 0, 1, verb_critical_chain},
+    {"blame", "[NAME|OPERATION]", "what took how long in the last start", 0, 1, verb_blame},
+    {"run submit", "FILE.json | ACTION...", "run actions once", 1, -1, verb_run_submit},
+    {"run list", "", "runs, newest first", 0, 0, verb_run_list},
+    {"run get", "RUN", "one run and its jobs", 1, 1, verb_run_get},
+    {"run wait", "RUN", "wait for its end, and end with its exit code", 1, 1, verb_run_wait},
+    {"run cancel", "RUN", "stop it", 1, 1, verb_run_cancel},
+    {"flag set", "NAME", "open the gate flag:NAME", 1, 1, verb_flag_set},
+    {"flag clear", "NAME", "close it: who starts from now on waits", 1, 1, verb_flag_clear},
+    {"flag list", "", "flags that are set", 0, 0, verb_flag_list},
+    {"health", "", "is the daemon well", 0, 0, verb_health},
+    {"doctor", "[--repair]",
+	"hold what the daemon believes against the kernel; without a daemon: why not", 0, 0,
+	verb_doctor},
+    {"shutdown", "", "stop everything, end the daemon", 0, 0, verb_shutdown},
+    {"upgrade", "[SERVER] [--timeout 30s] [--dry-run]",
+	"another server program takes over; services go on, and the former one comes back if it "
+	"fails",
+	0, 1, verb_upgrade},
+    {"completion", "bash|zsh|fish", "completion for a shell", 1, 1, verb_completion},
 };
 const size_t n_verbs = countof(verbs);
 
-enum { OPT_JSON = 256, OPT_SOCKET, OPT_NO_COLOR, OPT_VERSION, OPT_TIMEOUT, OPT_GREP, OPT_STREAM, OPT_SINCE,
-	OPT_FROM_BINARY, OPT_NO_WAIT, OPT_REPLACE, OPT_NO_DEPS, OPT_WITH_DEPS, OPT_WITH_DEPENDENTS, OPT_WITH_UNNEEDED, OPT_FORCE,
-	OPT_SIGNAL, OPT_ACTION, OPT_AT, OPT_FULL, OPT_DOT, OPT_MERMAID, OPT_SVG, OPT_START, OPT_DRY_RUN, OPT_ALL, OPT_TAG, OPT_CLASS, OPT_STATE, OPT_YES, OPT_PRUNE, OPT_ROLLBACK_AFTER, OPT_REPAIR };
+enum {
+	OPT_JSON = 256,
+	OPT_SOCKET,
+	OPT_NO_COLOR,
+	OPT_VERSION,
+	OPT_TIMEOUT,
+	OPT_GREP,
+	OPT_STREAM,
+	OPT_SINCE,
+	OPT_FROM_BINARY,
+	OPT_NO_WAIT,
+	OPT_REPLACE,
+	OPT_NO_DEPS,
+	OPT_WITH_DEPS,
+	OPT_WITH_DEPENDENTS,
+	OPT_WITH_UNNEEDED,
+	OPT_FORCE,
+	OPT_SIGNAL,
+	OPT_ACTION,
+	OPT_AT,
+	OPT_FULL,
+	OPT_DOT,
+	OPT_MERMAID,
+	OPT_SVG,
+	OPT_START,
+	OPT_DRY_RUN,
+	OPT_ALL,
+	OPT_TAG,
+	OPT_CLASS,
+	OPT_STATE,
+	OPT_YES,
+	OPT_PRUNE,
+	OPT_ROLLBACK_AFTER,
+	OPT_REPAIR
+};
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "no-color", no_argument, NULL, OPT_NO_COLOR },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "lines", required_argument, NULL, 'n' },
-	{ "follow", no_argument, NULL, 'f' },
-	{ "grep", required_argument, NULL, OPT_GREP },
-	{ "stream", required_argument, NULL, OPT_STREAM },
-	{ "since", required_argument, NULL, OPT_SINCE },
-	{ "from-binary", required_argument, NULL, OPT_FROM_BINARY },
-	{ "no-wait", no_argument, NULL, OPT_NO_WAIT },
-	{ "replace", no_argument, NULL, OPT_REPLACE },
-	{ "no-deps", no_argument, NULL, OPT_NO_DEPS },
-	{ "with-deps", no_argument, NULL, OPT_WITH_DEPS },
-	{ "with-dependents", no_argument, NULL, OPT_WITH_DEPENDENTS },
-	{ "with-unneeded", no_argument, NULL, OPT_WITH_UNNEEDED },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "signal", required_argument, NULL, OPT_SIGNAL },
-	{ "action", required_argument, NULL, OPT_ACTION },
-	{ "start", no_argument, NULL, OPT_START },
-	{ "at", required_argument, NULL, OPT_AT },
-	{ "full", no_argument, NULL, OPT_FULL },
-	{ "dot", no_argument, NULL, OPT_DOT },
-	{ "mermaid", no_argument, NULL, OPT_MERMAID },
-	{ "svg", no_argument, NULL, OPT_SVG },
-	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "tag", required_argument, NULL, OPT_TAG },
-	{ "class", required_argument, NULL, OPT_CLASS },
-	{ "state", required_argument, NULL, OPT_STATE },
-	{ "yes", no_argument, NULL, OPT_YES },
-	{ "prune", no_argument, NULL, OPT_PRUNE },
-	{ "rollback-after", required_argument, NULL, OPT_ROLLBACK_AFTER },
-	{ "repair", no_argument, NULL, OPT_REPAIR },
-	{ 0 },
+    {"json", no_argument, NULL, OPT_JSON},
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"no-color", no_argument, NULL, OPT_NO_COLOR},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"lines", required_argument, NULL, 'n'},
+    {"follow", no_argument, NULL, 'f'},
+    {"grep", required_argument, NULL, OPT_GREP},
+    {"stream", required_argument, NULL, OPT_STREAM},
+    {"since", required_argument, NULL, OPT_SINCE},
+    {"from-binary", required_argument, NULL, OPT_FROM_BINARY},
+    {"no-wait", no_argument, NULL, OPT_NO_WAIT},
+    {"replace", no_argument, NULL, OPT_REPLACE},
+    {"no-deps", no_argument, NULL, OPT_NO_DEPS},
+    {"with-deps", no_argument, NULL, OPT_WITH_DEPS},
+    {"with-dependents", no_argument, NULL, OPT_WITH_DEPENDENTS},
+    {"with-unneeded", no_argument, NULL, OPT_WITH_UNNEEDED},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"signal", required_argument, NULL, OPT_SIGNAL},
+    {"action", required_argument, NULL, OPT_ACTION},
+    {"start", no_argument, NULL, OPT_START},
+    {"at", required_argument, NULL, OPT_AT},
+    {"full", no_argument, NULL, OPT_FULL},
+    {"dot", no_argument, NULL, OPT_DOT},
+    {"mermaid", no_argument, NULL, OPT_MERMAID},
+    {"svg", no_argument, NULL, OPT_SVG},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"tag", required_argument, NULL, OPT_TAG},
+    {"class", required_argument, NULL, OPT_CLASS},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"yes", no_argument, NULL, OPT_YES},
+    {"prune", no_argument, NULL, OPT_PRUNE},
+    {"rollback-after", required_argument, NULL, OPT_ROLLBACK_AFTER},
+    {"repair", no_argument, NULL, OPT_REPAIR},
+    {0},
 };
 
 static void usage(FILE *to)
 {
-	fputs("hero_proc - run services in the order they need\n\nusage: hero_proc [OPTION...] VERB ...\n\n", to);
+	fputs(
+	    "hero_proc - run services in the order they need\n\nusage: hero_proc [OPTION...] VERB "
+	    "...\n\n",
+	    to);
 	for (size_t i = 0; i < n_verbs; i++) {
 		auto_free char *left = text_fmt("%s %s", verbs[i].name, verbs[i].usage);
 
 		fprintf(to, "  %-46s %s\n", left, verbs[i].summary);
 	}
-	fputs("\noptions: --json --socket PATH --timeout 10s --no-wait --dry-run --no-color -q\n"
-	      "         --replace --no-deps --with-deps --with-dependents --with-unneeded --force\n"
-	      "exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 not ready, 6 timed out,\n"
-	      "             7 no daemon, 8 not allowed\n", to);
+	fputs(
+	    "\noptions: --json --socket PATH --timeout 10s --no-wait --dry-run --no-color -q\n"
+	    "         --replace --no-deps --with-deps --with-dependents --with-unneeded --force\n"
+	    "exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 not ready, 6 timed "
+	    "out,\n"
+	    "             7 no daemon, 8 not allowed\n",
+	    to);
 }
 
 #define SPAN_MAX_MS 1e12 /* thirty years */
@@ -123,10 +180,11 @@ static bool parse_span(const char *s, msec *out)
 {
 	char *end;
 	double n = strtod(s, &end);
-	msec unit = !*end || strcmp(end, "ms") == 0 ? 1 : strcmp(end, "s") == 0 ? 1000 :
-		strcmp(end, "m") == 0			    ? 60000 :
-		strcmp(end, "h") == 0			    ? 3600000 :
-							      0;
+	msec unit = !*end || strcmp(end, "ms") == 0 ? 1
+		    : strcmp(end, "s") == 0	    ? 1000
+		    : strcmp(end, "m") == 0	    ? 60000
+		    : strcmp(end, "h") == 0	    ? 3600000
+						    : 0;
 
 	if (end == s || !unit || !(n >= 0 && n * (double)unit <= SPAN_MAX_MS))
 		return false; /* not a number compares false */
@@ -162,16 +220,18 @@ static bool is_group(const char *word)
 /* After the first word of a group it is the second that is wrong. */
 static int unknown_verb(char **given, int n_given)
 {
-	auto_free char *word = n_given > 1 && is_group(given[0]) ? text_fmt("%s %s", given[0], given[1]) :
-								     text_dup(given[0]);
-	const char *words[countof(verbs) + 3] = { "service", "run", "op" };
+	auto_free char *word = n_given > 1 && is_group(given[0])
+				   ? text_fmt("%s %s", given[0], given[1])
+				   : text_dup(given[0]);
+	const char *words[countof(verbs) + 3] = {"service", "run", "op"};
 	size_t n = is_group(word) ? 0 : 3;
 
 	for (size_t i = 0; i < n_verbs; i++)
 		words[n++] = verbs[i].name;
 	const char *near = text_nearest(word, words, n);
-	fprintf(stderr, "hero_proc: no verb `%s`%s%s%s\n", word, near ? "; did you mean `" : "; see hero_proc --help",
-	    near ? near : "", near ? "`?" : "");
+	fprintf(stderr, "hero_proc: no verb `%s`%s%s%s\n", word,
+	    near ? "; did you mean `" : "; see hero_proc --help", near ? near : "",
+	    near ? "`?" : "");
 	return 2;
 }
 
@@ -179,7 +239,8 @@ static int unknown_verb(char **given, int n_given)
 static const struct verb *find_verb(char **words, int n, int *used)
 {
 	for (int take = n < 2 ? n : 2; take > 0; take--) {
-		auto_free char *name = take == 2 ? text_fmt("%s %s", words[0], words[1]) : text_dup(words[0]);
+		auto_free char *name =
+		    take == 2 ? text_fmt("%s %s", words[0], words[1]) : text_dup(words[0]);
 
 		for (size_t i = 0; i < n_verbs; i++)
 			if (strcmp(verbs[i].name, name) == 0) {
@@ -264,8 +325,8 @@ static int run_verb(struct cli *c)
 int main(int argc, char **argv)
 {
 	const char *no_color = getenv("NO_COLOR");
-	struct winsize size = { 0 };
-	struct cli c = { .live = isatty(STDOUT_FILENO), .lines = -1 };
+	struct winsize size = {0};
+	struct cli c = {.live = isatty(STDOUT_FILENO), .lines = -1};
 	int opt;
 
 	c.color = c.live && !(no_color && *no_color);
@@ -308,13 +369,17 @@ int verb_completion(struct cli *c)
 	}
 	if (zsh)
 		puts("autoload -U +X bashcompinit && bashcompinit");
-	puts("_hero_proc() {\n\tlocal first=${COMP_WORDS[1]} cur=${COMP_WORDS[COMP_CWORD]} words=''");
+	puts(
+	    "_hero_proc() {\n\tlocal first=${COMP_WORDS[1]} cur=${COMP_WORDS[COMP_CWORD]} "
+	    "words=''");
 	puts("\tif [ \"$COMP_CWORD\" -eq 1 ]; then");
 	fputs("\t\twords='", stdout);
 	for (size_t i = 0; i < n_verbs; i++)
 		printf("%.*s ", (int)strcspn(verbs[i].name, " "), verbs[i].name);
-	puts("'\n\telif [ \"$COMP_CWORD\" -eq 2 ] && { [ \"$first\" = service ] || [ \"$first\" = run ] || [ \"$first\" = op ]; }; then");
-	static const char *const groups[] = { "service ", "run ", "op " };
+	puts(
+	    "'\n\telif [ \"$COMP_CWORD\" -eq 2 ] && { [ \"$first\" = service ] || [ \"$first\" = "
+	    "run ] || [ \"$first\" = op ]; }; then");
+	static const char *const groups[] = {"service ", "run ", "op "};
 
 	for (size_t g = 0; g < countof(groups); g++) {
 		const char *group = groups[g];
@@ -325,7 +390,11 @@ int verb_completion(struct cli *c)
 				printf("%s ", verbs[i].name + strlen(group));
 		puts("'");
 	}
-	puts("\telse\n\t\twords=$(hero_proc service list --json 2>/dev/null | tr ',' '\\n' | sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p')");
-	puts("\tfi\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _hero_proc hero_proc");
+	puts(
+	    "\telse\n\t\twords=$(hero_proc service list --json 2>/dev/null | tr ',' '\\n' | sed -n "
+	    "'s/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p')");
+	puts(
+	    "\tfi\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _hero_proc "
+	    "hero_proc");
 	return 0;
 }

@@ -13,7 +13,8 @@ const char *text_of(const json_t *o, const char *key)
 
 json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct hp_error *e)
 {
-	auto_free char *params = take_params ? json_dumps(take_params, JSON_COMPACT) : NULL, *answer = NULL;
+	auto_free char *params = take_params ? json_dumps(take_params, JSON_COMPACT) : NULL,
+		       *answer = NULL;
 
 	json_decref(take_params);
 	if (hp_call(c->client, method, params, &answer, e))
@@ -34,7 +35,8 @@ static void print_list(const json_t *list, const char *before)
 /* The message repeats the path: its first words and one line for each edge are easier to read. */
 static void print_cycle(const char *message, const json_t *chain)
 {
-	fprintf(stderr, "hero_proc: %.*s, nothing was changed:\n", (int)strcspn(message, ":"), message);
+	fprintf(
+	    stderr, "hero_proc: %.*s, nothing was changed:\n", (int)strcspn(message, ":"), message);
 	print_list(chain, "    ");
 }
 
@@ -70,7 +72,8 @@ int cli_fail(struct cli *c, struct hp_error *e)
 	int status = hp_error_exit_status(e);
 
 	if (c->json)
-		cli_json(json_pack("{s:{s:i, s:s, s:O?}}", "error", "code", e->code, "message", e->message, "data", data));
+		cli_json(json_pack("{s:{s:i, s:s, s:O?}}", "error", "code", e->code, "message",
+		    e->message, "data", data));
 	if (strcmp(text_of(data, "name"), "cycle") == 0) {
 		print_cycle(e->message, json_object_get(data, "chain"));
 	} else {
@@ -96,7 +99,8 @@ void tell_unstored(struct cli *c, const json_t *answer)
 	const char *why = text_of(answer, "unstored");
 
 	if (*why && !c->told_unstored)
-		fprintf(stderr, "hero_proc: done, but only in memory until the disk takes it: %s\n", why);
+		fprintf(stderr, "hero_proc: done, but only in memory until the disk takes it: %s\n",
+		    why);
 	c->told_unstored = c->told_unstored || *why;
 }
 
@@ -133,9 +137,9 @@ const char *paint_state(const struct cli *c, const char *state)
 {
 	static const struct {
 		const char *state, *code;
-	} rows[] = { { "running", "\033[32m" }, { "exited", "\033[32m" }, { "ready", "\033[32m" },
-		{ "succeeded", "\033[32m" }, { "failed", "\033[31m" }, { "degraded", "\033[31m" },
-		{ "blocked", "\033[31m" }, { "inactive", "\033[2m" }, { "cancelled", "\033[2m" } };
+	} rows[] = {{"running", "\033[32m"}, {"exited", "\033[32m"}, {"ready", "\033[32m"},
+	    {"succeeded", "\033[32m"}, {"failed", "\033[31m"}, {"degraded", "\033[31m"},
+	    {"blocked", "\033[31m"}, {"inactive", "\033[2m"}, {"cancelled", "\033[2m"}};
 
 	for (size_t i = 0; i < countof(rows); i++)
 		if (strcmp(rows[i].state, state) == 0)
@@ -184,7 +188,7 @@ static int width_of(const char *s)
 
 void table_print(struct table *t, const struct cli *c)
 {
-	int widths[12] = { 0 };
+	int widths[12] = {0};
 
 	for (size_t i = 0; i < t->cells.n; i++) {
 		int w = width_of(t->cells.v[i]);
@@ -195,7 +199,9 @@ void table_print(struct table *t, const struct cli *c)
 	for (size_t i = 0; i < t->cells.n; i++) {
 		bool last = i % t->columns == t->columns - 1, head = i < t->columns;
 		const char *s = t->cells.v[i];
-		const char *color = head ? paint(c, "\033[1m") : i % t->columns == 1 ? paint_state(c, s) : "";
+		const char *color = head		  ? paint(c, "\033[1m")
+				    : i % t->columns == 1 ? paint_state(c, s)
+							  : "";
 
 		printf("%s%s%s", color, s, *color ? plain(c) : "");
 		if (last)
@@ -208,7 +214,7 @@ void table_print(struct table *t, const struct cli *c)
 
 char *age_of(const char *iso)
 {
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 
 	if (!strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm))
 		return text_dup("-");

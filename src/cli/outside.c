@@ -11,20 +11,21 @@
 #include <sys/un.h>
 
 #define ROOM_BYTES (64ull << 20)
-#define FILES_FEW 1024 /* some five descriptors a service */
-#define TASKS_FEW 256
+#define FILES_FEW  1024 /* some five descriptors a service */
+#define TASKS_FEW  256
 
-static void add(json_t *rows, const char *name, bool ok, const char *hint, const char *fmt, ...) attr_fmt(5, 6);
+static void add(json_t *rows, const char *name, bool ok, const char *hint, const char *fmt, ...)
+    attr_fmt(5, 6);
 static void add(json_t *rows, const char *name, bool ok, const char *hint, const char *fmt, ...)
 {
-	auto_str says = { 0 };
+	auto_str says = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
 	str_vfmt(&says, fmt, ap);
 	va_end(ap);
-	json_array_append_new(rows,
-	    json_pack("{s:s, s:b, s:s, s:s?}", "name", name, "ok", ok, "says", str_text(&says), "try", hint));
+	json_array_append_new(rows, json_pack("{s:s, s:b, s:s, s:s?}", "name", name, "ok", ok,
+					"says", str_text(&says), "try", hint));
 }
 
 /* As the server finds it: server/paths.c. */
@@ -34,14 +35,15 @@ static char *state_folder(void)
 
 	if (var && *var)
 		return text_fmt("%s/hero_proc", var);
-	return root && *root ? text_fmt("%s/var/hero_proc", root) : text_fmt("%s/hero/var/hero_proc", home ? home : "");
+	return root && *root ? text_fmt("%s/var/hero_proc", root)
+			     : text_fmt("%s/hero/var/hero_proc", home ? home : "");
 }
 
 /* ---- the door ------------------------------------------------------------------------ */
 
 static void look_at_socket(json_t *rows, const char *path)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	struct stat st;
 
 	if (lstat(path, &st) < 0) {
@@ -69,14 +71,16 @@ static void look_at_words(json_t *rows, const char *socket_path)
 	if (fd < 0)
 		return;
 	off_t size = lseek(fd, 0, SEEK_END);
-	ssize_t n = pread(fd, tail, sizeof(tail) - 1, size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0);
+	ssize_t n = pread(fd, tail, sizeof(tail) - 1,
+	    size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0);
 	while (n > 0 && tail[n - 1] == '\n')
 		n--;
 	tail[n > 0 ? n : 0] = '\0';
 	const char *line = strrchr(tail, '\n');
 	json_t *said = json_string(line ? line + 1 : tail); /* NULL: no UTF-8 */
 	if (n > 0 && said)
-		add(rows, "said", !strstr(json_string_value(said), " error "), path, "last: %s", json_string_value(said));
+		add(rows, "said", !strstr(json_string_value(said), " error "), path, "last: %s",
+		    json_string_value(said));
 	json_decref(said);
 }
 
@@ -100,11 +104,11 @@ static void look_at_folder(json_t *rows, const char *state)
 		add(rows, "state", errno == ENOENT, NULL, "%s: %s%s", state, strerrordesc_np(errno),
 		    errno == ENOENT ? ": no daemon ever ran there; the first one makes it" : "");
 	else if (st.st_uid != geteuid())
-		add(rows, "state", geteuid() == 0, NULL, "%s belongs to uid %u, this is uid %u", state, st.st_uid,
-		    geteuid());
+		add(rows, "state", geteuid() == 0, NULL, "%s belongs to uid %u, this is uid %u",
+		    state, st.st_uid, geteuid());
 	else if (st.st_mode & 077)
-		add(rows, "state", false, "chmod 0700 on it", "%s: others may look into it (mode %04o)", state,
-		    st.st_mode & 07777);
+		add(rows, "state", false, "chmod 0700 on it",
+		    "%s: others may look into it (mode %04o)", state, st.st_mode & 07777);
 	else if (faccessat(AT_FDCWD, state, W_OK | X_OK, AT_EACCESS) < 0)
 		add(rows, "state", false, NULL, "%s: %s", state, strerrordesc_np(errno));
 	else
@@ -121,7 +125,8 @@ static bool is_locked(const struct stat *st)
 
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = strstr(line, "FLOCK") &&
-			sscanf(line, "%*s %*s %*s %*s %*s %*x:%*x:%lu", &inode) == 1 && inode == st->st_ino;
+			sscanf(line, "%*s %*s %*s %*s %*s %*x:%*x:%lu", &inode) == 1 &&
+			inode == st->st_ino;
 	if (f)
 		fclose(f);
 	return found;
@@ -139,7 +144,8 @@ static void look_at_lock(json_t *rows, const char *state)
 		return;
 	}
 	if (!is_locked(&st)) {
-		add(rows, "keeper", true, "hero_proc up", "no keeper holds the lock of the state folder");
+		add(rows, "keeper", true, "hero_proc up",
+		    "no keeper holds the lock of the state folder");
 		return;
 	}
 	read_line(path, pid, sizeof(pid));
@@ -147,7 +153,8 @@ static void look_at_lock(json_t *rows, const char *state)
 	read_line(stat_path, line, sizeof(line));
 	const char *after = strrchr(line, ')');
 	if (after && after[1] && after[2] == 'T')
-		add(rows, "keeper", false, "send it SIGCONT", "the keeper, pid %s, is stopped", pid);
+		add(rows, "keeper", false, "send it SIGCONT", "the keeper, pid %s, is stopped",
+		    pid);
 	else
 		add(rows, "keeper", false, "what it said on its standard error; another --socket?",
 		    "the keeper, pid %s, holds %s, and its server does not answer here", pid, path);
@@ -167,16 +174,19 @@ static void look_for_survivors(json_t *rows, const char *state)
 	auto_free char *mark = text_fmt("HERO_PROC_KEEPER=%016llx", (unsigned long long)id);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		auto_free char *path = text_fmt("/proc/%s/environ", e->d_name);
-		auto_fd int fd = *e->d_name < '1' || *e->d_name > '9' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+		auto_fd int fd =
+		    *e->d_name < '1' || *e->d_name > '9' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 		ssize_t got = fd < 0 ? -1 : read(fd, text, (128u << 10) - 1);
 
-		if (got > 0 && atoi(e->d_name) != getpid() && memmem(text, (size_t)got, mark, strlen(mark)) && n++ == 0)
+		if (got > 0 && atoi(e->d_name) != getpid() &&
+		    memmem(text, (size_t)got, mark, strlen(mark)) && n++ == 0)
 			snprintf(first, sizeof(first), "%.31s", e->d_name);
 	}
 	if (d)
 		closedir(d);
 	if (n)
-		add(rows, "services", false, "hero_proc up (a new keeper ends them first, or hands them on)",
+		add(rows, "services", false,
+		    "hero_proc up (a new keeper ends them first, or hands them on)",
 		    "%zu processes of its services live, pid %s among them", n, first);
 	else
 		add(rows, "services", true, NULL, "no process of its services lives");
@@ -198,24 +208,26 @@ static void look_at_room(json_t *rows, const char *state)
 	}
 	unsigned long long room = (unsigned long long)v.f_bavail * v.f_frsize;
 	bool writable = !(v.f_flag & ST_RDONLY);
-	add(rows, "disk", room >= ROOM_BYTES && writable, NULL, "%s: %llu MiB free%s", path, room >> 20,
-	    writable ? "" : ", mounted read-only");
+	add(rows, "disk", room >= ROOM_BYTES && writable, NULL, "%s: %llu MiB free%s", path,
+	    room >> 20, writable ? "" : ", mounted read-only");
 }
 
 static void look_at_limits(json_t *rows)
 {
-	struct rlimit files = { 0 }, tasks = { 0 };
+	struct rlimit files = {0}, tasks = {0};
 	char text[32];
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	getrlimit(RLIMIT_NPROC, &tasks);
-	add(rows, "files", files.rlim_max >= FILES_FEW, "ulimit -Hn", "at most %llu descriptors: some %llu services",
-	    (unsigned long long)files.rlim_max, (unsigned long long)files.rlim_max / 6);
+	add(rows, "files", files.rlim_max >= FILES_FEW, "ulimit -Hn",
+	    "at most %llu descriptors: some %llu services", (unsigned long long)files.rlim_max,
+	    (unsigned long long)files.rlim_max / 6);
 	if (tasks.rlim_cur == RLIM_INFINITY)
 		snprintf(text, sizeof(text), "without limit");
 	else
 		snprintf(text, sizeof(text), "at most %llu", (unsigned long long)tasks.rlim_cur);
-	add(rows, "tasks", tasks.rlim_cur >= TASKS_FEW, "ulimit -u", "processes of this user: %s", text);
+	add(rows, "tasks", tasks.rlim_cur >= TASKS_FEW, "ulimit -u", "processes of this user: %s",
+	    text);
 }
 
 static void look_at_cgroups(json_t *rows)
@@ -232,11 +244,13 @@ static void look_at_cgroups(json_t *rows)
 	if (f)
 		fclose(f);
 	if (!*point)
-		add(rows, "cgroups", true, NULL, "there is no cgroup v2: sets are held by session and token");
+		add(rows, "cgroups", true, NULL,
+		    "there is no cgroup v2: sets are held by session and token");
 	else
 		add(rows, "cgroups", true, NULL, "%s is %s", point,
-		    access(point, W_OK) == 0 ? "there, and can be written" :
-					       "not to be written: sets are held by session and token");
+		    access(point, W_OK) == 0
+			? "there, and can be written"
+			: "not to be written: sets are held by session and token");
 }
 
 json_t *outside_look(const char *socket_path)

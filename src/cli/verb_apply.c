@@ -14,7 +14,8 @@ static void print_change(const struct cli *c, const char *color, char mark, cons
 
 	printf("%s%c %-24s%s", paint(c, color), mark, text_of(change, "name"), plain(c));
 	json_array_foreach (reasons, i, reason)
-		printf("%s%s", i ? "\n                           " : " ", json_string_value(reason));
+		printf(
+		    "%s%s", i ? "\n                           " : " ", json_string_value(reason));
 	putchar('\n');
 }
 
@@ -23,7 +24,8 @@ static void print_changes(const struct cli *c, const json_t *diff)
 	static const struct {
 		const char *list, *color;
 		char mark;
-	} lists[] = { { "added", "\033[32m", '+' }, { "removed", "\033[31m", '-' }, { "renamed", "\033[36m", '>' }, { "changed", "\033[33m", '~' } };
+	} lists[] = {{"added", "\033[32m", '+'}, {"removed", "\033[31m", '-'},
+	    {"renamed", "\033[36m", '>'}, {"changed", "\033[33m", '~'}};
 	json_t *change;
 	size_t k;
 
@@ -35,13 +37,15 @@ static void print_changes(const struct cli *c, const json_t *diff)
 		printf("  %zu unchanged\n", k);
 }
 
-static void print_touched(const struct cli *c, const json_t *diff, const char *list, const char *word, const char *color)
+static void print_touched(
+    const struct cli *c, const json_t *diff, const char *list, const char *word, const char *color)
 {
 	json_t *row;
 	size_t i;
 
 	json_array_foreach (json_object_get(diff, list), i, row)
-		printf("%s%-9s%s %-24s %s\n", paint(c, color), word, plain(c), text_of(row, "name"), text_of(row, "reason"));
+		printf("%s%-9s%s %-24s %s\n", paint(c, color), word, plain(c), text_of(row, "name"),
+		    text_of(row, "reason"));
 }
 
 static void print_diff(const struct cli *c, const json_t *diff)
@@ -51,7 +55,8 @@ static void print_diff(const struct cli *c, const json_t *diff)
 
 	print_changes(c, diff);
 	json_array_foreach (json_object_get(diff, "broken"), i, broken)
-		printf("%swill not go%s without --force: %s, which is removed\n", paint(c, "\033[31m"), plain(c), json_string_value(broken));
+		printf("%swill not go%s without --force: %s, which is removed\n",
+		    paint(c, "\033[31m"), plain(c), json_string_value(broken));
 	print_touched(c, diff, "stops", "stops", "\033[31m");
 	print_touched(c, diff, "restarts", "restarts", "\033[33m");
 	print_touched(c, diff, "starts", "starts", "\033[32m");
@@ -64,7 +69,8 @@ static size_t size_of(const json_t *diff, const char *list)
 
 static bool differs(const json_t *diff)
 {
-	return size_of(diff, "added") || size_of(diff, "removed") || size_of(diff, "renamed") || size_of(diff, "changed");
+	return size_of(diff, "added") || size_of(diff, "removed") || size_of(diff, "renamed") ||
+	       size_of(diff, "changed");
 }
 
 /* ---- what it is made of --------------------------------------------------------------- */
@@ -84,8 +90,8 @@ static void add_flags(const struct cli *c, json_t *params)
 	const struct {
 		const char *key;
 		bool set;
-	} flags[] = { { "prune", c->prune }, { "force", c->force }, { "replace", c->replace }, { "no_deps", c->no_deps },
-		{ "start", c->start } };
+	} flags[] = {{"prune", c->prune}, {"force", c->force}, {"replace", c->replace},
+	    {"no_deps", c->no_deps}, {"start", c->start}};
 
 	for (size_t i = 0; i < countof(flags); i++)
 		if (flags[i].set)
@@ -122,7 +128,8 @@ static bool is_confirmed(const struct cli *c, size_t n)
 	if (n <= ASK_ABOVE || c->yes || c->force)
 		return true;
 	if (!c->live || !isatty(STDIN_FILENO)) {
-		fprintf(stderr, "hero_proc: %zu services would be stopped or restarted: say --yes\n", n);
+		fprintf(stderr,
+		    "hero_proc: %zu services would be stopped or restarted: say --yes\n", n);
 		return false;
 	}
 	printf("%zu services are stopped or restarted. Go on? [y/N] ", n);
@@ -158,8 +165,9 @@ static int carry_out(struct cli *c, json_t *take_params, const char *done_word)
 	if (c->no_wait) {
 		status = c->json ? cli_json(json_incref(answer)) : 0;
 	} else {
-		status = follow_operation(c, json_integer_value(json_object_get(answer, "operation")),
-		    json_object_get(answer, "names"), done_word);
+		status =
+		    follow_operation(c, json_integer_value(json_object_get(answer, "operation")),
+			json_object_get(answer, "names"), done_word);
 		if (!status && !c->json && !c->quiet)
 			print_untouched(c, answer);
 	}
@@ -202,7 +210,8 @@ int apply_manifests(struct cli *c, json_t *take_params, const char *done_word)
 	json_object_set_new(take_params, "wait", json_false());
 	json_object_set_new(take_params, "limit", json_integer((json_int_t)n)); /* what was shown */
 	if (c->rollback_after)
-		json_object_set_new(take_params, "rollback_after_ms", json_integer(c->rollback_after));
+		json_object_set_new(
+		    take_params, "rollback_after_ms", json_integer(c->rollback_after));
 	return carry_out(c, take_params, done_word);
 }
 

@@ -58,8 +58,7 @@ static int read_all(struct cli *c, struct checked *x)
 		list = manifests_below(&one, NULL, &status);
 		if (!list)
 			return status;
-		json_array_foreach(list, k, entry)
-		{
+		json_array_foreach (list, k, entry) {
 			/* As it was written, and below a folder the whole path. */
 			json_object_set_new(entry, "given",
 			    json_string(
@@ -85,8 +84,9 @@ static void judge_together(struct checked *x)
 	if (registry_apply(r, x->all.v, x->all.n, REGISTRY_DRY_RUN, &out, &x->diags, &e))
 		x->wrong = true;
 	diags_sort(&x->diags);
-	json_array_foreach(x->files, i, entry) diags_quote(&x->diags, text_of(entry, "given"),
-	    text_of(entry, "text"), json_string_length(json_object_get(entry, "text")));
+	json_array_foreach (x->files, i, entry)
+		diags_quote(&x->diags, text_of(entry, "given"), text_of(entry, "text"),
+		    json_string_length(json_object_get(entry, "text")));
 	registry_outcome_release(&out);
 	registry_free(r);
 }

@@ -20,10 +20,12 @@ static void print_checks(const struct cli *c, const json_t *report)
 
 	json_array_foreach (json_object_get(report, "checks"), i, row) {
 		long long n = json_integer_value(json_object_get(row, "findings"));
-		auto_free char *found = n ? text_fmt("%lld finding%s", n, n == 1 ? "" : "s") : text_dup("ok");
+		auto_free char *found =
+		    n ? text_fmt("%lld finding%s", n, n == 1 ? "" : "s") : text_dup("ok");
 
-		printf("%-12s %s%-11s%s %s\n", text_of(row, "name"), paint(c, n ? "\033[31m" : "\033[32m"), found,
-		    plain(c), text_of(row, "compares"));
+		printf("%-12s %s%-11s%s %s\n", text_of(row, "name"),
+		    paint(c, n ? "\033[31m" : "\033[32m"), found, plain(c),
+		    text_of(row, "compares"));
 	}
 }
 
@@ -47,11 +49,11 @@ static void print_finding(const struct cli *c, const json_t *f)
 {
 	const char *severity = text_of(f, "severity"), *repair = text_of(f, "repair");
 	auto_free char *age = age_of(text_of(f, "since"));
-	auto_str subject = { 0 };
+	auto_str subject = {0};
 
 	print_subject(json_object_get(f, "subject"), &subject);
-	printf("\n%s%s%s %s:%s\n", paint_severity(c, severity), severity, plain(c), text_of(f, "check"),
-	    str_text(&subject));
+	printf("\n%s%s%s %s:%s\n", paint_severity(c, severity), severity, plain(c),
+	    text_of(f, "check"), str_text(&subject));
 	printf("    we say:    %s\n    there is:  %s\n", text_of(f, "ours"), text_of(f, "kernel"));
 	printf("    seen:      %s ago\n", age);
 	if (*repair)
@@ -86,8 +88,9 @@ static int without_daemon(struct cli *c, const char *why)
 	json_array_foreach (rows, i, row) {
 		bool ok = json_is_true(json_object_get(row, "ok"));
 
-		printf("%-12s %s%-7s%s %s\n", text_of(row, "name"), paint(c, ok ? "\033[32m" : "\033[31m"),
-		    ok ? "ok" : "look", plain(c), text_of(row, "says"));
+		printf("%-12s %s%-7s%s %s\n", text_of(row, "name"),
+		    paint(c, ok ? "\033[32m" : "\033[31m"), ok ? "ok" : "look", plain(c),
+		    text_of(row, "says"));
 		if (*text_of(row, "try"))
 			printf("    try: %s\n", text_of(row, "try"));
 	}
@@ -114,7 +117,7 @@ static bool is_anybody_there(const char *socket_path, struct error *e)
 
 int verb_doctor(struct cli *c)
 {
-	struct error silence = { 0 };
+	struct error silence = {0};
 	struct hp_error e;
 
 	if (!is_anybody_there(hp_client_socket(c->client), &silence))

@@ -15,27 +15,28 @@ static void add_change(const json_t *e, struct str *out)
 	if (*text_of(e, "why"))
 		str_fmt(out, ": %s", text_of(e, "why"));
 	else if (json_integer_value(json_object_get(e, "exit_code")) > 0)
-		str_fmt(out, ": exit code %lld", (long long)json_integer_value(json_object_get(e, "exit_code")));
+		str_fmt(out, ": exit code %lld",
+		    (long long)json_integer_value(json_object_get(e, "exit_code")));
 }
 
 /* What happened, in words; `kind` decides which fields there are. */
 static char *line_of_event(const json_t *e)
 {
 	const char *kind = text_of(e, "kind"), *action = text_of(e, "action");
-	struct str out = { 0 };
+	struct str out = {0};
 
 	if (strcmp(kind, "edge") == 0) {
 		str_fmt(&out, "edge %s: %s", text_of(e, "to"), text_of(e, "text"));
 	} else if (strcmp(kind, "operation") == 0) {
 		str_fmt(&out, "operation %lld: %s, asked by %s",
-		    (long long)json_integer_value(json_object_get(e, "operation")), text_of(e, "method"),
-		    text_of(e, "who"));
+		    (long long)json_integer_value(json_object_get(e, "operation")),
+		    text_of(e, "method"), text_of(e, "who"));
 	} else if (strcmp(kind, "step") == 0) {
 		str_fmt(&out, "step: %s, %s", text_of(e, "step"), text_of(e, "reason"));
 	} else if (strcmp(kind, "done") == 0) {
 		str_fmt(&out, "operation %lld is %s%s%s",
-		    (long long)json_integer_value(json_object_get(e, "operation")), text_of(e, "state"),
-		    *text_of(e, "message") ? ": " : "", text_of(e, "message"));
+		    (long long)json_integer_value(json_object_get(e, "operation")),
+		    text_of(e, "state"), *text_of(e, "message") ? ": " : "", text_of(e, "message"));
 	} else {
 		str_fmt(&out, "%s%s%s: ", kind, *action ? " " : "", action);
 		add_change(e, &out);
@@ -47,10 +48,12 @@ static void print_event(struct cli *c, const json_t *e)
 {
 	const char *time = text_of(e, "time");
 	json_int_t cause = json_integer_value(json_object_get(e, "cause"));
-	auto_free char *what = line_of_event(e), *by = cause ? text_fmt("  <- #%lld", (long long)cause) : text_dup("");
+	auto_free char *what = line_of_event(e),
+		       *by = cause ? text_fmt("  <- #%lld", (long long)cause) : text_dup("");
 	auto_free char *line = text_fmt("%s%.12s%s #%-5lld %-18s %s%s", paint(c, "\033[2m"),
 	    strlen(time) > 23 ? time + 11 : time, plain(c),
-	    (long long)json_integer_value(json_object_get(e, "id")), text_of(e, "subject"), what, by);
+	    (long long)json_integer_value(json_object_get(e, "id")), text_of(e, "subject"), what,
+	    by);
 
 	print_cut(line, c->live ? c->width : 1000);
 }
@@ -68,13 +71,15 @@ static json_t *event_params(const struct cli *c, json_int_t after)
 	else
 		json_object_set_new(p, "tail", json_true());
 	json_object_set_new(p, "limit",
-	    json_integer(after || c->since ? 1000 : c->lines >= 0 ? c->lines : 50));
+	    json_integer(after || c->since ? 1000
+			 : c->lines >= 0   ? c->lines
+					   : 50));
 	return p;
 }
 
 static int print_events(struct cli *c, struct event_wait *b)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 	json_int_t after = 0;
 	int status;
 	bool more;
@@ -87,7 +92,8 @@ static int print_events(struct cli *c, struct event_wait *b)
 			return status;
 		json_array_foreach (json_object_get(v, "events"), i, event) {
 			if (c->json)
-				cli_json(json_incref(event)); /* a document a line, followed or not */
+				cli_json(
+				    json_incref(event)); /* a document a line, followed or not */
 			else
 				print_event(c, event);
 		}
@@ -106,7 +112,7 @@ static int print_events(struct cli *c, struct event_wait *b)
 
 int verb_events(struct cli *c)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 	struct event_wait b;
 	int status;
 

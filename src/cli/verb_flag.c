@@ -13,7 +13,8 @@ static int change_flag(struct cli *c, const char *method, const char *done, cons
 	if (c->json)
 		return cli_json(answer);
 	if (!c->quiet)
-		printf("%s %s\n", c->args[0], json_is_true(json_object_get(answer, "changed")) ? done : already);
+		printf("%s %s\n", c->args[0],
+		    json_is_true(json_object_get(answer, "changed")) ? done : already);
 	json_decref(answer);
 	return 0;
 }
@@ -30,7 +31,7 @@ int verb_flag_clear(struct cli *c)
 
 int verb_flag_list(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	json_t *answer = cli_call(c, "flag.list", NULL, &status), *flag;
 	size_t i;
@@ -42,7 +43,7 @@ int verb_flag_list(struct cli *c)
 	json_array_foreach (json_object_get(answer, "flags"), i, flag) {
 		auto_free char *age = age_of(text_of(flag, "since"));
 
-		table_row(&t, (const char *const[]){ text_of(flag, "name"), "set", age, NULL });
+		table_row(&t, (const char *const[]){text_of(flag, "name"), "set", age, NULL});
 	}
 	if (i)
 		table_print(&t, c);

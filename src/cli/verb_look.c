@@ -11,7 +11,8 @@ static const char *color_of_line(const char *line)
 		return "\033[31m";
 	if (line[strspn(line, " ")] == '|')
 		return "\033[2m";
-	return strncmp(line, "next:", 5) == 0 || strncmp(line, "try:", 4) == 0 ? "\033[1m" : "\033[39m";
+	return strncmp(line, "next:", 5) == 0 || strncmp(line, "try:", 4) == 0 ? "\033[1m"
+									       : "\033[39m";
 }
 
 static void print_causes(const struct cli *c, const char *text)
@@ -29,7 +30,8 @@ int verb_why(struct cli *c)
 {
 	int status;
 	json_t *v = cli_call(c, "service.why",
-	    json_pack("{s:s, s:s?, s:b}", "name", c->args[0], "at", c->at, "full", c->full), &status);
+	    json_pack("{s:s, s:s?, s:b}", "name", c->args[0], "at", c->at, "full", c->full),
+	    &status);
 
 	if (!v)
 		return status;
@@ -42,7 +44,7 @@ int verb_why(struct cli *c)
 
 int verb_plan(struct cli *c)
 {
-	static const char *const kinds[] = { "start", "stop", "restart" };
+	static const char *const kinds[] = {"start", "stop", "restart"};
 	const char *kind = "start";
 	json_t *names = json_array();
 	int first = 0, status;
@@ -55,7 +57,8 @@ int verb_plan(struct cli *c)
 	for (int k = first; k < c->n; k++)
 		json_array_append_new(names, json_string(c->args[k]));
 	auto_free char *method = text_fmt("service.%s", kind);
-	json_t *v = cli_call(c, method, json_pack("{s:o, s:b}", "name", names, "dry_run", 1), &status);
+	json_t *v =
+	    cli_call(c, method, json_pack("{s:o, s:b}", "name", names, "dry_run", 1), &status);
 	return v ? print_plan(c, v) : status;
 }
 
@@ -78,12 +81,16 @@ static void print_tree(struct cli *c, const json_t *node, const char *before, bo
 	const char *state = text_of(node, "state"), *name = text_of(node, "name");
 	bool repeated = json_is_true(json_object_get(node, "repeated"));
 	auto_free char *below = top ? text_dup("") : text_fmt("%s%s", before, last ? "   " : "│  ");
-	auto_str kinds = { 0 };
+	auto_str kinds = {0};
 	size_t i;
 
 	add_kinds(node, &kinds);
-	printf("%s%s%s%s%s %s%s%s%s\n", top ? "" : before, top ? "" : last ? "└─ " : "├─ ", name, kinds.n ? "  " : "",
-	    str_text(&kinds), paint_state(c, state), state, plain(c), repeated ? "  (its branch: see above)" : "");
+	printf("%s%s%s%s%s %s%s%s%s\n", top ? "" : before,
+	    top	   ? ""
+	    : last ? "└─ "
+		   : "├─ ",
+	    name, kinds.n ? "  " : "", str_text(&kinds), paint_state(c, state), state, plain(c),
+	    repeated ? "  (its branch: see above)" : "");
 	if (json_is_true(json_object_get(node, "more")))
 		printf("%s└─ ... hero_proc tree %s\n", below, name);
 	json_array_foreach (children, i, child)
@@ -94,7 +101,9 @@ int verb_tree(struct cli *c)
 {
 	int status;
 	size_t i;
-	json_t *v = cli_call(c, "service.tree", json_pack("{s:s?}", "name", c->n ? c->args[0] : NULL), &status), *root;
+	json_t *v = cli_call(c, "service.tree",
+		   json_pack("{s:s?}", "name", c->n ? c->args[0] : NULL), &status),
+	       *root;
 
 	if (!v)
 		return status;
@@ -112,17 +121,19 @@ int verb_tree(struct cli *c)
 
 static void print_edges(struct cli *c, const json_t *graph)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	json_t *e;
 	size_t i;
 
-	table_row(&t, (const char *const[]){ "FROM", "STATUS", "KIND", "TO", "CONDITION", "GATE", NULL });
+	table_row(
+	    &t, (const char *const[]){"FROM", "STATUS", "KIND", "TO", "CONDITION", "GATE", NULL});
 	json_array_foreach (json_object_get(graph, "edges"), i, e) {
-		auto_str kinds = { 0 };
+		auto_str kinds = {0};
 
 		add_kinds(e, &kinds);
-		table_row(&t, (const char *const[]){ text_of(e, "from"), text_of(e, "status"), str_text(&kinds),
-				  text_of(e, "to"), text_of(e, "condition"), text_of(e, "gate"), NULL });
+		table_row(&t, (const char *const[]){text_of(e, "from"), text_of(e, "status"),
+				  str_text(&kinds), text_of(e, "to"), text_of(e, "condition"),
+				  text_of(e, "gate"), NULL});
 	}
 	table_print(&t, c);
 }
@@ -135,7 +146,8 @@ int verb_graph(struct cli *c)
 	for (int i = 0; i < c->n; i++)
 		json_array_append_new(names, json_string(c->args[i]));
 	json_t *v = cli_call(c, "graph.get",
-	    json_pack("{s:o, s:s}", "names", names, "format", c->format ? c->format : "json"), &status);
+	    json_pack("{s:o, s:s}", "names", names, "format", c->format ? c->format : "json"),
+	    &status);
 	if (!v)
 		return status;
 	if (c->json)
@@ -161,9 +173,10 @@ static void print_lines(struct cli *c, const json_t *answer)
 
 		const json_t *line = json_object_get(l, "line");
 
-		printf("%s%.12s%s %s", paint(c, "\033[2m"), strlen(time) > 23 ? time + 11 : time, plain(c),
-		    err ? paint(c, "\033[31m") : "");
-		fwrite(text_of(l, "line"), 1, json_string_length(line), stdout); /* it may hold zero bytes */
+		printf("%s%.12s%s %s", paint(c, "\033[2m"), strlen(time) > 23 ? time + 11 : time,
+		    plain(c), err ? paint(c, "\033[31m") : "");
+		fwrite(text_of(l, "line"), 1, json_string_length(line),
+		    stdout); /* it may hold zero bytes */
 		printf("%s\n", err ? plain(c) : "");
 	}
 }
@@ -203,7 +216,7 @@ static json_t *log_params(struct cli *c, const char *cursor)
 
 int verb_logs(struct cli *c)
 {
-	const struct timespec pause = { 0, 200000000 };
+	const struct timespec pause = {0, 200000000};
 	auto_free char *cursor = NULL;
 	int status;
 

@@ -5,17 +5,19 @@
 
 static void print_steps(struct cli *c, const json_t *steps)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	json_t *s;
 	size_t i;
 
 	json_array_foreach (steps, i, s) {
 		auto_free char *number = text_fmt("%zu.", i + 1);
 		const char *service = text_of(s, "service"), *action = text_of(s, "action");
-		auto_free char *what =
-		    *action && strcmp(action, service) != 0 ? text_fmt("%s/%s", service, action) : text_dup(service);
+		auto_free char *what = *action && strcmp(action, service) != 0
+					   ? text_fmt("%s/%s", service, action)
+					   : text_dup(service);
 
-		table_row(&t, (const char *const[]){ number, text_of(s, "step"), what, text_of(s, "reason"), NULL });
+		table_row(&t, (const char *const[]){
+				  number, text_of(s, "step"), what, text_of(s, "reason"), NULL});
 	}
 	if (json_array_size(steps))
 		table_print(&t, c);
@@ -50,7 +52,7 @@ static char *names_of(const json_t *op)
 
 int verb_op_list(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	json_t *params = json_object(), *o;
 	int status;
 	size_t i;
@@ -64,13 +66,16 @@ int verb_op_list(struct cli *c)
 		return status;
 	if (c->json)
 		return cli_json(answer);
-	table_row(&t, (const char *const[]){ "OPERATION", "KIND", "STATE", "AGE", "WHO", "ABOUT", NULL });
+	table_row(
+	    &t, (const char *const[]){"OPERATION", "KIND", "STATE", "AGE", "WHO", "ABOUT", NULL});
 	json_array_foreach (json_object_get(answer, "operations"), i, o) {
-		auto_free char *number = text_fmt("%lld", (long long)json_integer_value(json_object_get(o, "operation")));
+		auto_free char *number = text_fmt(
+		    "%lld", (long long)json_integer_value(json_object_get(o, "operation")));
 		auto_free char *age = age_of(text_of(o, "began")), *names = names_of(o);
 
-		table_row(&t, (const char *const[]){ number, text_of(o, "kind"), text_of(o, "operation_state"), age,
-			text_of(o, "who"), names, NULL });
+		table_row(
+		    &t, (const char *const[]){number, text_of(o, "kind"),
+			    text_of(o, "operation_state"), age, text_of(o, "who"), names, NULL});
 	}
 	table_print(&t, c);
 	json_decref(answer);
@@ -84,8 +89,8 @@ static int print_op(struct cli *c, json_t *take_op)
 	auto_free char *names = names_of(take_op);
 	const char *message = text_of(json_object_get(take_op, "error"), "message");
 
-	printf("%s of %s: %s%s%s\n", text_of(take_op, "kind"), names, text_of(take_op, "operation_state"),
-	    *message ? ", " : "", message);
+	printf("%s of %s: %s%s%s\n", text_of(take_op, "kind"), names,
+	    text_of(take_op, "operation_state"), *message ? ", " : "", message);
 	printf("  asked by %s, began %s%s%s\n", text_of(take_op, "who"), text_of(take_op, "began"),
 	    *text_of(take_op, "ended") ? ", ended " : "", text_of(take_op, "ended"));
 	print_steps(c, json_object_get(take_op, "steps"));
@@ -127,20 +132,23 @@ int verb_op_cancel(struct cli *c)
 
 int verb_what_if(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	json_t *v = cli_call(c, "service.what_if",
-	    json_pack("{s:s, s:s}", "event", c->args[0], "name", c->args[1]), &status), *s;
+		   json_pack("{s:s, s:s}", "event", c->args[0], "name", c->args[1]), &status),
+	       *s;
 	size_t i;
 
 	if (!v)
 		return status;
 	if (c->json)
 		return cli_json(v);
-	table_row(&t, (const char *const[]){ "SERVICE", "EFFECT", "NOW", "THEN", "AFTER", "WHY", NULL });
+	table_row(
+	    &t, (const char *const[]){"SERVICE", "EFFECT", "NOW", "THEN", "AFTER", "WHY", NULL});
 	json_array_foreach (json_object_get(v, "services"), i, s)
-		table_row(&t, (const char *const[]){ text_of(s, "name"), text_of(s, "effect"), text_of(s, "before"),
-			text_of(s, "during"), text_of(s, "after"), text_of(s, "why"), NULL });
+		table_row(&t, (const char *const[]){text_of(s, "name"), text_of(s, "effect"),
+				  text_of(s, "before"), text_of(s, "during"), text_of(s, "after"),
+				  text_of(s, "why"), NULL});
 	if (i)
 		table_print(&t, c);
 	else

@@ -24,9 +24,11 @@ static int end_of_run(struct cli *c, json_t *take_run)
 		json_t *exit_code = json_object_get(j, "exit_code");
 
 		if (!c->json && !c->quiet) {
-			printf("%-24s %s%s%s", text_of(j, "action"), paint_state(c, text_of(j, "state")), text_of(j, "state"), plain(c));
+			printf("%-24s %s%s%s", text_of(j, "action"),
+			    paint_state(c, text_of(j, "state")), text_of(j, "state"), plain(c));
 			if (json_is_integer(exit_code))
-				printf("  exit code %lld", (long long)json_integer_value(exit_code));
+				printf(
+				    "  exit code %lld", (long long)json_integer_value(exit_code));
 			putchar('\n');
 		}
 		if (!good && json_is_integer(exit_code) && json_integer_value(exit_code) > 0)
@@ -42,7 +44,8 @@ static bool is_over(const json_t *run)
 {
 	const char *state = text_of(run, "state");
 
-	return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
+	return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
+	       strcmp(state, "cancelled") == 0;
 }
 
 static int follow_run(struct cli *c, const char *run, struct event_wait *b)
@@ -50,7 +53,7 @@ static int follow_run(struct cli *c, const char *run, struct event_wait *b)
 	/* A run of its own is told by its name, that of a service by the service's. */
 	auto_free char *word = text_fmt("\"%.*s", (int)strcspn(run, "#"), run);
 	const msec deadline = http_deadline(c->timeout);
-	struct error e = { 0 };
+	struct error e = {0};
 	int status;
 
 	for (;;) {
@@ -62,8 +65,10 @@ static int follow_run(struct cli *c, const char *run, struct event_wait *b)
 			return end_of_run(c, v);
 		json_decref(v);
 		if (event_wait_wait(b, word, deadline, &e)) {
-			fprintf(stderr, "hero_proc: %s%s%s\n", e.code == ERR_TIMEOUT ? "run " : e.msg,
-			    e.code == ERR_TIMEOUT ? run : "", e.code == ERR_TIMEOUT ? " goes on" : "");
+			fprintf(stderr, "hero_proc: %s%s%s\n",
+			    e.code == ERR_TIMEOUT ? "run " : e.msg,
+			    e.code == ERR_TIMEOUT ? run : "",
+			    e.code == ERR_TIMEOUT ? " goes on" : "");
 			return err_exit_status(e.code);
 		}
 	}
@@ -71,7 +76,7 @@ static int follow_run(struct cli *c, const char *run, struct event_wait *b)
 
 static int wait_run(struct cli *c, const char *run)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 	struct event_wait b;
 	int status = err_exit_status(event_wait_init(&b, c, &e));
 
@@ -142,7 +147,7 @@ int verb_run_get(struct cli *c)
 
 int verb_run_list(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	json_t *v = cli_call(c, "run.list", NULL, &status), *r;
 	size_t i;
@@ -151,12 +156,13 @@ int verb_run_list(struct cli *c)
 		return status;
 	if (c->json)
 		return cli_json(v);
-	table_row(&t, (const char *const[]){ "RUN", "STATE", "SERVICE", "STARTED", NULL });
+	table_row(&t, (const char *const[]){"RUN", "STATE", "SERVICE", "STARTED", NULL});
 	json_array_foreach (json_object_get(v, "runs"), i, r) {
 		const char *name = *text_of(r, "run") ? text_of(r, "run") : text_of(r, "name");
 		auto_free char *age = age_of(text_of(r, "started"));
 
-		table_row(&t, (const char *const[]){ name, text_of(r, "state"), text_of(r, "service"), age, NULL });
+		table_row(&t, (const char *const[]){
+				  name, text_of(r, "state"), text_of(r, "service"), age, NULL});
 	}
 	table_print(&t, c);
 	json_decref(v);

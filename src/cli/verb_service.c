@@ -27,7 +27,8 @@ static int change_or_all(struct cli *c, const char *method, const char *done)
 		fprintf(stderr, "hero_proc: either names or --all\n");
 		return err_exit_status(ERR_METHOD);
 	}
-	return c->all ? change_services(c, all, NULL, done) : change_services(c, method, words(c), done);
+	return c->all ? change_services(c, all, NULL, done)
+		      : change_services(c, method, words(c), done);
 }
 
 int verb_service_start(struct cli *c)
@@ -62,8 +63,8 @@ static int simple(struct cli *c, const char *method, json_t *take_params, const 
 
 int verb_service_delete(struct cli *c)
 {
-	json_t *params = json_pack("{s:s, s:b, s:b, s:b}", "name", c->args[0], "force", c->force, "with_dependents",
-	    c->with_dependents, "dry_run", c->dry_run);
+	json_t *params = json_pack("{s:s, s:b, s:b, s:b}", "name", c->args[0], "force", c->force,
+	    "with_dependents", c->with_dependents, "dry_run", c->dry_run);
 	int status;
 
 	if (!c->dry_run)
@@ -79,7 +80,8 @@ int verb_service_ready(struct cli *c)
 
 int verb_wanted(struct cli *c)
 {
-	return simple(c, "wanted.set", json_pack("{s:s, s:s}", "name", c->args[0], "wanted", c->args[1]), c->args[1]);
+	return simple(c, "wanted.set",
+	    json_pack("{s:s, s:s}", "name", c->args[0], "wanted", c->args[1]), c->args[1]);
 }
 
 int verb_service_reload(struct cli *c)
@@ -121,7 +123,8 @@ static int print_registered(struct cli *c, json_t *take_answer)
 		const char *owner = text_of(v, "owner");
 
 		if (!c->quiet)
-			printf("%s: %s%s%s\n", text_of(v, "name"), text_of(v, "change"), *owner ? ", owner " : "", owner);
+			printf("%s: %s%s%s\n", text_of(v, "name"), text_of(v, "change"),
+			    *owner ? ", owner " : "", owner);
 	}
 	json_decref(take_answer);
 	return 0;
@@ -130,7 +133,7 @@ static int print_registered(struct cli *c, json_t *take_answer)
 /* What `BIN --info` prints; no shell stands between.  errno when it could not be executed. */
 static int run_info(const char *binary, struct str *out, int *status)
 {
-	const char *const argv[] = { binary, "--info", NULL };
+	const char *const argv[] = {binary, "--info", NULL};
 	posix_spawn_file_actions_t files;
 	int ends[2], sys;
 	char buf[8192];
@@ -155,15 +158,18 @@ static int run_info(const char *binary, struct str *out, int *status)
 
 static json_t *info_of(const char *binary, int *status)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 	int ended = 0, sys = run_info(binary, &text, &ended);
 	json_t *info = sys || ended ? NULL : json_loadb(str_text(&text), text.n, 0, NULL);
 
 	if (*text_of(info, "manifest"))
 		return info;
 	json_decref(info);
-	fprintf(stderr, "hero_proc: %s --info: %s\n", binary, sys ? strerrordesc_np(sys) : "it printed no manifest");
-	*status = err_exit_status(sys == ENOENT ? ERR_NOT_FOUND : sys == EACCES ? ERR_DENIED : ERR_SYSTEM);
+	fprintf(stderr, "hero_proc: %s --info: %s\n", binary,
+	    sys ? strerrordesc_np(sys) : "it printed no manifest");
+	*status = err_exit_status(sys == ENOENT	  ? ERR_NOT_FOUND
+				  : sys == EACCES ? ERR_DENIED
+						  : ERR_SYSTEM);
 	return NULL;
 }
 
@@ -175,9 +181,10 @@ static int register_binary(struct cli *c)
 	if (!info)
 		return status;
 	auto_free char *path = text_fmt("%s:service.toml", text_of(info, "name"));
-	json_t *params = json_pack("{s:s, s:s, s:s, s:b}", "manifest", text_of(info, "manifest"), "path", path, "for",
-	    text_of(info, "name"), "start", c->start);
-	if (*text_of(info, "exec") && place_is_elsewhere(text_of(info, "name"), text_of(info, "exec")))
+	json_t *params = json_pack("{s:s, s:s, s:s, s:b}", "manifest", text_of(info, "manifest"),
+	    "path", path, "for", text_of(info, "name"), "start", c->start);
+	if (*text_of(info, "exec") &&
+	    place_is_elsewhere(text_of(info, "name"), text_of(info, "exec")))
 		json_object_set(params, "exec", json_object_get(info, "exec"));
 	json_decref(info);
 	json_t *answer = cli_call(c, "service.register", params, &status);
@@ -191,7 +198,9 @@ int verb_service_register(struct cli *c)
 	if (c->from_binary)
 		return register_binary(c);
 	if (!c->n)
-		return fprintf(stderr, "usage: hero_proc service register FILE... | --from-binary BIN\n"), 2;
+		return fprintf(stderr,
+			   "usage: hero_proc service register FILE... | --from-binary BIN\n"),
+		       2;
 	json_t *manifests = manifests_below(c, NULL, &status);
 	if (!manifests)
 		return status;
@@ -204,7 +213,7 @@ int verb_service_register(struct cli *c)
 
 int verb_service_list(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	json_t *answer = cli_call(c, "service.list", NULL, &status), *s;
 	size_t i;
@@ -213,14 +222,15 @@ int verb_service_list(struct cli *c)
 		return status;
 	if (c->json)
 		return cli_json(answer);
-	table_row(&t, (const char *const[]){ "SERVICE", "STATE", "WANTED", "SINCE", "REASON", NULL });
+	table_row(&t, (const char *const[]){"SERVICE", "STATE", "WANTED", "SINCE", "REASON", NULL});
 	json_array_foreach (json_object_get(answer, "services"), i, s) {
 		auto_free char *age = age_of(text_of(s, "since"));
 		json_t *wait = json_array_get(json_object_get(s, "waiting_on"), 0);
 		const char *reason = wait ? text_of(wait, "text") : text_of(s, "reason");
 
-		table_row(&t, (const char *const[]){ text_of(s, "name"), text_of(s, "state"), text_of(s, "wanted"), age,
-			strcmp(reason, "none") == 0 ? "" : reason, NULL });
+		table_row(&t, (const char *const[]){text_of(s, "name"), text_of(s, "state"),
+				  text_of(s, "wanted"), age,
+				  strcmp(reason, "none") == 0 ? "" : reason, NULL});
 	}
 	if (i)
 		table_print(&t, c);
@@ -274,9 +284,11 @@ static void print_action(struct cli *c, const json_t *a)
 		printf("  pid %lld", (long long)pid);
 	printf("  since %s", age);
 	if (json_integer_value(json_object_get(a, "restarts")))
-		printf("  restarts %lld", (long long)json_integer_value(json_object_get(a, "restarts")));
+		printf("  restarts %lld",
+		    (long long)json_integer_value(json_object_get(a, "restarts")));
 	if (json_is_integer(json_object_get(a, "exit_code")))
-		printf("  exit code %lld", (long long)json_integer_value(json_object_get(a, "exit_code")));
+		printf("  exit code %lld",
+		    (long long)json_integer_value(json_object_get(a, "exit_code")));
 	if (json_is_string(json_object_get(a, "signal")))
 		printf("  signal %s", text_of(a, "signal"));
 	putchar('\n');
@@ -289,7 +301,8 @@ static void print_action(struct cli *c, const json_t *a)
 int verb_service_status(struct cli *c)
 {
 	int status;
-	json_t *v = cli_call(c, "service.status", json_pack("{s:s}", "name", c->args[0]), &status), *e;
+	json_t *v = cli_call(c, "service.status", json_pack("{s:s}", "name", c->args[0]), &status),
+	       *e;
 	size_t i;
 
 	if (!v)
@@ -298,13 +311,15 @@ int verb_service_status(struct cli *c)
 		return cli_json(v);
 	const char *state = text_of(v, "state"), *reason = text_of(v, "reason");
 	auto_free char *age = age_of(text_of(v, "since"));
-	printf("%s%s%s: %s%s%s since %s, wanted %s%s%s\n", paint(c, "\033[1m"), text_of(v, "name"), plain(c),
-	    paint_state(c, state), state, plain(c), age, text_of(v, "wanted"),
-	    *reason && strcmp(reason, "none") != 0 ? ", " : "", strcmp(reason, "none") == 0 ? "" : reason);
+	printf("%s%s%s: %s%s%s since %s, wanted %s%s%s\n", paint(c, "\033[1m"), text_of(v, "name"),
+	    plain(c), paint_state(c, state), state, plain(c), age, text_of(v, "wanted"),
+	    *reason && strcmp(reason, "none") != 0 ? ", " : "",
+	    strcmp(reason, "none") == 0 ? "" : reason);
 	json_array_foreach (json_object_get(v, "actions"), i, e)
 		print_action(c, e);
 	json_array_foreach (json_object_get(v, "waiting_on"), i, e)
-		printf("  waits: %s%s%s%s\n", text_of(e, "text"), *text_of(e, "source") ? "  (" : "", text_of(e, "source"),
+		printf("  waits: %s%s%s%s\n", text_of(e, "text"),
+		    *text_of(e, "source") ? "  (" : "", text_of(e, "source"),
 		    *text_of(e, "source") ? ")" : "");
 	json_decref(v);
 	return 0;

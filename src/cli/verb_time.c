@@ -13,23 +13,26 @@ static char *span_of(int64_t us)
 {
 	if (us <= 0)
 		return text_dup("-");
-	return us < 1000000 ? text_fmt("%.1f ms", (double)us / 1e3) : text_fmt("%.3f s", (double)us / 1e6);
+	return us < 1000000 ? text_fmt("%.1f ms", (double)us / 1e3)
+			    : text_fmt("%.3f s", (double)us / 1e6);
 }
 
 static void add_row(struct table *t, const json_t *r, const char *last_key)
 {
-	static const char *const keys[] = { "wait_us", "exec_us", "readiness_us", "backoff_us", "gate_us" };
+	static const char *const keys[] = {
+	    "wait_us", "exec_us", "readiness_us", "backoff_us", "gate_us"};
 	const char *service = text_of(r, "service"), *action = text_of(r, "action");
-	auto_free char *name = *action && strcmp(action, service) != 0 ? text_fmt("%s/%s", service, action) :
-									   text_dup(service);
+	auto_free char *name = *action && strcmp(action, service) != 0
+				   ? text_fmt("%s/%s", service, action)
+				   : text_dup(service);
 	char *cells[countof(keys) + 2];
 
 	for (size_t i = 0; i < countof(keys); i++)
 		cells[i] = span_of(us_of(r, keys[i]));
 	cells[countof(keys)] = span_of(us_of(r, "total_us"));
 	cells[countof(keys) + 1] = span_of(us_of(r, last_key));
-	table_row(t, (const char *const[]){ name, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5],
-			 *last_key ? cells[6] : NULL, NULL });
+	table_row(t, (const char *const[]){name, cells[0], cells[1], cells[2], cells[3], cells[4],
+			 cells[5], *last_key ? cells[6] : NULL, NULL});
 	for (size_t i = 0; i < countof(cells); i++)
 		free(cells[i]);
 }
@@ -53,8 +56,8 @@ static void print_head(const json_t *v)
 	int64_t operation = us_of(v, "operation");
 
 	if (operation)
-		printf("operation %lld: %s, asked by %s: %s\n", (long long)operation, text_of(v, "method"),
-		    text_of(v, "who"), total);
+		printf("operation %lld: %s, asked by %s: %s\n", (long long)operation,
+		    text_of(v, "method"), text_of(v, "who"), total);
 	else
 		printf("begun by the supervisor: %s\n", total);
 	if (json_is_true(json_object_get(v, "truncated")))
@@ -63,7 +66,7 @@ static void print_head(const json_t *v)
 
 int verb_critical_chain(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	size_t i;
 	json_t *v = ask(c, "service.critical_chain", &status), *r;
@@ -73,8 +76,8 @@ int verb_critical_chain(struct cli *c)
 	if (c->json)
 		return cli_json(v);
 	print_head(v);
-	table_row(&t, (const char *const[]){ "SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF", "GATE", "TOTAL",
-			  "REACHED AT", NULL });
+	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
+			  "GATE", "TOTAL", "REACHED AT", NULL});
 	json_array_foreach (json_object_get(v, "chain"), i, r)
 		add_row(&t, r, "at_us");
 	table_print(&t, c);
@@ -84,7 +87,7 @@ int verb_critical_chain(struct cli *c)
 
 int verb_blame(struct cli *c)
 {
-	struct table t = { 0 };
+	struct table t = {0};
 	int status;
 	size_t i;
 	json_t *v = ask(c, "service.blame", &status), *r;
@@ -94,7 +97,8 @@ int verb_blame(struct cli *c)
 	if (c->json)
 		return cli_json(v);
 	print_head(v);
-	table_row(&t, (const char *const[]){ "SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF", "GATE", "TOTAL", NULL });
+	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
+			  "GATE", "TOTAL", NULL});
 	json_array_foreach (json_object_get(v, "services"), i, r)
 		add_row(&t, r, "");
 	table_print(&t, c);

@@ -16,7 +16,7 @@
 static char *slurp(const char *path, size_t *n)
 {
 	FILE *f = fopen(path, "re");
-	struct str text = { 0 };
+	struct str text = {0};
 	char buf[8192];
 	size_t got;
 
@@ -40,12 +40,14 @@ static void add_file(json_t *list, const char *path, bool must, enum err *wrong)
 
 	if (!value) {
 		if (must || text) {
-			fprintf(stderr, "hero_proc: %s: %s\n", path, text ? "it is not UTF-8" : strerrordesc_np(sys));
+			fprintf(stderr, "hero_proc: %s: %s\n", path,
+			    text ? "it is not UTF-8" : strerrordesc_np(sys));
 			*wrong = text ? ERR_INVALID : ERR_NOT_FOUND;
 		}
 		return;
 	}
-	json_array_append_new(list, json_pack("{s:s, s:o}", "path", whole ? whole : path, "text", value));
+	json_array_append_new(
+	    list, json_pack("{s:s, s:o}", "path", whole ? whole : path, "text", value));
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -62,7 +64,8 @@ static void add_folder(json_t *list, const char *dir, enum err *wrong)
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 		size_t length = strlen(name);
-		auto_free char *path = text_fmt("%s/%s", dir, name), *inner = text_fmt("%s/%s/service.toml", dir, name);
+		auto_free char *path = text_fmt("%s/%s", dir, name),
+			       *inner = text_fmt("%s/%s/service.toml", dir, name);
 
 		if (*name != '.' && length > 5 && strcmp(name + length - 5, ".toml") == 0)
 			add_file(list, path, true, wrong);
@@ -128,7 +131,7 @@ static char *find_server(void)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	static const char *const places[] = { "/hero_proc_server", "/../server/hero_proc_server" };
+	static const char *const places[] = {"/hero_proc_server", "/../server/hero_proc_server"};
 
 	self[n > 0 ? n : 0] = '\0';
 	if (strrchr(self, '/'))
@@ -168,7 +171,7 @@ static void become_daemon(struct cli *c, const char *server)
 
 static int ensure_daemon(struct cli *c)
 {
-	const struct timespec pause = { 0, 10000000 };
+	const struct timespec pause = {0, 10000000};
 	auto_free char *server = find_server();
 	bool gave_way = false;
 	int ended;
@@ -183,13 +186,15 @@ static int ensure_daemon(struct cli *c)
 			return 0;
 		/* One that found another before it gives way: that one will answer. */
 		if (!gave_way && waitpid(pid, &ended, WNOHANG) == pid) {
-			gave_way = WIFEXITED(ended) && WEXITSTATUS(ended) == err_exit_status(ERR_CONFLICT);
+			gave_way =
+			    WIFEXITED(ended) && WEXITSTATUS(ended) == err_exit_status(ERR_CONFLICT);
 			if (!gave_way)
 				break;
 		}
 		nanosleep(&pause, NULL);
 	}
-	fprintf(stderr, "hero_proc: %s did not come up; see %s.log\n", server, hp_client_socket(c->client));
+	fprintf(stderr, "hero_proc: %s did not come up; see %s.log\n", server,
+	    hp_client_socket(c->client));
 	return err_exit_status(ERR_NO_DAEMON);
 }
 
@@ -204,7 +209,8 @@ static json_t *names_of(const json_t *registered)
 		json_t *owner = json_object_get(v, "owner");
 
 		if (strcmp(text_of(v, "change"), "removed") != 0)
-			json_array_append(names, json_is_string(owner) ? owner : json_object_get(v, "name"));
+			json_array_append(
+			    names, json_is_string(owner) ? owner : json_object_get(v, "name"));
 	}
 	return names;
 }
@@ -221,7 +227,8 @@ int verb_up(struct cli *c)
 		json_decref(manifests);
 		return status;
 	}
-	return apply_manifests(c, json_pack("{s:o, s:b}", "manifests", manifests, "start", 1), "up");
+	return apply_manifests(
+	    c, json_pack("{s:o, s:b}", "manifests", manifests, "start", 1), "up");
 }
 
 /* A dry registration tells the names without changing anything. */
@@ -234,7 +241,8 @@ int verb_down(struct cli *c)
 	json_t *manifests = manifests_below(c, NULL, &status);
 	if (!manifests)
 		return status;
-	json_t *answer = cli_call(c, "service.register", json_pack("{s:o, s:b}", "manifests", manifests, "dry_run", 1), &status);
+	json_t *answer = cli_call(c, "service.register",
+	    json_pack("{s:o, s:b}", "manifests", manifests, "dry_run", 1), &status);
 	if (!answer)
 		return status;
 	json_t *names = names_of(answer);
@@ -244,7 +252,7 @@ int verb_down(struct cli *c)
 
 int verb_shutdown(struct cli *c)
 {
-	const struct timespec pause = { 0, 20000000 };
+	const struct timespec pause = {0, 20000000};
 	int status;
 	json_t *v = cli_call(c, "system.shutdown", NULL, &status);
 

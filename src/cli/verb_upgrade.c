@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LOOK_MS 20
-#define TRIAL_MS 30000 /* of the server, unless it is told */
+#define LOOK_MS	  20
+#define TRIAL_MS  30000 /* of the server, unless it is told */
 #define BEYOND_MS 30000 /* for both servers to recover */
 
 static void nap(msec ms)
 {
-	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
 	nanosleep(&t, NULL);
 }
@@ -21,7 +21,8 @@ static void nap(msec ms)
 static json_t *ended(struct cli *c, int64_t operation)
 {
 	struct hp_error e;
-	json_t *op = cli_try(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &e);
+	json_t *op =
+	    cli_try(c, "op.get", json_pack("{s:I}", "operation", (json_int_t)operation), &e);
 
 	if (!op)
 		hp_error_release(&e);
@@ -34,10 +35,12 @@ static json_t *ended(struct cli *c, int64_t operation)
 static int print_end(struct cli *c, json_t *take_op)
 {
 	bool done = strcmp(text_of(take_op, "operation_state"), "done") == 0;
-	const char *version = text_of(take_op, "version"), *from = text_of(json_object_get(take_op, "from"), "version");
+	const char *version = text_of(take_op, "version"),
+		   *from = text_of(json_object_get(take_op, "from"), "version");
 
 	if (!done)
-		fprintf(stderr, "hero_proc: %s\n", text_of(json_object_get(take_op, "error"), "message"));
+		fprintf(stderr, "hero_proc: %s\n",
+		    text_of(json_object_get(take_op, "error"), "message"));
 	else if (!c->json && !c->quiet)
 		printf("hero_proc_server %s has taken over from %s\n", version, from);
 	if (c->json)
@@ -57,8 +60,8 @@ static int follow(struct cli *c, int64_t operation)
 			return print_end(c, op);
 		nap(LOOK_MS);
 	}
-	fprintf(stderr, "hero_proc: operation %lld did not end within %lld s\n", (long long)operation,
-	    (long long)most / 1000);
+	fprintf(stderr, "hero_proc: operation %lld did not end within %lld s\n",
+	    (long long)operation, (long long)most / 1000);
 	return err_exit_status(ERR_TIMEOUT);
 }
 
@@ -68,9 +71,11 @@ static int print_found(struct cli *c, json_t *take_found)
 
 	if (c->json)
 		return cli_json(take_found);
-	printf("%s: version %s, schema %lld; now version %s, schema %lld: it can take over\n", text_of(take_found, "server"),
-	    text_of(take_found, "version"), (long long)json_integer_value(json_object_get(take_found, "schema")),
-	    text_of(from, "version"), (long long)json_integer_value(json_object_get(from, "schema")));
+	printf("%s: version %s, schema %lld; now version %s, schema %lld: it can take over\n",
+	    text_of(take_found, "server"), text_of(take_found, "version"),
+	    (long long)json_integer_value(json_object_get(take_found, "schema")),
+	    text_of(from, "version"),
+	    (long long)json_integer_value(json_object_get(from, "schema")));
 	json_decref(take_found);
 	return 0;
 }

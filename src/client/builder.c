@@ -47,7 +47,8 @@ static bool is_name(const char *s)
 
 	if (n < 1 || n > 255 || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
 		return false;
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-\\") == n;
+	return strspn(s,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-\\") == n;
 }
 
 static void check_name(struct draft *d, const char *name)
@@ -113,7 +114,7 @@ static size_t index_of(const struct draft *d, const char *name)
 
 static const char *target_of(const json_t *edge)
 {
-	static const char *const keys[] = { "bin", "name" };
+	static const char *const keys[] = {"bin", "name"};
 
 	for (size_t i = 0; i < countof(keys); i++)
 		if (json_object_get(edge, keys[i]))
@@ -130,7 +131,8 @@ static void check_circle(struct draft *d)
 	while (left && progress) {
 		progress = false;
 		for (size_t i = 0; i < n; i++) {
-			json_t *deps = json_object_get(json_array_get(d->actions, i), "depends_on"), *e;
+			json_t *deps = json_object_get(json_array_get(d->actions, i), "depends_on"),
+			       *e;
 			bool free_to_go = !done[i];
 			size_t k;
 
@@ -148,7 +150,8 @@ static void check_circle(struct draft *d)
 	for (size_t i = 0; i < n && left; i++)
 		if (!done[i]) {
 			mistake(d, "the actions depend on each other in a circle, `%s` among them",
-			    json_string_value(json_object_get(json_array_get(d->actions, i), "name")));
+			    json_string_value(
+				json_object_get(json_array_get(d->actions, i), "name")));
 			break;
 		}
 	free(done);
@@ -157,7 +160,7 @@ static void check_circle(struct draft *d)
 static int refuse(const struct draft *d, struct hp_error *e)
 {
 	if (e) {
-		*e = (struct hp_error){ .code = err_rpc_code(ERR_INVALID) };
+		*e = (struct hp_error){.code = err_rpc_code(ERR_INVALID)};
 		snprintf(e->name, sizeof(e->name), "%s", err_str(ERR_INVALID));
 		snprintf(e->message, sizeof(e->message), "%s", d->mistake);
 	}
@@ -263,7 +266,8 @@ void hp_action_exec(hp_action *a, const char *const *argv)
 	for (; argv && *argv; argv++)
 		json_array_append_new(list, text(a->d, "an argument of `exec`", *argv));
 	if (!json_array_size(list))
-		mistake(a->d, "`%s` executes nothing", json_string_value(json_object_get(a->json, "name")));
+		mistake(a->d, "`%s` executes nothing",
+		    json_string_value(json_object_get(a->json, "name")));
 	json_object_set_new(a->json, "exec", list);
 }
 
@@ -278,7 +282,8 @@ void hp_action_env(hp_action *a, const char *name, const char *value)
 		json_object_set_new(a->json, "env", json_object());
 	if (!name || !*name || strchr(name, '='))
 		mistake(a->d, "`%s` is not the name of a variable", name ? name : "(null)");
-	else if (json_object_set_new(json_object_get(a->json, "env"), name, text(a->d, "the value of a variable", value)))
+	else if (json_object_set_new(json_object_get(a->json, "env"), name,
+		     text(a->d, "the value of a variable", value)))
 		mistake(a->d, "the name of a variable is not UTF-8");
 }
 
@@ -296,10 +301,12 @@ static json_t *list_of(hp_action *a, const char *key)
 
 void hp_action_socket(hp_action *a, const char *name)
 {
-	json_array_append_new(list_of(a, "sockets"), json_pack("{s:o}", "name", text(a->d, "the name of a socket", name)));
+	json_array_append_new(list_of(a, "sockets"),
+	    json_pack("{s:o}", "name", text(a->d, "the name of a socket", name)));
 }
 
-void hp_action_depends_on(hp_action *a, const char *target, const char *condition, const char *socket)
+void hp_action_depends_on(
+    hp_action *a, const char *target, const char *condition, const char *socket)
 {
 	check_name(a->d, target);
 	json_t *e = json_pack("{s:o}", "name", text(a->d, "a name", target));
@@ -355,7 +362,8 @@ void hp_run_depends_on(hp_run *r, const char *service)
 	check_name(&r->d, service);
 	if (!json_object_get(r->d.json, "depends_on"))
 		json_object_set_new(r->d.json, "depends_on", json_array());
-	json_array_append_new(json_object_get(r->d.json, "depends_on"), text(&r->d, "a name", service));
+	json_array_append_new(
+	    json_object_get(r->d.json, "depends_on"), text(&r->d, "a name", service));
 }
 
 int hp_run_submit(hp_client *c, const hp_run *r, int wait, char **result, struct hp_error *e)

@@ -13,7 +13,7 @@ struct hp_client {
 void hp_error_release(struct hp_error *e)
 {
 	free(e->data);
-	*e = (struct hp_error){ 0 };
+	*e = (struct hp_error){0};
 }
 
 int hp_error_exit_status(const struct hp_error *e)
@@ -45,7 +45,7 @@ const char *hp_client_socket(const hp_client *c)
 static int fail(struct hp_error *e, const struct error *why)
 {
 	if (e) {
-		*e = (struct hp_error){ .code = err_rpc_code(why->code) };
+		*e = (struct hp_error){.code = err_rpc_code(why->code)};
 		snprintf(e->name, sizeof(e->name), "%s", err_str(why->code));
 		snprintf(e->message, sizeof(e->message), "%s", why->msg);
 	}
@@ -56,13 +56,15 @@ static int fail_answer(struct hp_error *e, const json_t *error)
 {
 	int code = (int)json_integer_value(json_object_get(error, "code"));
 	const char *message = json_string_value(json_object_get(error, "message"));
-	const char *name = json_string_value(json_object_get(json_object_get(error, "data"), "name"));
+	const char *name =
+	    json_string_value(json_object_get(json_object_get(error, "data"), "name"));
 
 	if (!code)
 		code = err_rpc_code(ERR_BUG);
 	if (e) {
-		*e = (struct hp_error){ .code = code };
-		snprintf(e->name, sizeof(e->name), "%s", name ? name : err_str(err_from_rpc_code(code)));
+		*e = (struct hp_error){.code = code};
+		snprintf(
+		    e->name, sizeof(e->name), "%s", name ? name : err_str(err_from_rpc_code(code)));
 		snprintf(e->message, sizeof(e->message), "%s", message ? message : "no message");
 		e->data = json_dumps(json_object_get(error, "data"), JSON_COMPACT);
 	}
@@ -71,7 +73,8 @@ static int fail_answer(struct hp_error *e, const json_t *error)
 
 /* A connection for each call: on a kept one nobody could tell whether a request that
  * broke off was read, and to send it again might act twice. */
-static enum err exchange(const hp_client *c, const char *body, int *status, struct str *out, struct error *e)
+static enum err exchange(
+    const hp_client *c, const char *body, int *status, struct str *out, struct error *e)
 {
 	struct http_conn conn;
 
@@ -91,9 +94,9 @@ static enum err exchange(const hp_client *c, const char *body, int *status, stru
 static char *request_text(hp_client *c, const char *method, const char *params)
 {
 	json_t *p = params ? json_loads(params, JSON_ALLOW_NUL, NULL) : json_object();
-	json_t *rq = p ? json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
-			     "method", method, "params", p) :
-			 NULL;
+	json_t *rq = p ? json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id",
+			     (json_int_t)++c->next_id, "method", method, "params", p)
+		       : NULL;
 	char *text = rq ? json_dumps(rq, JSON_COMPACT) : NULL;
 
 	json_decref(rq);
@@ -102,13 +105,13 @@ static char *request_text(hp_client *c, const char *method, const char *params)
 
 int hp_call(hp_client *c, const char *method, const char *params, char **result, struct hp_error *e)
 {
-	auto_str answer = { 0 };
+	auto_str answer = {0};
 	struct error why;
 	int status = 0, code = 0;
 	auto_free char *body = request_text(c, method, params);
 
 	if (e)
-		*e = (struct hp_error){ 0 };
+		*e = (struct hp_error){0};
 	if (!body) {
 		error_set(&why, ERR_INVALID, "%s: the parameters are not JSON", method);
 		return fail(e, &why);
@@ -119,7 +122,8 @@ int hp_call(hp_client *c, const char *method, const char *params, char **result,
 		error_set(&why, ERR_DENIED, "this user may not talk to the supervisor");
 		return fail(e, &why);
 	}
-	json_t *root = json_loadb(str_text(&answer), answer.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_t *root =
+	    json_loadb(str_text(&answer), answer.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	json_t *error = json_object_get(root, "error");
 	if (!root || (!error && !json_object_get(root, "result"))) {
 		error_set(&why, ERR_BUG, "%s: HTTP %d is no JSON-RPC answer", method, status);
@@ -127,13 +131,15 @@ int hp_call(hp_client *c, const char *method, const char *params, char **result,
 	} else if (error) {
 		code = fail_answer(e, error);
 	} else if (result) {
-		*result = json_dumps(json_object_get(root, "result"), JSON_COMPACT | JSON_ENCODE_ANY);
+		*result =
+		    json_dumps(json_object_get(root, "result"), JSON_COMPACT | JSON_ENCODE_ANY);
 	}
 	json_decref(root);
 	return code;
 }
 
-static int call_named(hp_client *c, const char *method, const char *name, char **result, struct hp_error *e)
+static int call_named(
+    hp_client *c, const char *method, const char *name, char **result, struct hp_error *e)
 {
 	json_t *p = json_pack("{s:s}", "name", name);
 	auto_free char *text = json_dumps(p, JSON_COMPACT);

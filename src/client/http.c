@@ -29,16 +29,15 @@ static enum err no_connection(int sys, const char *path, struct error *e)
 {
 	if (sys == EACCES || sys == EPERM)
 		return error_set(e, ERR_DENIED, "%s: %s", path, strerror(sys));
-	return error_set(
-	    e, ERR_NO_DAEMON, "no supervisor answers on %s: %s", path, strerror(sys));
+	return error_set(e, ERR_NO_DAEMON, "no supervisor answers on %s: %s", path, strerror(sys));
 }
 
 enum err http_open(struct http_conn *c, const char *path, struct error *e)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	auto_fd int fd = -1;
 
-	*c = (struct http_conn){ .fd = -1 };
+	*c = (struct http_conn){.fd = -1};
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return error_set(e, ERR_INVALID, "socket path `%s` is longer than %zu bytes", path,
 		    sizeof(sa.sun_path) - 1);
@@ -58,7 +57,7 @@ void http_close(struct http_conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	str_release(&c->in);
-	*c = (struct http_conn){ .fd = -1 };
+	*c = (struct http_conn){.fd = -1};
 }
 
 static enum err await(int fd, short what, msec deadline, struct error *e)
@@ -68,7 +67,7 @@ static enum err await(int fd, short what, msec deadline, struct error *e)
 
 		if (deadline != MSEC_NEVER && left < 0)
 			left = 0;
-		int n = poll(&(struct pollfd){ .fd = fd, .events = what }, 1,
+		int n = poll(&(struct pollfd){.fd = fd, .events = what}, 1,
 		    left > INT32_MAX ? INT32_MAX : (int)left);
 		if (n > 0)
 			return ERR_OK;
@@ -102,11 +101,13 @@ static enum err send_all(int fd, const char *p, size_t n, msec deadline, struct 
 enum err http_send(struct http_conn *c, const char *method, const char *target, const char *body,
     msec deadline, struct error *e)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 
-	str_fmt(&text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, target);
+	str_fmt(
+	    &text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, target);
 	if (body)
-		str_fmt(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", strlen(body));
+		str_fmt(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+		    strlen(body));
 	str_add(&text, "\r\n");
 	str_add(&text, body ? body : "");
 	return send_all(c->fd, text.s, text.n, deadline, e);
@@ -157,7 +158,8 @@ static enum err read_line(struct http_conn *c, msec deadline, struct str *line, 
 		if (fill(c, deadline, &end, e))
 			return e->code;
 		if (end)
-			return error_set(e, ERR_NO_DAEMON, "the supervisor closed the connection before it answered");
+			return error_set(e, ERR_NO_DAEMON,
+			    "the supervisor closed the connection before it answered");
 	}
 }
 
@@ -205,14 +207,15 @@ static enum err read_header(struct http_conn *c, const char *line, struct error 
 
 static enum err read_status(struct http_conn *c, const char *line, struct error *e)
 {
-	if (strncmp(line, "HTTP/1.", 7) != 0 || strlen(line) < 12 || sscanf(line + 8, " %3d", &c->status) != 1)
+	if (strncmp(line, "HTTP/1.", 7) != 0 || strlen(line) < 12 ||
+	    sscanf(line + 8, " %3d", &c->status) != 1)
 		return error_set(e, ERR_SYSTEM, "the answer is not HTTP/1.1");
 	return ERR_OK;
 }
 
 static enum err read_headers(struct http_conn *c, msec deadline, struct error *e)
 {
-	auto_str line = { 0 };
+	auto_str line = {0};
 	size_t total = 0;
 
 	do {
@@ -227,7 +230,7 @@ static enum err read_headers(struct http_conn *c, msec deadline, struct error *e
 
 enum err http_receive_head(struct http_conn *c, msec deadline, struct error *e)
 {
-	auto_str line = { 0 };
+	auto_str line = {0};
 
 	do {
 		c->framing = HTTP_UNTIL_CLOSE;
@@ -238,7 +241,8 @@ enum err http_receive_head(struct http_conn *c, msec deadline, struct error *e)
 	} while (c->status >= 100 && c->status < 200);
 	if (c->framing == HTTP_CHUNKED)
 		c->left = 0;
-	c->done = c->status == 204 || c->status == 304 || (c->framing == HTTP_LENGTH && c->left == 0);
+	c->done =
+	    c->status == 204 || c->status == 304 || (c->framing == HTTP_LENGTH && c->left == 0);
 	return ERR_OK;
 }
 
@@ -247,13 +251,14 @@ enum err http_receive_head(struct http_conn *c, msec deadline, struct error *e)
 /* At the border of two chunks: the size of the next one, or the end. */
 static enum err next_chunk(struct http_conn *c, msec deadline, struct error *e)
 {
-	auto_str line = { 0 };
+	auto_str line = {0};
 
 	if (c->in_chunk) {
 		if (read_line(c, deadline, &line, e))
 			return e->code;
 		if (line.n > 0)
-			return error_set(e, ERR_SYSTEM, "a chunk of the answer is longer than it said");
+			return error_set(
+			    e, ERR_SYSTEM, "a chunk of the answer is longer than it said");
 		c->in_chunk = false;
 	}
 	if (read_line(c, deadline, &line, e))
@@ -273,7 +278,8 @@ static enum err body_ended(struct http_conn *c, struct error *e)
 	c->done = true;
 	if (c->framing == HTTP_UNTIL_CLOSE)
 		return ERR_OK;
-	return error_set(e, ERR_NO_DAEMON, "the supervisor closed the connection in the middle of its answer");
+	return error_set(
+	    e, ERR_NO_DAEMON, "the supervisor closed the connection in the middle of its answer");
 }
 
 enum err http_receive_some(struct http_conn *c, msec deadline, struct str *out, struct error *e)
@@ -305,7 +311,8 @@ enum err http_receive_all(struct http_conn *c, msec deadline, struct str *out, s
 		if (http_receive_some(c, deadline, out, e))
 			return e->code;
 		if (out->n > HTTP_BODY_BYTES)
-			return error_set(e, ERR_LIMIT, "the answer is longer than %u bytes", HTTP_BODY_BYTES);
+			return error_set(
+			    e, ERR_LIMIT, "the answer is longer than %u bytes", HTTP_BODY_BYTES);
 	}
 	return ERR_OK;
 }

@@ -44,7 +44,8 @@ static int complain(const struct self *s, struct hp_error *e)
 
 static int info(const struct self *s)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s}", "name", s->name, "exec", s->exec, "manifest", s->manifest);
+	json_t *o =
+	    json_pack("{s:s, s:s, s:s}", "name", s->name, "exec", s->exec, "manifest", s->manifest);
 	auto_free char *text = json_dumps(o, 0);
 
 	json_decref(o);
@@ -57,7 +58,8 @@ static int info(const struct self *s)
 /* The service to act on: the one named like us, else the first; its owner, where it has one. */
 static char *choose(const struct self *s, const char *answer)
 {
-	json_t *root = json_loads(answer, 0, NULL), *services = json_object_get(root, "services"), *v;
+	json_t *root = json_loads(answer, 0, NULL), *services = json_object_get(root, "services"),
+	       *v;
 	const char *found = NULL;
 	size_t i;
 
@@ -78,7 +80,8 @@ static char *choose(const struct self *s, const char *answer)
 static int register_self(const struct self *s, hp_client *c, char **service, struct hp_error *e)
 {
 	auto_free char *path = text_fmt("%s:service.toml", s->name);
-	json_t *p = json_pack("{s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name);
+	json_t *p =
+	    json_pack("{s:s, s:s, s:s}", "manifest", s->manifest, "path", path, "for", s->name);
 
 	if (place_is_elsewhere(s->name, s->exec))
 		json_object_set_new(p, "exec", json_string(s->exec));
@@ -103,7 +106,8 @@ static int start(const struct self *s, hp_client *c)
 		printf("%s %s  (%s)\n", json_string_value(json_object_get(step, "step")),
 		    json_string_value(json_object_get(step, "service")),
 		    json_string_value(json_object_get(step, "reason")));
-	printf("%s: %s\n", service, json_is_true(json_object_get(root, "changed")) ? "started" : "runs already");
+	printf("%s: %s\n", service,
+	    json_is_true(json_object_get(root, "changed")) ? "started" : "runs already");
 	json_decref(root);
 	return 0;
 }
@@ -163,10 +167,10 @@ int hero_service_main(
 		return serve(argc, argv);
 	self_init(&s, service_toml);
 	hp_client *c = hp_client_new(NULL);
-	result = strcmp(option, "--info") == 0 ? info(&s) :
-	    strcmp(option, "--start") == 0     ? start(&s, c) :
-	    strcmp(option, "--stop") == 0      ? stop(&s, c) :
-						 status(&s, c);
+	result = strcmp(option, "--info") == 0	  ? info(&s)
+		 : strcmp(option, "--start") == 0 ? start(&s, c)
+		 : strcmp(option, "--stop") == 0  ? stop(&s, c)
+						  : status(&s, c);
 	hp_client_free(c);
 	free(s.exec);
 	return result;

@@ -26,7 +26,7 @@ static void add_notes(struct op *op, const struct strv *notes)
 
 static void stop_replaced(struct engine *en, const struct ids *replaced, op_id cause)
 {
-	struct closure c = { 0 };
+	struct closure c = {0};
 
 	if (!replaced->n)
 		return;
@@ -58,9 +58,9 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
     const struct ids *asked, op_id *out, struct strv *chain, struct error *e)
 {
 	bool boot = rq->kind == OP_BOOT;
-	struct closure members = { 0 };
-	struct ids replaced = { 0 };
-	struct strv notes = { 0 };
+	struct closure members = {0};
+	struct ids replaced = {0};
+	struct strv notes = {0};
 	enum err code = closure_of_start(en, rq, boot, &members, &replaced, &notes, chain, e);
 
 	if (!code) {
@@ -93,7 +93,7 @@ static enum err start(struct engine *en, msec now, const struct engine_request *
 static enum err stop(struct engine *en, msec now, const struct engine_request *rq,
     const struct ids *asked, op_id *out)
 {
-	struct closure members = { 0 };
+	struct closure members = {0};
 	struct op *op = op_open(en, rq);
 	uint32_t slot = op_slot(en, op);
 
@@ -119,9 +119,9 @@ static enum err stop(struct engine *en, msec now, const struct engine_request *r
 static enum err restart(struct engine *en, msec now, const struct engine_request *rq,
     const struct ids *asked, op_id *out, struct strv *chain, struct error *e)
 {
-	struct closure again = { 0 }, needed = { 0 };
-	struct ids replaced = { 0 };
-	struct strv notes = { 0 };
+	struct closure again = {0}, needed = {0};
+	struct ids replaced = {0};
+	struct strv notes = {0};
 	enum err code = closure_of_start(en, rq, false, &needed, &replaced, &notes, chain, e);
 
 	if (!code) {
@@ -162,7 +162,7 @@ static enum err restart(struct engine *en, msec now, const struct engine_request
 enum err engine_request(struct engine *en, msec now, const struct engine_request *rq, op_id *out,
     struct strv *chain, struct error *e)
 {
-	struct ids asked = { 0 };
+	struct ids asked = {0};
 	enum err code = find_names(en, rq, &asked, e);
 
 	if (!code && en->shutdown && rq->kind != OP_STOP)
@@ -185,10 +185,10 @@ enum err engine_request(struct engine *en, msec now, const struct engine_request
 enum err engine_submit(struct engine *en, msec now, const char *name, const char *who, op_id *out,
     struct strv *chain, struct error *e)
 {
-	const struct engine_request rq = { .kind = OP_RUN, .names = &name, .n_names = 1, .who = who };
-	struct closure members = { 0 };
-	struct ids replaced = { 0 };
-	struct strv notes = { 0 };
+	const struct engine_request rq = {.kind = OP_RUN, .names = &name, .n_names = 1, .who = who};
+	struct closure members = {0};
+	struct ids replaced = {0};
+	struct strv notes = {0};
 	unit_id u = engine_find(en, name);
 
 	if (u == ID_NONE)
@@ -218,7 +218,7 @@ enum err engine_submit(struct engine *en, msec now, const char *name, const char
 static void look_below(struct engine *en, unit_id top)
 {
 	uint32_t epoch = walk_begin(en);
-	struct ids todo = { 0 };
+	struct ids todo = {0};
 	unit_id u;
 
 	ids_push(&todo, top);
@@ -231,7 +231,8 @@ static void look_below(struct engine *en, unit_id top)
 				continue;
 			job_recount_later(en, j);
 			for_out (en, j, e)
-				if ((en->edges.v[e].is->kinds & DEP_PULLS) && en->edges.v[e].to_unit != ID_NONE)
+				if ((en->edges.v[e].is->kinds & DEP_PULLS) &&
+				    en->edges.v[e].to_unit != ID_NONE)
 					ids_push(&todo, en->edges.v[e].to_unit);
 		}
 	}
@@ -257,7 +258,7 @@ void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within)
 {
 	struct op *op = &en->ops.v[slot];
 	op_id id = op->id;
-	struct closure all = { 0 };
+	struct closure all = {0};
 
 	en->shutdown = true;
 	op->within = within;
@@ -267,7 +268,7 @@ void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within)
 	}
 	for (unit_id u = 0; u < en->units.n; u++)
 		if (en->units.v[u].used && (en->units.v[u].live || en->units.v[u].stopping))
-			*vec_push(&all) = (struct member){ u, ID_NONE, true };
+			*vec_push(&all) = (struct member){u, ID_NONE, true};
 	stop_members(en, &all, id, false);
 	for (size_t i = 0; i < all.n; i++)
 		watch_add(en, slot, all.v[i].unit, GOAL_STOPPED);

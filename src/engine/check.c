@@ -32,19 +32,22 @@ static enum err check_job(const struct engine *en, job_id j, struct error *err)
 	uint32_t unmet = 0, blocked = 0;
 
 	if (jb->stop_mark && (job_state_is_end(jb->core.state) || jb->core.state == JOB_CREATED))
-		return error_set(err, ERR_BUG, "%s: an ended job still waits for its turn to stop", unit);
+		return error_set(
+		    err, ERR_BUG, "%s: an ended job still waits for its turn to stop", unit);
 	if (jb->core.state == JOB_STOPPING && jb->core.executed && jb->deadline == MSEC_NEVER)
 		return error_set(err, ERR_BUG, "%s: a stop without a deadline", unit);
 	if (jb->core.state == JOB_RETRYING && jb->deadline == MSEC_NEVER)
 		return error_set(err, ERR_BUG, "%s: a back-off without a timer", unit);
 	for_out (en, j, e)
 		if (en->edges.v[e].broken != edge_is_broken(en, e))
-			return error_set(err, ERR_BUG, "%s: an edge is %sbroken, and not known to be", unit,
+			return error_set(err, ERR_BUG,
+			    "%s: an edge is %sbroken, and not known to be", unit,
 			    en->edges.v[e].broken ? "not " : "");
 	if (!job_tracks_edges(jb)) {
 		for_out (en, j, e)
 			if (en->edges.v[e].gate_waiting)
-				return error_set(err, ERR_BUG, "%s: waits for a gate without waiting", unit);
+				return error_set(
+				    err, ERR_BUG, "%s: waits for a gate without waiting", unit);
 		return ERR_OK;
 	}
 	for_out (en, j, e) {
@@ -63,7 +66,8 @@ static enum err check_job(const struct engine *en, job_id j, struct error *err)
 	    en->units.v[jb->unit].conflict_with == ID_NONE)
 		return error_set(err, ERR_BUG, "%s: waits for nothing", unit);
 	if (jb->core.state == JOB_READY && unmet)
-		return error_set(err, ERR_BUG, "%s: a target is ready though an edge does not hold", unit);
+		return error_set(
+		    err, ERR_BUG, "%s: a target is ready though an edge does not hold", unit);
 	return ERR_OK;
 }
 
@@ -83,7 +87,8 @@ enum err engine_check(const struct engine *en, struct error *e)
 			return error_set(e, ERR_BUG, "%s: stopping, and nothing is left", un->name);
 		if (un->state != facts_state(en, u, &f))
 			return error_set(e, ERR_BUG, "%s: published %s, is %s", un->name,
-			    service_state_str(un->state), service_state_str(facts_state(en, u, &f)));
+			    service_state_str(un->state),
+			    service_state_str(facts_state(en, u, &f)));
 		for_jobs (en, u, j) {
 			marked += en->jobs.v[j].stop_mark;
 			stopping += en->jobs.v[j].core.state == JOB_STOPPING;
@@ -92,7 +97,7 @@ enum err engine_check(const struct engine *en, struct error *e)
 		}
 	}
 	if (marked != en->n_stop_marked || stopping != en->n_stopping)
-		return error_set(e, ERR_BUG, "stop counters %u/%u, facts say %u/%u", en->n_stop_marked,
-		    en->n_stopping, marked, stopping);
+		return error_set(e, ERR_BUG, "stop counters %u/%u, facts say %u/%u",
+		    en->n_stop_marked, en->n_stopping, marked, stopping);
 	return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /*
- * derive.c - one edge of a job that waits, or goes on only while it holds: its status, its gate, its clock.
+ * derive.c - one edge of a job that waits, or goes on only while it holds: its status, its gate,
+ * its clock.
  *
  * What an edge is worth follows from facts (facts.c); here that is written down, counted for its
  * job, and told.
@@ -20,7 +21,7 @@ static void edge_join_gate(struct engine *en, edge_id e)
 	g->waiters++;
 	if (!g->watched && !g->open) {
 		g->watched = true;
-		effect_push(en, (struct effect){ .kind = EFFECT_GATE_WATCH, .gate = ed->gate });
+		effect_push(en, (struct effect){.kind = EFFECT_GATE_WATCH, .gate = ed->gate});
 	}
 }
 
@@ -43,7 +44,7 @@ void edge_leave_gate(struct engine *en, edge_id e)
 	if (--g->waiters)
 		return;
 	if (g->watched)
-		effect_push(en, (struct effect){ .kind = EFFECT_GATE_DROP, .gate = ed->gate });
+		effect_push(en, (struct effect){.kind = EFFECT_GATE_DROP, .gate = ed->gate});
 	g->watched = g->open = false;
 }
 
@@ -82,8 +83,12 @@ static void tell_of_edge(struct engine *en, edge_id e, enum edge_status from)
 {
 	const struct edge *ed = &en->edges.v[e];
 
-	effect_push(en, (struct effect){ .kind = EFFECT_EDGE, .unit = en->jobs.v[ed->from].unit,
-			    .job = ed->from, .edge = e, .from = (int)from, .to = (int)ed->status });
+	effect_push(en, (struct effect){.kind = EFFECT_EDGE,
+			    .unit = en->jobs.v[ed->from].unit,
+			    .job = ed->from,
+			    .edge = e,
+			    .from = (int)from,
+			    .to = (int)ed->status});
 }
 
 #define EDGES_TOLD 3 /* the last so many that come to hold are news */
@@ -124,7 +129,8 @@ void edge_derive(struct engine *en, msec now, edge_id e)
 	if (asks)
 		tell_of_edge(en, e, EDGE_WAITS);
 	edge_set_clock(en, now, e, is_unmet(s) && edge_is_ticking(en, e));
-	if (is_unmet(s) && is_unmet(edge_group_status(en, e)) && edge_may_pull(en, e) && !en->restoring)
+	if (is_unmet(s) && is_unmet(edge_group_status(en, e)) && edge_may_pull(en, e) &&
+	    !en->restoring)
 		unit_pull_later(en, ed->to_unit, e);
 }
 

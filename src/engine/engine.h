@@ -41,18 +41,20 @@ typedef uint64_t op_id;
 struct engine_edge_spec {
 	unsigned kinds; /* DEP_* */
 	enum condition condition;
-	const char *service; /* resolved target; NULL with gate_only, or when nothing has the name */
-	const char *action;  /* NULL: the whole service */
-	const char *key;     /* the name that was asked for; never NULL */
-	bool gate_only;      /* nothing to start: the gate alone is tested */
-	const char *gate;    /* opaque text of what must answer, "unix:/x/rpc.sock health"; NULL: none */
-	msec timeout;        /* 0: none */
+	const char
+	    *service;	    /* resolved target; NULL with gate_only, or when nothing has the name */
+	const char *action; /* NULL: the whole service */
+	const char *key;    /* the name that was asked for; never NULL */
+	bool gate_only;	    /* nothing to start: the gate alone is tested */
+	const char
+	    *gate;    /* opaque text of what must answer, "unix:/x/rpc.sock health"; NULL: none */
+	msec timeout; /* 0: none */
 	bool optional;
 	enum on_failure on_failure;
 	enum on_restart on_restart;
 	enum on_stop on_stop;
 	const char *source; /* "web/service.toml:12" */
-	uint32_t group;     /* edges of a job with the same number are one: `need` of them are enough */
+	uint32_t group; /* edges of a job with the same number are one: `need` of them are enough */
 	uint32_t need;
 };
 
@@ -65,12 +67,13 @@ struct engine_job_spec {
 
 struct engine_unit_spec {
 	const char *name;
-	uint64_t revision; /* of what was written; when it changes, results of one-shots are forgotten */
-	bool is_run;      /* ad hoc: begins at once, is gone when it ended */
+	uint64_t
+	    revision; /* of what was written; when it changes, results of one-shots are forgotten */
+	bool is_run;  /* ad hoc: begins at once, is gone when it ended */
 	bool abort_on_failure; /* of a run: the first failure stops the rest */
 	bool class_system;
 	bool critical;
-	enum wanted wanted; /* taken at first registration only */
+	enum wanted wanted;		    /* taken at first registration only */
 	const struct engine_job_spec *jobs; /* started actions only; none: a target */
 	size_t n_jobs;
 	const struct engine_edge_spec *edges; /* of a target; jobs carry their own */
@@ -124,20 +127,20 @@ struct engine_request {
 	enum op_kind kind;
 	const char *const *names;
 	size_t n_names;
-	bool replace;       /* stop what conflicts first */
-	bool no_deps;       /* pull nothing in; every hard edge must hold */
+	bool replace;	    /* stop what conflicts first */
+	bool no_deps;	    /* pull nothing in; every hard edge must hold */
 	bool with_unneeded; /* stop: also what nothing demands any more */
-	bool with_deps;     /* restart: hard dependencies too */
+	bool with_deps;	    /* restart: hard dependencies too */
 	bool keep_wanted;   /* automation: do not change the operator's word */
 	const char *who;
 };
 
 struct op_step {
-	const char *step;  /* "start" or "stop" */
+	const char *step; /* "start" or "stop" */
 	char *service;
-	char *action;      /* NULL for a target */
-	char *reason;           /* "asked for", "required by web (web/service.toml:12)" */
-	msec at;                /* when; of a plan: nothing */
+	char *action; /* NULL for a target */
+	char *reason; /* "asked for", "required by web (web/service.toml:12)" */
+	msec at;      /* when; of a plan: nothing */
 };
 
 /* The operator's word about a service, before an operation changed it. */
@@ -161,8 +164,8 @@ enum err engine_submit(struct engine *en, msec now, const char *name, const char
  * executed yet and nothing else demands is not started, and the operator's word about
  * that is again what it was; what was executed goes on.  ERR_NOT_FOUND, or
  * ERR_INVALID_STATE: it is over, or it is a stop, which can not be taken back. */
-enum err engine_op_cancel(struct engine *en, msec now, op_id id, const char *who,
-    struct error *e) attr_must_use;
+enum err engine_op_cancel(
+    struct engine *en, msec now, op_id id, const char *who, struct error *e) attr_must_use;
 
 /* The operator's word (wanted.set); changes nothing that runs. */
 enum err engine_set_wanted(struct engine *en, msec now, const char *name, enum wanted wanted,
@@ -177,18 +180,18 @@ struct op_view {
 	enum op_kind kind;
 	enum op_state state;
 	bool changed;
-	enum err code;      /* of OP_FAILED, OP_CANCELLED */
+	enum err code; /* of OP_FAILED, OP_CANCELLED */
 	const char *message;
 	const struct strv *chain;
 	const struct strv *started; /* names of services whose run this operation began */
 	const struct strv *names;
-	const struct strv *notes;   /* wanted targets that failed, skipped conflicts ... */
+	const struct strv *notes; /* wanted targets that failed, skipped conflicts ... */
 	const struct op_step *steps;
 	size_t n_steps;
 	const struct op_was *was;
 	size_t n_was;
-	unsigned flags;             /* 1u << enum op_flag */
-	msec within;                /* of a shutdown: ms for the whole of it */
+	unsigned flags; /* 1u << enum op_flag */
+	msec within;	/* of a shutdown: ms for the whole of it */
 	op_id superseded_by;
 };
 bool engine_op(const struct engine *en, op_id id, struct op_view *out);
@@ -197,8 +200,8 @@ void engine_op_forget(struct engine *en, op_id id); /* after its answer was give
 op_id engine_op_number(struct engine *en);
 
 /* What an operation would do (OP_RUN: a run that was defined but not submitted): the
- * same code on a copy, in a world where everything goes well.  Steps are in order of execution; the caller frees
- * with op_plan_release. */
+ * same code on a copy, in a world where everything goes well.  Steps are in order of execution; the
+ * caller frees with op_plan_release. */
 struct op_plan {
 	struct op_step *v;
 	size_t n, cap;
@@ -215,8 +218,8 @@ struct what_if_row {
 	enum service_state before;
 	enum service_state during; /* it is gone, the others have reacted */
 	enum service_state after;  /* it came back as its policy says; of a stop: as during */
-	bool stopped, started;     /* processes of it, in the steps */
-	char *why;                 /* of `during`, or NULL */
+	bool stopped, started;	   /* processes of it, in the steps */
+	char *why;		   /* of `during`, or NULL */
 };
 struct what_if {
 	struct what_if_row *v; /* what changes, by name; itself included */
@@ -236,8 +239,8 @@ void engine_try_now(struct engine *en, msec now, const char *unit, const char *j
 void engine_not_executed(struct engine *en, msec now, uint64_t token, bool transient,
     const char *why); /* "chdir /x: No such file or directory" */
 /* Neither of the two, for a while; one of them follows, whenever that may be. */
-void engine_hangs(struct engine *en, msec now, uint64_t token,
-    const char *why); /* "chdir /x: hangs" */
+void engine_hangs(
+    struct engine *en, msec now, uint64_t token, const char *why); /* "chdir /x: hangs" */
 void engine_ready(struct engine *en, msec now, uint64_t token);
 /* It asked for more time (EXTEND_TIMEOUT_USEC): the deadline of its start, its stop or a
  * one-shot's run is not before now + by.  Never earlier than it was; nothing where there is
@@ -308,10 +311,10 @@ struct job_view {
 	job_id id;
 	const char *name; /* the action */
 	struct job_core core;
-	uint64_t token;   /* of the present or last attempt; 0: none yet */
-	msec since;       /* of the state */
-	msec deadline;    /* of its timer, MSEC_NEVER */
-	const char *why;  /* last error text, or NULL */
+	uint64_t token;	 /* of the present or last attempt; 0: none yet */
+	msec since;	 /* of the state */
+	msec deadline;	 /* of its timer, MSEC_NEVER */
+	const char *why; /* last error text, or NULL */
 	enum job_health health;
 	uint32_t attempt, restarts; /* in this run; attempt 1 is the first execution */
 	bool virtual;
@@ -329,9 +332,9 @@ struct unit_view {
 	msec since;
 	uint64_t run; /* number of the present or last run; 0: never ran */
 	bool run_live;
-	op_id op;     /* an operation in flight, 0 */
+	op_id op;		 /* an operation in flight, 0 */
 	op_id cause, stop_cause; /* the operation that began the run; that stops or stopped it; 0 */
-	unit_id pulled_by; /* whose edge made automation begin the run; ID_NONE */
+	unit_id pulled_by;	 /* whose edge made automation begin the run; ID_NONE */
 	size_t n_jobs;
 };
 size_t engine_unit_count(const struct engine *en); /* ids are below it; some may be free */
@@ -355,20 +358,21 @@ ENUM_DECLARE(edge_status, EDGE_STATUS_LIST, EDGE_STATUS_COUNT);
 struct edge_view {
 	edge_id id;
 	job_id from;
-	unit_id to_unit;  /* ID_NONE with gate_only */
-	job_id to_job;    /* ID_NONE: the whole unit */
+	unit_id to_unit;		    /* ID_NONE with gate_only */
+	job_id to_job;			    /* ID_NONE: the whole unit */
 	const char *target, *target_action; /* names; target is the key when nothing has the name */
 	unsigned kinds;
 	enum condition condition;
-	enum edge_status status; /* as of now, derived from facts; of a group: as the group needs it */
-	bool gate_waits;         /* the condition holds, the gate does not answer */
+	enum edge_status
+	    status;	 /* as of now, derived from facts; of a group: as the group needs it */
+	bool gate_waits; /* the condition holds, the gate does not answer */
 	gate_id gate;
 	const char *gate_text;
 	bool timed_out;
 	msec timeout, since;
 	const char *source;
-	uint32_t group, need;    /* group 0: none */
-	char text[256]; /* "socket /x/rpc.sock of db does not answer", one sentence */
+	uint32_t group, need; /* group 0: none */
+	char text[256];	      /* "socket /x/rpc.sock of db does not answer", one sentence */
 };
 /* Edges of a job in order of declaration; false beyond the last. */
 bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out);
@@ -400,15 +404,15 @@ struct engine_job_memory {
 void engine_restore_begin(struct engine *en); /* before the first engine_define */
 void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted, uint64_t run,
     bool run_live, enum reason reason, const char *reason_subject);
-bool engine_restore_job(struct engine *en, const char *unit, const char *job,
-    const struct engine_job_memory *m);
+bool engine_restore_job(
+    struct engine *en, const char *unit, const char *job, const struct engine_job_memory *m);
 /* An operation that was in flight: as op_view showed it (id, kind, names, flags, within,
  * started, notes, steps, was, changed), all of it copied.  engine_restored() takes it up: what is
  * missing is begun, what it waits for is derived from facts. */
 void engine_restore_op(struct engine *en, const struct op_view *m);
 void engine_restored(struct engine *en, msec now);
-void engine_set_counters(struct engine *en, uint64_t next_token, uint64_t next_op,
-    uint64_t next_run);
+void engine_set_counters(
+    struct engine *en, uint64_t next_token, uint64_t next_op, uint64_t next_run);
 
 /* ---- checking itself ---------------------------------------------------- */
 

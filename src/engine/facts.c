@@ -7,7 +7,7 @@ ENUM_DEFINE(job_health, JOB_HEALTH_LIST, JOB_HEALTH_COUNT)
 bool job_tracks_edges(const struct job *j)
 {
 	return j->core.state == JOB_WAITING_DEPS ||
-	    (j->is->policy.virtual && j->core.state == JOB_READY);
+	       (j->is->policy.virtual && j->core.state == JOB_READY);
 }
 
 const char *unit_title(const struct engine *en, unit_id u)
@@ -19,7 +19,7 @@ const char *unit_title(const struct engine *en, unit_id u)
 static bool job_is_ready(const struct job *j)
 {
 	return j->core.state == JOB_READY ||
-	    (j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot);
+	       (j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot);
 }
 
 static bool job_is_executed(const struct job *j)
@@ -79,7 +79,7 @@ static bool conflict_blocks(const struct engine *en, const struct unit *un)
 struct facts facts_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
-	struct facts f = { .live = un->live, .ended = true };
+	struct facts f = {.live = un->live, .ended = true};
 	bool up = un->live && !un->stopping; /* what is told to stop is no ground to stand on */
 	bool all_ready = up, all_executed = up, all_were = true, one_shots = false;
 	bool some_alive = false, some_ready = false, some_waits = false, all_healthy = true;
@@ -102,7 +102,8 @@ struct facts facts_of(const struct engine *en, unit_id u)
 		f.process = f.process || (job_state_has_process(c->state) && !virtual);
 		f.was_executed = f.was_executed || c->was_executed;
 		f.blocked = f.blocked || (c->state == JOB_WAITING_DEPS && jb->n_blocked);
-		f.failed = f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED ||
+		f.failed =
+		    f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED ||
 		    (c->state == JOB_CANCELLED && !un->stopping); /* an action alone was stopped */
 		f.gone = f.gone || (c->state == JOB_SUCCEEDED && !jb->is->policy.one_shot);
 		f.first_over = f.first_over || (c->failures && !job_is_ready(jb));
@@ -119,14 +120,14 @@ struct facts facts_of(const struct engine *en, unit_id u)
 	f.waiting = some_waits && !some_alive;
 	f.stopping = un->stopping;
 	f.active = f.process || un->stopping || un->start_after_stop ||
-	    (f.live && !f.ended && un->conflict_with == ID_NONE && is_being_started(en, un));
+		   (f.live && !f.ended && un->conflict_with == ID_NONE && is_being_started(en, un));
 	ends_of(en, u, one_shots, &f);
 	return f;
 }
 
 static enum service_state state_of_parts(const struct engine *en, unit_id u)
 {
-	unsigned n[JOB_STATE_COUNT] = { 0 }, jobs = 0, virtual = 0, blocked = 0, unhealthy = 0;
+	unsigned n[JOB_STATE_COUNT] = {0}, jobs = 0, virtual = 0, blocked = 0, unhealthy = 0;
 
 	for_jobs (en, u, j) {
 		n[en->jobs.v[j].core.state]++;
@@ -135,8 +136,8 @@ static enum service_state state_of_parts(const struct engine *en, unit_id u)
 		blocked += en->jobs.v[j].core.state == JOB_WAITING_DEPS && en->jobs.v[j].n_blocked;
 		jobs++;
 	}
-	unsigned moving = n[JOB_STARTING] + n[JOB_RUNNING] + n[JOB_RETRYING] + n[JOB_PENDING] +
-	    n[JOB_STOPPING];
+	unsigned moving =
+	    n[JOB_STARTING] + n[JOB_RUNNING] + n[JOB_RETRYING] + n[JOB_PENDING] + n[JOB_STOPPING];
 	unsigned failed = n[JOB_FAILED] + n[JOB_SKIPPED] + n[JOB_CANCELLED];
 
 	if (failed)
@@ -243,8 +244,7 @@ static bool target_is_stuck(const struct engine *en, const struct edge *ed)
 		const struct job *j = &en->jobs.v[ed->to_job];
 
 		return job_state_is_end(j->core.state) || conflict_blocks(en, t) ||
-		    job_is_not_coming(j) ||
-		    (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
+		       job_is_not_coming(j) || (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
 	}
 	return f->failed || f->gone || f->blocked || f->ended || f->not_coming;
 }
@@ -313,7 +313,9 @@ enum edge_status edge_effect(const struct engine *en, edge_id e)
 {
 	enum edge_status own = en->edges.v[e].status, all = edge_group_status(en, e);
 
-	return own == EDGE_HOLDS || own == EDGE_IGNORED ? own : all == EDGE_HOLDS ? EDGE_IGNORED : all;
+	return own == EDGE_HOLDS || own == EDGE_IGNORED ? own
+	       : all == EDGE_HOLDS			? EDGE_IGNORED
+							: all;
 }
 
 bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark)
@@ -338,7 +340,7 @@ bool edge_may_pull(const struct engine *en, edge_id e)
 	const struct unit *t = ed->to_unit == ID_NONE ? NULL : &en->units.v[ed->to_unit];
 
 	return t && (ed->is->kinds & DEP_PULLS) && t->registered && !t->live && !t->stopping &&
-	    t->wanted != WANTED_STOP && !en->shutdown;
+	       t->wanted != WANTED_STOP && !en->shutdown;
 }
 
 /* SPEC 2.5.9: from the target's first execution; still while the target itself waits. */
@@ -371,16 +373,17 @@ static bool job_failed_meanwhile(const struct job *jb)
 {
 	const struct job_core *c = &jb->core;
 
-	return !job_is_ready(jb) && (c->failures || c->reason == REASON_DEPENDENCY_FAILED ||
-	    c->state == JOB_FAILED || c->state == JOB_SKIPPED || c->state == JOB_CANCELLED);
+	return !job_is_ready(jb) &&
+	       (c->failures || c->reason == REASON_DEPENDENCY_FAILED || c->state == JOB_FAILED ||
+		   c->state == JOB_SKIPPED || c->state == JOB_CANCELLED);
 }
 
 /* Is its target one whose failures matter: there, and not told to stop? */
 static bool target_may_fail(const struct engine *en, const struct edge *ed)
 {
 	return (ed->is->kinds & DEP_REQUIRES) && !ed->is->gate_only && target_is_known(en, ed) &&
-	    ed->is->condition != COND_COMPLETED && en->units.v[ed->to_unit].live &&
-	    !en->units.v[ed->to_unit].stopping;
+	       ed->is->condition != COND_COMPLETED && en->units.v[ed->to_unit].live &&
+	       !en->units.v[ed->to_unit].stopping;
 }
 
 bool edge_is_broken(const struct engine *en, edge_id e)
@@ -421,7 +424,7 @@ bool edge_is_failing(const struct engine *en, edge_id e)
 	const struct job *from = &en->jobs.v[ed->from];
 
 	return ed->is->on_failure != ON_FAILURE_KEEP && job_is_up(from) && !from->stop_mark &&
-	    edge_target_failed(en, e, from->spawned_at) && !edge_group_holds(en, e, 0);
+	       edge_target_failed(en, e, from->spawned_at) && !edge_group_holds(en, e, 0);
 }
 
 /* ---- in words ------------------------------------------------------------ */
@@ -441,8 +444,10 @@ static void describe_end(const struct job *j, struct str *out)
 	else
 		str_add(out, reason_str(c->reason));
 	if (c->reason == REASON_NOT_READY || c->reason == REASON_GAVE_UP)
-		str_fmt(out, c->reason == REASON_GAVE_UP ? ", gave up after %u attempts" :
-			    ", before it was ready (attempt %u)", j->attempt);
+		str_fmt(out,
+		    c->reason == REASON_GAVE_UP ? ", gave up after %u attempts"
+						: ", before it was ready (attempt %u)",
+		    j->attempt);
 }
 
 static const struct job *culprit(const struct engine *en, const struct edge *ed)
@@ -479,7 +484,8 @@ static void describe_target(const struct engine *en, const struct edge *ed, stru
 		str_add(out, j->core.state == JOB_FAILED ? " failed: " : " is retrying: ");
 		describe_end(j, out);
 	} else if (j && j->health == HEALTH_BAD && job_state_has_process(j->core.state))
-		str_fmt(out, " is %s, its probe fails: %s", job_state_str(j->core.state), j->why ? j->why : "?");
+		str_fmt(out, " is %s, its probe fails: %s", job_state_str(j->core.state),
+		    j->why ? j->why : "?");
 	else if (j && job_state_is_end(j->core.state))
 		str_fmt(out, " is over: %s", job_state_str(j->core.state));
 	else if (t->facts.blocked)
@@ -487,7 +493,8 @@ static void describe_target(const struct engine *en, const struct edge *ed, stru
 	else if (j && j->core.state == JOB_READY)
 		str_add(out, " is ready, no probe has passed yet");
 	else
-		str_fmt(out, " is %s, not %s yet", j ? job_state_str(j->core.state) : service_state_str(t->state),
+		str_fmt(out, " is %s, not %s yet",
+		    j ? job_state_str(j->core.state) : service_state_str(t->state),
 		    ed->is->condition == COND_READY ? "ready" : condition_str(ed->is->condition));
 }
 

@@ -16,7 +16,8 @@ static void mark(struct engine *en, struct ids *jobs, job_id j)
 	job_mark_turn(en, j);
 	en->units.v[en->jobs.v[j].unit].mark = en->epoch; /* groups do not count on it */
 	en->jobs.v[j].core.dep_failed = true;
-	effect_push(en, (struct effect){ .kind = EFFECT_JOB_TURN, .unit = en->jobs.v[j].unit, .job = j });
+	effect_push(
+	    en, (struct effect){.kind = EFFECT_JOB_TURN, .unit = en->jobs.v[j].unit, .job = j});
 	ids_push(jobs, j);
 }
 
@@ -31,8 +32,9 @@ static void mark_followers(struct engine *en, struct ids *jobs)
 			const struct edge *ed = &en->edges.v[e];
 			const struct job *from = &en->jobs.v[ed->from];
 
-			if ((ed->is->kinds & DEP_REQUIRES) && ed->is->on_failure == ON_FAILURE_RESTART &&
-			    job_is_up(from) && !from->stop_mark &&
+			if ((ed->is->kinds & DEP_REQUIRES) &&
+			    ed->is->on_failure == ON_FAILURE_RESTART && job_is_up(from) &&
+			    !from->stop_mark &&
 			    (ed->to_job == ID_NONE ? from->unit != u : ed->to_job == j) &&
 			    !edge_group_holds(en, e, en->epoch))
 				mark(en, jobs, ed->from);
@@ -42,7 +44,7 @@ static void mark_followers(struct engine *en, struct ids *jobs)
 
 static void restart_jobs(struct engine *en, job_id j)
 {
-	struct ids jobs = { 0 };
+	struct ids jobs = {0};
 
 	walk_begin(en);
 	mark(en, &jobs, j);
@@ -53,7 +55,7 @@ static void restart_jobs(struct engine *en, job_id j)
 
 static void stop_job(struct engine *en, job_id j)
 {
-	struct ids jobs = { 0 };
+	struct ids jobs = {0};
 
 	walk_begin(en);
 	en->jobs.v[j].core.stop = true;
@@ -64,8 +66,8 @@ static void stop_job(struct engine *en, job_id j)
 
 static void stop_service(struct engine *en, unit_id u, unit_id failed)
 {
-	struct closure members = { 0 };
-	struct ids asked = { 0 };
+	struct closure members = {0};
+	struct ids asked = {0};
 
 	ids_push(&asked, u);
 	closure_of_stop(en, &asked, false, &members);
@@ -79,7 +81,7 @@ static void stop_service(struct engine *en, unit_id u, unit_id failed)
 /* Those whose turn had not come when the server was killed. */
 void failures_resume(struct engine *en)
 {
-	struct ids jobs = { 0 };
+	struct ids jobs = {0};
 
 	walk_begin(en);
 	for (job_id j = 0; j < en->jobs.n; j++) {
@@ -110,7 +112,7 @@ void edge_failed(struct engine *en, edge_id e)
 /* What waits is skipped, what runs is stopped in its turn. */
 void run_abort(struct engine *en, msec now, unit_id u)
 {
-	struct ids jobs = { 0 };
+	struct ids jobs = {0};
 
 	for_jobs (en, u, j) {
 		const struct job *jb = &en->jobs.v[j];

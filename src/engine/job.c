@@ -7,7 +7,7 @@ ENUM_DEFINE(job_verb, JOB_VERB_LIST, JOB_VERB_COUNT)
 
 #define TRANSIENT_DELAY_MS     100
 #define TRANSIENT_DELAY_MAX_MS 30000
-#define KILL_AGAIN_MS          1000 /* a process in D state gets KILL again and again */
+#define KILL_AGAIN_MS	       1000 /* a process in D state gets KILL again and again */
 
 bool job_state_has_process(enum job_state s)
 {
@@ -64,7 +64,7 @@ static void wait_for_edges(struct job_step *st)
 
 static void begin(struct job_step *st)
 {
-	st->core = (struct job_core){ .last = { .code = -1 } };
+	st->core = (struct job_core){.last = {.code = -1}};
 	wait_for_edges(st);
 }
 
@@ -195,8 +195,10 @@ static void attempt_over(struct job_step *st, const struct job_policy *p, const 
 	if (success && c->last.rule != EXIT_RULE_FAIL)
 		end(st, JOB_SUCCEEDED, REASON_NONE);
 	else
-		end(st, JOB_FAILED, reason != REASON_NONE ? reason :
-			c->last.signal ? REASON_SIGNAL : REASON_EXIT_CODE);
+		end(st, JOB_FAILED,
+		    reason != REASON_NONE ? reason
+		    : c->last.signal	  ? REASON_SIGNAL
+					  : REASON_EXIT_CODE);
 }
 
 static void exited(struct job_step *st, const struct job_policy *p, const struct job_world *w,
@@ -398,7 +400,7 @@ static void on_stopping(struct job_step *st, const struct job_policy *p, const s
 struct job_step job_step(const struct job_policy *p, struct job_core core,
     const struct job_world *w, enum job_event ev, const struct job_exit *exit)
 {
-	struct job_step st = { .core = core };
+	struct job_step st = {.core = core};
 
 	if (ev == JOB_EV_STOP || ev == JOB_EV_KILL)
 		st.core.stop = true;

@@ -58,19 +58,19 @@ ENUM_DECLARE(job_verb, JOB_VERB_LIST, JOB_VERB_COUNT);
 /* What the definition asks for; constant during an attempt. */
 struct job_policy {
 	bool one_shot;
-	bool virtual;   /* a target: no process; ready while its edges hold */
+	bool virtual;	/* a target: no process; ready while its edges hold */
 	bool readiness; /* declared; false: executed means ready */
-	bool probed;    /* a probe speaks for its health, by engine_health() */
+	bool probed;	/* a probe speaks for its health, by engine_health() */
 	enum restart restart;
 	uint32_t max_attempts; /* 0: no limit */
 	msec delay;
 	bool delay_given; /* holds for the first restart too */
 	double factor;
 	msec delay_max;
-	double jitter;      /* 0..1; the random part is job_outcome.chance */
-	msec stability;     /* healthy uptime that resets the counter */
+	double jitter;	    /* 0..1; the random part is job_outcome.chance */
+	msec stability;	    /* healthy uptime that resets the counter */
 	msec start_timeout; /* 0: none */
-	msec timeout;       /* of a one-shot's whole run; 0: none */
+	msec timeout;	    /* of a one-shot's whole run; 0: none */
 	msec stop_timeout;
 };
 
@@ -81,23 +81,23 @@ struct job_exit {
 	int signal; /* 0 when none */
 	bool success;
 	bool oom, lost; /* lost: nobody could tell the status */
-	bool empty;     /* nothing else of its process set is left either */
+	bool empty;	/* nothing else of its process set is left either */
 	enum exit_rule rule;
 };
 
 /* All that changes; small, copied by value. */
 struct job_core {
 	enum job_state state;
-	bool stop;       /* a stop was asked for; no further attempt */
-	bool dep_failed; /* its turn to end comes from a failed dependency */
-	bool exited;     /* the leader of this attempt is gone, its set may not be */
-	bool executed;   /* in this attempt */
-	bool hangs;      /* not executed yet, but there is a process that KILL can reach */
-	bool ready;      /* was, in this attempt */
-	bool was_ready;  /* in this run */
+	bool stop;	   /* a stop was asked for; no further attempt */
+	bool dep_failed;   /* its turn to end comes from a failed dependency */
+	bool exited;	   /* the leader of this attempt is gone, its set may not be */
+	bool executed;	   /* in this attempt */
+	bool hangs;	   /* not executed yet, but there is a process that KILL can reach */
+	bool ready;	   /* was, in this attempt */
+	bool was_ready;	   /* in this run */
 	bool was_executed; /* in this run */
-	bool completed;  /* in this run: ended after execution, no attempt follows */
-	bool killed;     /* KILL was sent in this attempt, or is due once it was executed */
+	bool completed;	   /* in this run: ended after execution, no attempt follows */
+	bool killed;	   /* KILL was sent in this attempt, or is due once it was executed */
 	uint32_t attempts; /* executions asked for, since the run began or the counter was reset */
 	uint32_t failures; /* ends in a row, for the back-off */
 	uint32_t transients; /* in a row */
@@ -107,8 +107,8 @@ struct job_core {
 
 /* What the engine knows and the step may use. */
 struct job_world {
-	bool demanded;  /* a retry may follow (SPEC 1 `demanded`) */
-	double chance;  /* 0..1, for jitter */
+	bool demanded; /* a retry may follow (SPEC 1 `demanded`) */
+	double chance; /* 0..1, for jitter */
 };
 
 #define JOB_VERBS_MAX 4

@@ -19,9 +19,13 @@ struct op *op_add(struct engine *en, enum op_kind kind, op_id id)
 	if (!op)
 		op = vec_push(&en->ops);
 	uint32_t gen = op->timer_gen + 1;
-	*op = (struct op){ .used = true, .id = id, .kind = kind, .holding = true,
-		.timer_gen = gen, .deadline = MSEC_NEVER };
-	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = op->id });
+	*op = (struct op){.used = true,
+	    .id = id,
+	    .kind = kind,
+	    .holding = true,
+	    .timer_gen = gen,
+	    .deadline = MSEC_NEVER};
+	effect_push(en, (struct effect){.kind = EFFECT_OP, .op = op->id});
 	return op;
 }
 
@@ -43,9 +47,9 @@ bool op_has(const struct op *op, enum op_flag flag)
 static unsigned flags_of(const struct engine_request *rq)
 {
 	return (unsigned)rq->replace << OP_FLAG_REPLACE | (unsigned)rq->no_deps << OP_FLAG_NO_DEPS |
-	    (unsigned)rq->with_unneeded << OP_FLAG_WITH_UNNEEDED |
-	    (unsigned)rq->with_deps << OP_FLAG_WITH_DEPS |
-	    (unsigned)rq->keep_wanted << OP_FLAG_KEEP_WANTED;
+	       (unsigned)rq->with_unneeded << OP_FLAG_WITH_UNNEEDED |
+	       (unsigned)rq->with_deps << OP_FLAG_WITH_DEPS |
+	       (unsigned)rq->keep_wanted << OP_FLAG_KEEP_WANTED;
 }
 
 static bool is_equal(const struct op *op, const struct engine_request *rq)
@@ -105,7 +109,7 @@ void op_plan_release(struct op_plan *p)
 		free(p->v[i].reason);
 	}
 	free(p->v);
-	*p = (struct op_plan){ 0 };
+	*p = (struct op_plan){0};
 }
 
 void op_release(struct op *op)
@@ -126,9 +130,9 @@ static char *step_reason(const struct engine *en, const struct unit *un, bool st
 	const struct edge *ed = un->pulled_by == ID_NONE ? NULL : &en->edges.v[un->pulled_by];
 
 	if (!start)
-		return un->stop_reason == REASON_DEPENDENCY_STOPPED && un->reason_unit != ID_NONE ?
-			   text_fmt("it requires %s", unit_title(en, un->reason_unit)) :
-			   text_dup("asked for");
+		return un->stop_reason == REASON_DEPENDENCY_STOPPED && un->reason_unit != ID_NONE
+			   ? text_fmt("it requires %s", unit_title(en, un->reason_unit))
+			   : text_dup("asked for");
 	if (!ed || !ed->used)
 		return text_dup("asked for");
 	return text_fmt("%s by %s (%s)", ed->is->kinds & DEP_REQUIRES ? "required" : "wanted",
@@ -143,12 +147,12 @@ void op_step_record(struct engine *en, op_id id, const char *step, job_id j)
 
 	if (!op)
 		return;
-	*vec_push(&op->steps) = (struct op_step){ .step = step,
-		.service = text_dup(un->name),
-		.action = jb->is->policy.virtual ? NULL : text_dup(jb->is->name),
-		.reason = step_reason(en, un, *step == 's' && step[2] == 'a'),
-		.at = jb->since };
-	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = id, .unit = jb->unit });
+	*vec_push(&op->steps) = (struct op_step){.step = step,
+	    .service = text_dup(un->name),
+	    .action = jb->is->policy.virtual ? NULL : text_dup(jb->is->name),
+	    .reason = step_reason(en, un, *step == 's' && step[2] == 'a'),
+	    .at = jb->since};
+	effect_push(en, (struct effect){.kind = EFFECT_OP, .op = id, .unit = jb->unit});
 }
 
 /* ---- watches ------------------------------------------------------------------- */
@@ -169,7 +173,7 @@ void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal
 		vec_push(&en->watches);
 	}
 	en->watches.v[w] = (struct watch){
-		.op = slot, .next = en->units.v[u].first_watch, .unit = u, .goal = goal, .used = true };
+	    .op = slot, .next = en->units.v[u].first_watch, .unit = u, .goal = goal, .used = true};
 	en->units.v[u].first_watch = w;
 	en->ops.v[slot].open++;
 	unit_touch(en, u);
@@ -180,7 +184,7 @@ static void watch_remove(struct engine *en, uint32_t *at)
 	uint32_t w = *at;
 
 	*at = en->watches.v[w].next;
-	en->watches.v[w] = (struct watch){ .next = en->free_watch };
+	en->watches.v[w] = (struct watch){.next = en->free_watch};
 	en->free_watch = w;
 }
 
@@ -230,7 +234,7 @@ void op_end(
 	op->deadline = MSEC_NEVER;
 	watches_drop(en, slot);
 	touch_conflicts(en, op->id);
-	effect_push(en, (struct effect){ .kind = EFFECT_OP, .op = op->id });
+	effect_push(en, (struct effect){.kind = EFFECT_OP, .op = op->id});
 }
 
 void op_close(struct engine *en, uint32_t slot)
@@ -244,7 +248,7 @@ void op_close(struct engine *en, uint32_t slot)
 
 static void op_fail_on(struct engine *en, struct op *op, unit_id u)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 	enum err code = ERR_START_FAILED;
 
 	if (!en->units.v[u].live && en->units.v[u].reason == REASON_DEPENDENCY_FAILED)
@@ -272,10 +276,11 @@ static bool settle(struct engine *en, struct op *op, const struct watch *w)
 			op_fail_on(en, op, w->unit);
 		return false;
 	case GOAL_SETTLED:
-		if (coming || (!f->ready && f->live && !f->failed && !f->gone && !f->blocked && !f->first_over))
+		if (coming || (!f->ready && f->live && !f->failed && !f->gone && !f->blocked &&
+				  !f->first_over))
 			return false;
 		if (!f->ready) {
-			auto_str text = { 0 };
+			auto_str text = {0};
 
 			describe_failure(en, w->unit, &text);
 			strv_add(&op->notes, str_text(&text));
@@ -333,8 +338,8 @@ void supersede(struct engine *en, unit_id u, bool by_stop, op_id by)
 	while (w != ID_NONE) {
 		struct watch was = en->watches.v[w];
 		struct op *op = &en->ops.v[was.op];
-		bool opposite = by_stop ? was.goal == GOAL_READY || was.goal == GOAL_ENDED :
-					  was.goal == GOAL_STOPPED && op->kind == OP_STOP;
+		bool opposite = by_stop ? was.goal == GOAL_READY || was.goal == GOAL_ENDED
+					: was.goal == GOAL_STOPPED && op->kind == OP_STOP;
 
 		w = was.next;
 		if (!opposite || op->id == by || op->state != OP_ACTIVE ||
@@ -420,7 +425,7 @@ void op_timer(struct engine *en, msec now, uint32_t slot)
 	}
 	for (uint32_t w = 0; w < en->watches.n; w++) {
 		const struct watch *wa = &en->watches.v[w];
-		auto_str text = { 0 };
+		auto_str text = {0};
 
 		if (!wa->used || wa->op != slot || wa->goal != GOAL_READY || wa->settled)
 			continue;

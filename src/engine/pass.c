@@ -26,8 +26,8 @@ bool ids_pop(struct ids *q, uint32_t *out)
 /* A plan answers requests to the outside; to whom else would it tell its news? */
 static bool is_heard(const struct engine *en, enum effect_kind kind)
 {
-	return !en->original || kind == EFFECT_SPAWN || kind == EFFECT_TERM || kind == EFFECT_KILL ||
-	    kind == EFFECT_SWEEP || kind == EFFECT_GATE_WATCH;
+	return !en->original || kind == EFFECT_SPAWN || kind == EFFECT_TERM ||
+	       kind == EFFECT_KILL || kind == EFFECT_SWEEP || kind == EFFECT_GATE_WATCH;
 }
 
 void effect_push(struct engine *en, struct effect fx)
@@ -149,16 +149,16 @@ static void spawn(struct engine *en, job_id j)
 	jb->attempt++;
 	free(jb->why);
 	jb->why = NULL;
-	effect_push(en, (struct effect){ .kind = EFFECT_SPAWN, .unit = jb->unit, .job = j,
-			    .token = jb->token });
+	effect_push(en,
+	    (struct effect){.kind = EFFECT_SPAWN, .unit = jb->unit, .job = j, .token = jb->token});
 }
 
 static void signal_effect(struct engine *en, job_id j, enum effect_kind kind)
 {
 	struct job *jb = &en->jobs.v[j];
 
-	effect_push(en, (struct effect){ .kind = kind, .unit = jb->unit, .job = j,
-			    .token = jb->token });
+	effect_push(
+	    en, (struct effect){.kind = kind, .unit = jb->unit, .job = j, .token = jb->token});
 }
 
 static void set_timer(struct engine *en, msec now, job_id j, msec after)
@@ -175,8 +175,8 @@ void job_extend(struct engine *en, msec now, job_id j, msec by)
 {
 	const struct job *jb = &en->jobs.v[j];
 	const struct job_core *c = &jb->core;
-	bool timed = c->state == JOB_RUNNING ||
-	    (c->state == JOB_STOPPING && c->executed && !c->killed);
+	bool timed =
+	    c->state == JOB_RUNNING || (c->state == JOB_STOPPING && c->executed && !c->killed);
 
 	if (!timed || jb->deadline == MSEC_NEVER || by <= jb->deadline - now)
 		return;
@@ -212,7 +212,8 @@ static void record_step(struct engine *en, job_id j, enum job_state from, enum j
 }
 
 /* An end that nobody asked for; what a failed dependency did to it is told by failure.c. */
-static bool is_unplanned(const struct engine *en, job_id j, enum job_event ev, const struct job_exit *x)
+static bool is_unplanned(
+    const struct engine *en, job_id j, enum job_event ev, const struct job_exit *x)
 {
 	const struct job *jb = &en->jobs.v[j];
 
@@ -223,8 +224,8 @@ static bool is_unplanned(const struct engine *en, job_id j, enum job_event ev, c
 		return false;
 	}
 	return (ev == JOB_EV_EXITED || ev == JOB_EV_NO_EXEC) && !jb->core.stop &&
-	    !(jb->core.state == JOB_STOPPING && jb->core.reason == REASON_DEPENDENCY_FAILED) &&
-	    !(x && jb->is->policy.one_shot && x->success);
+	       !(jb->core.state == JOB_STOPPING && jb->core.reason == REASON_DEPENDENCY_FAILED) &&
+	       !(x && jb->is->policy.one_shot && x->success);
 }
 
 /* Asked before the walk to who demands it: most ends need no further attempt. */
@@ -239,7 +240,7 @@ void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
 {
 	struct job *jb = &en->jobs.v[j];
-	struct job_world w = { 0 };
+	struct job_world w = {0};
 	enum job_state from = jb->core.state;
 	bool tracked = job_tracks_edges(jb);
 
@@ -248,12 +249,14 @@ void job_event_now(
 	if (jb->is->policy.virtual && ev == JOB_EV_RELEASE)
 		jb->spawned_at = ++en->moment;
 	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
-		w.demanded = may_go_on(en, jb, x ? x : &jb->core.last) && engine_demanded(en, jb->unit);
+		w.demanded =
+		    may_go_on(en, jb, x ? x : &jb->core.last) && engine_demanded(en, jb->unit);
 		w.chance = chance(en);
 	}
 	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
 	jb->core = st.core;
-	en->n_stopping += (uint32_t)(st.core.state == JOB_STOPPING) - (uint32_t)(from == JOB_STOPPING);
+	en->n_stopping +=
+	    (uint32_t)(st.core.state == JOB_STOPPING) - (uint32_t)(from == JOB_STOPPING);
 	if (tracked && !job_tracks_edges(jb))
 		edges_idle(en, now, j);
 	for (size_t i = 0; i < st.n; i++)
@@ -264,9 +267,13 @@ void job_event_now(
 		jb = &en->jobs.v[j];
 		jb->since = now;
 		record_step(en, j, from, ev);
-		effect_push(en, (struct effect){ .kind = EFFECT_JOB, .unit = jb->unit, .job = j,
-				    .token = jb->token, .from = (int)from,
-				    .to = (int)st.core.state, .reason = st.core.reason });
+		effect_push(en, (struct effect){.kind = EFFECT_JOB,
+				    .unit = jb->unit,
+				    .job = j,
+				    .token = jb->token,
+				    .from = (int)from,
+				    .to = (int)st.core.state,
+				    .reason = st.core.reason});
 	}
 	unit_touch(en, en->jobs.v[j].unit);
 }
@@ -372,7 +379,8 @@ static void try_release(struct engine *en, msec now, job_id j)
 		if (c != ID_NONE)
 			return;
 		for_jobs (en, jb->unit, other) /* its siblings were held by the same conflict */
-			if (was_held && other != j && en->jobs.v[other].core.state == JOB_WAITING_DEPS &&
+			if (was_held && other != j &&
+			    en->jobs.v[other].core.state == JOB_WAITING_DEPS &&
 			    !en->jobs.v[other].unmet)
 				release_later(en, other);
 	}
@@ -406,12 +414,15 @@ static void publish(struct engine *en, msec now, unit_id u)
 	if (to != from) {
 		un->state = to;
 		un->since = now;
-		effect_push(en, (struct effect){ .kind = EFFECT_UNIT, .unit = u,
-				    .from = (int)from, .to = (int)to, .reason = un->reason });
+		effect_push(en, (struct effect){.kind = EFFECT_UNIT,
+				    .unit = u,
+				    .from = (int)from,
+				    .to = (int)to,
+				    .reason = un->reason});
 	}
 	if (un->live && un->facts.ended && !un->stopping && !un->run_over) {
 		un->run_over = true;
-		effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u });
+		effect_push(en, (struct effect){.kind = EFFECT_RUN_ENDED, .unit = u});
 	} else if (!un->facts.ended) {
 		un->run_over = false;
 	}
@@ -494,7 +505,7 @@ static bool aborts(const struct engine *en, unit_id u)
 	const struct unit *un = &en->units.v[u];
 
 	return un->spec && un->spec->is.abort_on_failure && un->live && !un->stopping &&
-	    un->facts.failed && !un->facts.ended;
+	       un->facts.failed && !un->facts.ended;
 }
 
 static void refresh(struct engine *en, msec now, unit_id u)

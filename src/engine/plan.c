@@ -3,11 +3,11 @@
 
 #define TURNS_MAX 1000 /* of timers, in one plan */
 
-#define COPY(vec)                                                                                  \
-	do {                                                                                       \
-		to->vec.v = mem_grow(NULL, from->vec.cap, sizeof(*to->vec.v));                     \
-		if (from->vec.n)                                                                   \
-			memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v));          \
+#define COPY(vec)                                                                         \
+	do {                                                                              \
+		to->vec.v = mem_grow(NULL, from->vec.cap, sizeof(*to->vec.v));            \
+		if (from->vec.n)                                                          \
+			memcpy(to->vec.v, from->vec.v, from->vec.n * sizeof(*to->vec.v)); \
 	} while (0)
 
 /* Everything refers by index; specs, names and conflict lists are borrowed, so a
@@ -19,8 +19,8 @@ struct engine *engine_copy(const struct engine *from)
 	*to = *from;
 	to->original = from;
 	to->by_name = to->gate_by_key = (struct map){0};
-	to->dirty = to->recount = to->failures = (struct ids){ 0 };
-	to->pulls = to->stops = to->release = (struct ids){ 0 };
+	to->dirty = to->recount = to->failures = (struct ids){0};
+	to->pulls = to->stops = to->release = (struct ids){0};
 	memset(&to->ops, 0, sizeof(to->ops));
 	memset(&to->watches, 0, sizeof(to->watches));
 	memset(&to->effects, 0, sizeof(to->effects));

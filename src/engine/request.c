@@ -21,7 +21,7 @@ static void add(struct search *s, unit_id u, edge_id by, bool hard)
 		return;
 	}
 	s->en->units.v[u].mark = s->en->epoch;
-	*vec_push(s->out) = (struct member){ u, by, hard };
+	*vec_push(s->out) = (struct member){u, by, hard};
 }
 
 static const char *owner(const struct engine *en, edge_id e)
@@ -36,8 +36,9 @@ static enum err missing(struct search *s, edge_id e)
 	strv_take(s->chain, text_fmt("%s requires %s (%s)", owner(s->en, e), ed->is->key,
 				ed->is->source ? ed->is->source : "?"));
 	strv_take(s->chain, text_fmt("`%s` is not registered", ed->is->key));
-	return error_set(s->e, ERR_MISSING_DEPENDENCY, "%s requires `%s`, which is not registered (%s)",
-	    owner(s->en, e), ed->is->key, ed->is->source ? ed->is->source : "?");
+	return error_set(s->e, ERR_MISSING_DEPENDENCY,
+	    "%s requires `%s`, which is not registered (%s)", owner(s->en, e), ed->is->key,
+	    ed->is->source ? ed->is->source : "?");
 }
 
 bool member_is_wish(const struct engine *en, const struct member *m)
@@ -47,8 +48,8 @@ bool member_is_wish(const struct engine *en, const struct member *m)
 
 static bool is_there(const struct engine *en, const struct edge *ed)
 {
-	return ed->is->gate_only || (en->units.v[ed->to_unit].registered &&
-		(!ed->is->action || ed->to_job != ID_NONE));
+	return ed->is->gate_only ||
+	       (en->units.v[ed->to_unit].registered && (!ed->is->action || ed->to_job != ID_NONE));
 }
 
 /* How many of its group could come; `stopped`: also what the operator stopped. */
@@ -71,8 +72,8 @@ static bool is_left_stopped(const struct search *s, edge_id e)
 	const struct edge *ed = &s->en->edges.v[e];
 
 	return s->en->units.v[ed->to_unit].wanted == WANTED_STOP &&
-	    (ed->is->optional || s->automation ||
-		(ed->is->group && group_may(s->en, e, false) >= ed->is->need));
+	       (ed->is->optional || s->automation ||
+		   (ed->is->group && group_may(s->en, e, false) >= ed->is->need));
 }
 
 /* `hard`: the owner is needed, so what it requires is, too. */
@@ -89,8 +90,9 @@ static enum err follow(struct search *s, edge_id e, bool hard)
 		if (requires && hard && !ed->is->optional && !s->automation && !enough)
 			return missing(s, e);
 		if (!requires || !hard)
-			strv_take(s->notes, text_fmt("%s %s `%s`, which is not registered",
-						owner(s->en, e), requires ? "requires" : "wants", ed->is->key));
+			strv_take(s->notes,
+			    text_fmt("%s %s `%s`, which is not registered", owner(s->en, e),
+				requires ? "requires" : "wants", ed->is->key));
 		return ERR_OK;
 	}
 	if (!is_left_stopped(s, e))
@@ -101,7 +103,7 @@ static enum err follow(struct search *s, edge_id e, bool hard)
 static bool is_settled_well(const struct unit *un)
 {
 	return un->live && un->facts.ready && !un->facts.failed && !un->facts.stopping &&
-	    !un->n_broken;
+	       !un->n_broken;
 }
 
 static enum err follow_unit(struct search *s, unit_id u, bool hard)
@@ -132,7 +134,7 @@ static enum err search_all(struct search *s)
 		if (s->en->units.v[u].mark == s->en->epoch)
 			continue;
 		s->en->units.v[u].mark = s->en->epoch;
-		*vec_push(s->out) = (struct member){ u, by, false };
+		*vec_push(s->out) = (struct member){u, by, false};
 	}
 }
 
@@ -151,12 +153,13 @@ static void path_to(const struct search *s, unit_id u, struct str *out)
 {
 	const struct member *m = member_of(s->out, u);
 	size_t depth = 0;
-	struct strv names = { 0 };
+	struct strv names = {0};
 
 	while (m && depth++ < 64) {
 		strv_add(&names, unit_title(s->en, m->unit));
-		m = m->by == ID_NONE ? NULL :
-				       member_of(s->out, s->en->jobs.v[s->en->edges.v[m->by].from].unit);
+		m = m->by == ID_NONE
+			? NULL
+			: member_of(s->out, s->en->jobs.v[s->en->edges.v[m->by].from].unit);
 	}
 	for (size_t i = names.n; i-- > 0;)
 		str_fmt(out, "%s%s", names.v[i], i ? " -> " : "");
@@ -165,7 +168,7 @@ static void path_to(const struct search *s, unit_id u, struct str *out)
 
 static enum err refuse_pair(struct search *s, unit_id u, unit_id other)
 {
-	auto_str a = { 0 }, b = { 0 };
+	auto_str a = {0}, b = {0};
 
 	path_to(s, u, &a);
 	path_to(s, other, &b);
@@ -174,8 +177,7 @@ static enum err refuse_pair(struct search *s, unit_id u, unit_id other)
 		strv_add(s->chain, str_text(&b));
 	return error_set(s->e, ERR_CONFLICT, "%s conflicts with %s, which %s", unit_title(s->en, u),
 	    unit_title(s->en, other),
-	    b.n ? "the same start needs" :
-		  service_state_str(s->en->units.v[other].state));
+	    b.n ? "the same start needs" : service_state_str(s->en->units.v[other].state));
 }
 
 /* Drops a wish that conflicts, refuses a need; true when the member stays. */
@@ -240,7 +242,8 @@ static enum err check_no_deps(struct search *s)
 				    edge_evaluate(s->en, e, &gate) == EDGE_IGNORED)
 					continue;
 				return error_set(s->e, ERR_DEPENDENCY_FAILED,
-				    "%s requires %s, which is not %s, and no_deps forbids to start it",
+				    "%s requires %s, which is not %s, and no_deps forbids to start "
+				    "it",
 				    owner(s->en, e), ed->is->key, condition_str(ed->is->condition));
 			}
 	return ERR_OK;
@@ -250,8 +253,13 @@ enum err closure_of_start(struct engine *en, const struct engine_request *rq, bo
     struct closure *out, struct ids *replaced, struct strv *notes, struct strv *chain,
     struct error *e)
 {
-	struct search s = { .en = en, .rq = rq, .automation = automation, .out = out,
-		.notes = notes, .chain = chain, .e = e };
+	struct search s = {.en = en,
+	    .rq = rq,
+	    .automation = automation,
+	    .out = out,
+	    .notes = notes,
+	    .chain = chain,
+	    .e = e};
 
 	e->code = ERR_OK;
 	walk_begin(en);
@@ -274,7 +282,7 @@ static void add_marked(struct engine *en, struct closure *out, unit_id u, edge_i
 	if (en->units.v[u].mark == en->epoch)
 		return;
 	en->units.v[u].mark = en->epoch;
-	*vec_push(out) = (struct member){ u, by, true };
+	*vec_push(out) = (struct member){u, by, true};
 }
 
 static bool is_here(const struct unit *un)
@@ -290,8 +298,8 @@ static void dependents_that_stop(struct engine *en, struct closure *out, size_t 
 
 		if (!(ed->is->kinds & DEP_REQUIRES) || !is_here(&en->units.v[from]))
 			continue;
-		if ((restart ? ed->is->on_restart == ON_RESTART_RESTART :
-			       ed->is->on_stop == ON_STOP_STOP) &&
+		if ((restart ? ed->is->on_restart == ON_RESTART_RESTART
+			     : ed->is->on_stop == ON_STOP_STOP) &&
 		    !edge_group_holds(en, e, en->epoch))
 			add_marked(en, out, from, e);
 	}
@@ -305,8 +313,8 @@ static bool still_needed(const struct engine *en, unit_id u)
 	for_in (en, u, e) {
 		unit_id from = en->jobs.v[en->edges.v[e].from].unit;
 
-		if ((en->edges.v[e].is->kinds & DEP_PULLS) &&
-		    en->units.v[from].mark != en->epoch && en->units.v[from].live)
+		if ((en->edges.v[e].is->kinds & DEP_PULLS) && en->units.v[from].mark != en->epoch &&
+		    en->units.v[from].live)
 			return true;
 	}
 	return false;

@@ -25,8 +25,8 @@ void engine_restore_unit(struct engine *en, const char *name, enum wanted wanted
 	}
 }
 
-bool engine_restore_job(struct engine *en, const char *unit, const char *job,
-    const struct engine_job_memory *m)
+bool engine_restore_job(
+    struct engine *en, const char *unit, const char *job, const struct engine_job_memory *m)
 {
 	unit_id u = engine_find(en, unit);
 	job_id j = u == ID_NONE ? ID_NONE : unit_job_named(en, u, job);
@@ -36,7 +36,7 @@ bool engine_restore_job(struct engine *en, const char *unit, const char *job,
 	struct job *jb = &en->jobs.v[j];
 	if (jb->token > m->token)
 		return false; /* of a former attempt: the youngest speaks */
-	if (jb->token) /* nor is its end the end of this one */
+	if (jb->token)	      /* nor is its end the end of this one */
 		token_remove(en, jb->token);
 	en->n_stopping -= jb->core.state == JOB_STOPPING;
 	jb->core = m->core;
@@ -106,7 +106,7 @@ static void arm_again(struct engine *en, msec now, job_id j)
 /* A unit whose jobs were told to stop is stopping, whatever else was stored. */
 static void restore_stops(struct engine *en)
 {
-	struct closure c = { 0 };
+	struct closure c = {0};
 
 	for (unit_id u = 0; u < en->units.n; u++) {
 		bool stop = false;
@@ -116,7 +116,7 @@ static void restore_stops(struct engine *en)
 					   !job_state_is_end(en->jobs.v[j].core.state) &&
 					   en->jobs.v[j].core.state != JOB_CREATED);
 		if (stop)
-			*vec_push(&c) = (struct member){ u, ID_NONE, true };
+			*vec_push(&c) = (struct member){u, ID_NONE, true};
 	}
 	stop_members(en, &c, 0, false);
 	free(c.v);

@@ -7,8 +7,10 @@ void want(struct engine *en, unit_id u, enum wanted wanted)
 {
 	if (en->units.v[u].wanted == wanted || en->units.v[u].is_run)
 		return;
-	effect_push(en, (struct effect){ .kind = EFFECT_WANTED, .unit = u,
-			    .from = (int)en->units.v[u].wanted, .to = (int)wanted });
+	effect_push(en, (struct effect){.kind = EFFECT_WANTED,
+			    .unit = u,
+			    .from = (int)en->units.v[u].wanted,
+			    .to = (int)wanted});
 	en->units.v[u].wanted = wanted;
 	unit_touch(en, u); /* optional edges look at it */
 }
@@ -23,8 +25,9 @@ static void call_back(struct engine *en, unit_id u)
 		if (d->live || d->stopping || !(en->edges.v[e].is->kinds & DEP_REQUIRES) ||
 		    d->reason_unit == ID_NONE)
 			continue;
-		if (d->reason == REASON_DEPENDENCY_STOPPED ? en->units.v[d->reason_unit].live :
-		    d->reason == REASON_DEPENDENCY_FAILED && d->reason_unit == u)
+		if (d->reason == REASON_DEPENDENCY_STOPPED
+			? en->units.v[d->reason_unit].live
+			: d->reason == REASON_DEPENDENCY_FAILED && d->reason_unit == u)
 			unit_pull_later(en, from, ID_NONE);
 	}
 }
@@ -32,8 +35,9 @@ static void call_back(struct engine *en, unit_id u)
 /* A start runs it again; the success of a one-shot stays. */
 static bool is_over(const struct job *j)
 {
-	return j->core.state == JOB_CREATED || (job_state_is_end(j->core.state) &&
-	    !(j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot));
+	return j->core.state == JOB_CREATED ||
+	       (job_state_is_end(j->core.state) &&
+		   !(j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot));
 }
 
 static void run_number(struct engine *en, unit_id u, op_id cause, edge_id pulled_by)
@@ -81,7 +85,8 @@ void unit_begin(struct engine *en, msec now, unit_id u, op_id cause, edge_id pul
 
 		if (!fresh && !is_over(&en->jobs.v[j]) && s != JOB_RETRYING && s != JOB_PENDING)
 			continue;
-		/* What it last waited for counts no more; until the recount others would see it blocked. */
+		/* What it last waited for counts no more; until the recount others would see it
+		 * blocked. */
 		en->jobs.v[j].unmet = en->jobs.v[j].n_blocked = 0;
 		job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 		changed = true;
@@ -100,10 +105,10 @@ static void begin_redefined(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
 	const char *name = un->name;
-	const struct engine_request rq = { .kind = OP_START, .names = &name, .n_names = 1 };
-	struct closure members = { 0 };
-	struct ids replaced = { 0 };
-	struct strv notes = { 0 }, chain = { 0 };
+	const struct engine_request rq = {.kind = OP_START, .names = &name, .n_names = 1};
+	struct closure members = {0};
+	struct ids replaced = {0};
+	struct strv notes = {0}, chain = {0};
 	struct error e;
 	op_id cause = un->cause;
 	edge_id by = un->pulled_by;
@@ -132,7 +137,7 @@ void unit_stopped(struct engine *en, msec now, unit_id u)
 	un->reason = un->stop_reason;
 	if (un->reason == REASON_CANCELLED)
 		un->reason_unit = ID_NONE;
-	effect_push(en, (struct effect){ .kind = EFFECT_RUN_ENDED, .unit = u, .reason = un->reason });
+	effect_push(en, (struct effect){.kind = EFFECT_RUN_ENDED, .unit = u, .reason = un->reason});
 	bool redefined = un->definition_changed && !en->original;
 	if (redefined)
 		unit_rebuild(en, now, u);
@@ -159,16 +164,16 @@ void begin_members(struct engine *en, msec now, const struct closure *c, op_id c
 void unit_pull(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
-	struct closure members = { 0 };
-	struct ids replaced = { 0 };
-	struct strv notes = { 0 }, chain = { 0 };
+	struct closure members = {0};
+	struct ids replaced = {0};
+	struct strv notes = {0}, chain = {0};
 	struct error e;
 
 	un->pull_queued = false;
-	if (!un->used || !un->registered || un->live || un->stopping ||
-	    un->wanted == WANTED_STOP || en->shutdown || !engine_demanded(en, u))
+	if (!un->used || !un->registered || un->live || un->stopping || un->wanted == WANTED_STOP ||
+	    en->shutdown || !engine_demanded(en, u))
 		return;
-	const struct engine_request rq = { .kind = OP_START, .names = &un->name, .n_names = 1 };
+	const struct engine_request rq = {.kind = OP_START, .names = &un->name, .n_names = 1};
 	edge_id by = un->pulled_by;
 	if (closure_of_start(en, &rq, true, &members, &replaced, &notes, &chain, &e) == ERR_OK) {
 		if (members.n)

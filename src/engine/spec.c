@@ -47,10 +47,10 @@ static const struct engine_edge_spec *edges(
 /* A target gets one job without a process that carries its edges. */
 static const struct engine_job_spec *jobs(struct block *b, const struct engine_unit_spec *from)
 {
-	const struct engine_job_spec target = { .name = "",
-		.policy = { .virtual = true },
-		.edges = from->edges,
-		.n_edges = from->n_edges };
+	const struct engine_job_spec target = {.name = "",
+	    .policy = {.virtual = true},
+	    .edges = from->edges,
+	    .n_edges = from->n_edges};
 	const struct engine_job_spec *in = from->n_jobs ? from->jobs : &target;
 	size_t n = from->n_jobs ? from->n_jobs : 1;
 	struct engine_job_spec *to = room(b, n * sizeof(*to), _Alignof(struct engine_job_spec));
@@ -85,13 +85,13 @@ static struct spec *copy(struct block *b, const struct engine_unit_spec *from)
 	}
 	is.conflicts = conflicts;
 	if (s)
-		*s = (struct spec){ .refs = 1, .is = is };
+		*s = (struct spec){.refs = 1, .is = is};
 	return s;
 }
 
 struct spec *spec_dup(const struct engine_unit_spec *from)
 {
-	struct block b = { 0 };
+	struct block b = {0};
 
 	copy(&b, from);
 	b.at = mem_new(b.n);

@@ -38,7 +38,7 @@ static bool orders(const struct engine *en, edge_id e, unit_id u, job_id j)
 	const struct edge *ed = &en->edges.v[e];
 
 	return (ed->is->kinds & DEP_ORDERS) && en->jobs.v[ed->from].stop_mark &&
-	    (ed->to_job != ID_NONE ? ed->to_job == j : en->jobs.v[ed->from].unit != u);
+	       (ed->to_job != ID_NONE ? ed->to_job == j : en->jobs.v[ed->from].unit != u);
 }
 
 /* How many that stop along must be gone before each job of u may be told to. */
@@ -86,7 +86,8 @@ static void count_all_turns(struct engine *en, const struct closure *c)
 			for_out (en, j, e) {
 				unit_id t = en->edges.v[e].to_unit;
 
-				if (t == ID_NONE || !en->units.v[t].stopping || en->units.v[t].mark == epoch)
+				if (t == ID_NONE || !en->units.v[t].stopping ||
+				    en->units.v[t].mark == epoch)
 					continue;
 				en->units.v[t].mark = epoch;
 				count_turns(en, t);
@@ -111,7 +112,8 @@ void stop_members(struct engine *en, const struct closure *c, op_id cause, bool 
 		unit_id u = c->v[i].unit;
 		struct unit *un = &en->units.v[u];
 
-		if (!again && cause) /* else a start goes on waiting: it comes back, or hears why not */
+		if (!again &&
+		    cause) /* else a start goes on waiting: it comes back, or hears why not */
 			supersede(en, u, true, cause);
 		un = &en->units.v[u];
 		if (!again && un->start_after_stop) {

@@ -54,7 +54,7 @@ void timer_push(struct engine *en, msec at, enum timer_kind kind, uint32_t id, u
 {
 	if (en->timers.n == en->timers.cap && en->timers.n >= 64)
 		drop_stale(en);
-	*vec_push(&en->timers) = (struct timer){ at, kind, id, gen };
+	*vec_push(&en->timers) = (struct timer){at, kind, id, gen};
 	for (size_t i = en->timers.n - 1; i && en->timers.v[(i - 1) / 2].at > at; i = (i - 1) / 2)
 		swap(&en->timers.v[i], &en->timers.v[(i - 1) / 2]);
 }

@@ -40,7 +40,7 @@ void token_put(struct engine *en, uint64_t token, job_id j)
 	while (en->tokens.v[i].token && en->tokens.v[i].token != token)
 		i = (i + 1) & (en->tokens.n - 1);
 	en->n_tokens += !en->tokens.v[i].token;
-	en->tokens.v[i] = (struct token_slot){ token, j };
+	en->tokens.v[i] = (struct token_slot){token, j};
 }
 
 job_id engine_job_by_token(const struct engine *en, uint64_t token)
@@ -71,7 +71,7 @@ void token_remove(struct engine *en, uint64_t token)
 			i = j;
 		}
 	}
-	en->tokens.v[i] = (struct token_slot){ 0 };
+	en->tokens.v[i] = (struct token_slot){0};
 	en->n_tokens--;
 }
 
@@ -92,13 +92,13 @@ static unit_id unit_alloc(struct engine *en)
 		u = (unit_id)en->units.n;
 		vec_push(&en->units);
 	}
-	en->units.v[u] = (struct unit){ .used = true,
-		.first_job = ID_NONE,
-		.first_in = ID_NONE,
-		.first_watch = ID_NONE,
-		.reason_unit = ID_NONE,
-		.conflict_with = ID_NONE,
-		.pulled_by = ID_NONE };
+	en->units.v[u] = (struct unit){.used = true,
+	    .first_job = ID_NONE,
+	    .first_in = ID_NONE,
+	    .first_watch = ID_NONE,
+	    .reason_unit = ID_NONE,
+	    .conflict_with = ID_NONE,
+	    .pulled_by = ID_NONE};
 	return u;
 }
 
@@ -114,12 +114,12 @@ static job_id job_alloc(struct engine *en)
 		j = (job_id)en->jobs.n;
 		vec_push(&en->jobs);
 	}
-	en->jobs.v[j] = (struct job){ .used = true,
-		.next = ID_NONE,
-		.first_out = ID_NONE,
-		.last_out = ID_NONE,
-		.timer_gen = gen,
-		.deadline = MSEC_NEVER };
+	en->jobs.v[j] = (struct job){.used = true,
+	    .next = ID_NONE,
+	    .first_out = ID_NONE,
+	    .last_out = ID_NONE,
+	    .timer_gen = gen,
+	    .deadline = MSEC_NEVER};
 	return j;
 }
 
@@ -135,17 +135,17 @@ static edge_id edge_alloc(struct engine *en)
 		e = (edge_id)en->edges.n;
 		vec_push(&en->edges);
 	}
-	en->edges.v[e] = (struct edge){ .used = true,
-		.to_unit = ID_NONE,
-		.to_job = ID_NONE,
-		.gate = ID_NONE,
-		.next_out = ID_NONE,
-		.next_in = ID_NONE,
-		.prev_in = ID_NONE,
-		.next_gate = ID_NONE,
-		.prev_gate = ID_NONE,
-		.timer_gen = gen,
-		.deadline = MSEC_NEVER };
+	en->edges.v[e] = (struct edge){.used = true,
+	    .to_unit = ID_NONE,
+	    .to_job = ID_NONE,
+	    .gate = ID_NONE,
+	    .next_out = ID_NONE,
+	    .next_in = ID_NONE,
+	    .prev_in = ID_NONE,
+	    .next_gate = ID_NONE,
+	    .prev_gate = ID_NONE,
+	    .timer_gen = gen,
+	    .deadline = MSEC_NEVER};
 	return e;
 }
 
@@ -174,7 +174,7 @@ static void unit_drop_if_unused(struct engine *en, unit_id u)
 	map_remove(&en->by_name, un->name);
 	free(un->placeholder);
 	free(un->conflicts.v);
-	*un = (struct unit){ .next_free = en->free_unit };
+	*un = (struct unit){.next_free = en->free_unit};
 	en->free_unit = u;
 }
 
@@ -188,7 +188,7 @@ static gate_id gate_named(struct engine *en, const char *text, unit_id target)
 	if (at)
 		return (gate_id)((uintptr_t)at - 1);
 	gate_id g = (gate_id)en->gates.n;
-	*vec_push(&en->gates) = (struct gate){ .key = take(key), .first_edge = ID_NONE };
+	*vec_push(&en->gates) = (struct gate){.key = take(key), .first_edge = ID_NONE};
 	map_put(&en->gate_by_key, en->gates.v[g].key, (void *)((uintptr_t)g + 1));
 	return g;
 }
@@ -282,15 +282,14 @@ static void edges_clear(struct engine *en, job_id j)
 		ed = &en->edges.v[e];
 		if (ed->gate != ID_NONE)
 			en->gates.v[ed->gate].edges--;
-		*ed = (struct edge){ .timer_gen = ed->timer_gen + 1, .next_out = en->free_edge };
+		*ed = (struct edge){.timer_gen = ed->timer_gen + 1, .next_out = en->free_edge};
 		en->free_edge = e;
 	}
 	en->jobs.v[j].first_out = en->jobs.v[j].last_out = ID_NONE;
 	en->jobs.v[j].unmet = en->jobs.v[j].n_blocked = 0;
 }
 
-void job_take_spec(
-    struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is)
+void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is)
 {
 	struct job *jb = &en->jobs.v[j];
 
@@ -314,7 +313,7 @@ static void job_free(struct engine *en, job_id j)
 		token_remove(en, jb->token);
 	spec_drop(jb->spec);
 	free(jb->why);
-	*jb = (struct job){ .timer_gen = jb->timer_gen + 1, .next = en->free_job };
+	*jb = (struct job){.timer_gen = jb->timer_gen + 1, .next = en->free_job};
 	en->free_job = j;
 }
 
@@ -484,7 +483,7 @@ static void forget_results(struct engine *en, unit_id u)
 
 		all_ended = all_ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
 		if (c->state == JOB_SUCCEEDED)
-			*c = (struct job_core){ .last = c->last };
+			*c = (struct job_core){.last = c->last};
 	}
 	if (all_ended)
 		en->units.v[u].live = false;

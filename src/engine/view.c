@@ -17,9 +17,11 @@ static bool blocked_by_other(const struct engine *en, unit_id u, unit_id target)
 		if (en->jobs.v[j].core.state != JOB_WAITING_DEPS || !en->jobs.v[j].n_blocked)
 			continue;
 		for_out (en, j, e)
-			if (en->edges.v[e].status == EDGE_BLOCKED && edge_effect(en, e) == EDGE_BLOCKED &&
+			if (en->edges.v[e].status == EDGE_BLOCKED &&
+			    edge_effect(en, e) == EDGE_BLOCKED &&
 			    en->edges.v[e].to_unit != target &&
-			    en->edges.v[e].to_unit != u && /* a sibling is blocked by something, too */
+			    en->edges.v[e].to_unit !=
+				u &&		   /* a sibling is blocked by something, too */
 			    !edge_may_pull(en, e)) /* it is to be had with it */
 				return true;
 	}
@@ -36,7 +38,7 @@ bool engine_demanded(const struct engine *en, unit_id u)
 	/* Marks are a cache of the walk, no state: the engine is unchanged to its callers. */
 	struct engine *marks = (struct engine *)(uintptr_t)en;
 	uint32_t epoch = walk_begin(marks);
-	struct ids todo = { 0 };
+	struct ids todo = {0};
 	bool found = false;
 	unit_id at;
 
@@ -63,7 +65,7 @@ bool engine_demanded(const struct engine *en, unit_id u)
 
 void engine_demanded_all(const struct engine *en, bool *out)
 {
-	struct ids todo = { 0 };
+	struct ids todo = {0};
 	unit_id at;
 
 	for (unit_id u = 0; u < en->units.n; u++) {
@@ -76,8 +78,10 @@ void engine_demanded_all(const struct engine *en, bool *out)
 			for_out (en, j, e) {
 				unit_id to = en->edges.v[e].to_unit;
 
-				if (to == ID_NONE || out[to] || !(en->edges.v[e].is->kinds & DEP_PULLS) ||
-				    en->units.v[to].wanted == WANTED_STOP || blocked_by_other(en, at, to))
+				if (to == ID_NONE || out[to] ||
+				    !(en->edges.v[e].is->kinds & DEP_PULLS) ||
+				    en->units.v[to].wanted == WANTED_STOP ||
+				    blocked_by_other(en, at, to))
 					continue;
 				out[to] = true;
 				ids_push(&todo, to);
@@ -116,9 +120,9 @@ static enum reason reason_of(const struct engine *en, unit_id u)
 			continue;
 		for_out (en, j, e)
 			if (edge_effect(en, e) == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
-				return en->units.v[en->edges.v[e].to_unit].registered ?
-					   REASON_DEPENDENCY_FAILED :
-					   REASON_MISSING_DEPENDENCY;
+				return en->units.v[en->edges.v[e].to_unit].registered
+					   ? REASON_DEPENDENCY_FAILED
+					   : REASON_MISSING_DEPENDENCY;
 	}
 	return un->n_broken && found == REASON_NONE ? REASON_DEPENDENCY_FAILED : found;
 }
@@ -127,7 +131,8 @@ static unit_id puller_of(const struct engine *en, const struct unit *un)
 {
 	edge_id e = un->pulled_by;
 
-	return e < en->edges.n && en->edges.v[e].used ? en->jobs.v[en->edges.v[e].from].unit : ID_NONE;
+	return e < en->edges.n && en->edges.v[e].used ? en->jobs.v[en->edges.v[e].from].unit
+						      : ID_NONE;
 }
 
 bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
@@ -140,26 +145,26 @@ bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
 
 	for_jobs (en, u, j)
 		n++;
-	*out = (struct unit_view){ .id = u,
-		.name = un->name,
-		.is_run = un->is_run,
-		.registered = un->registered,
-		.class_system = un->spec && un->spec->is.class_system,
-		.critical = un->spec && un->spec->is.critical,
-		.definition_changed = un->definition_changed,
-		.wanted = un->wanted,
-		.state = un->state,
-		.run_state = facts_run_state(en, u),
-		.reason = reason_of(en, u),
-		.reason_subject = subject == ID_NONE ? NULL : unit_title(en, subject),
-		.since = un->since,
-		.run = un->run,
-		.run_live = un->live,
-		.op = op_in_flight(en, u),
-		.cause = un->cause,
-		.stop_cause = un->stop_cause,
-		.pulled_by = puller_of(en, un),
-		.n_jobs = n };
+	*out = (struct unit_view){.id = u,
+	    .name = un->name,
+	    .is_run = un->is_run,
+	    .registered = un->registered,
+	    .class_system = un->spec && un->spec->is.class_system,
+	    .critical = un->spec && un->spec->is.critical,
+	    .definition_changed = un->definition_changed,
+	    .wanted = un->wanted,
+	    .state = un->state,
+	    .run_state = facts_run_state(en, u),
+	    .reason = reason_of(en, u),
+	    .reason_subject = subject == ID_NONE ? NULL : unit_title(en, subject),
+	    .since = un->since,
+	    .run = un->run,
+	    .run_live = un->live,
+	    .op = op_in_flight(en, u),
+	    .cause = un->cause,
+	    .stop_cause = un->stop_cause,
+	    .pulled_by = puller_of(en, un),
+	    .n_jobs = n};
 	return true;
 }
 
@@ -169,17 +174,17 @@ bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id
 		return false;
 	const struct job *jb = &en->jobs.v[j];
 
-	*out = (struct job_view){ .id = j,
-		.name = jb->is->name,
-		.core = jb->core,
-		.token = jb->token,
-		.since = jb->since,
-		.deadline = jb->deadline,
-		.why = jb->why,
-		.health = jb->health,
-		.restarts = jb->restarts,
-		.attempt = jb->attempt,
-		.virtual = jb->is->policy.virtual };
+	*out = (struct job_view){.id = j,
+	    .name = jb->is->name,
+	    .core = jb->core,
+	    .token = jb->token,
+	    .since = jb->since,
+	    .deadline = jb->deadline,
+	    .why = jb->why,
+	    .health = jb->health,
+	    .restarts = jb->restarts,
+	    .attempt = jb->attempt,
+	    .virtual = jb->is->policy.virtual};
 	if (unit)
 		*unit = jb->unit;
 	return true;
@@ -201,30 +206,31 @@ bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
 	job_id j = ed->from;
 	bool gate, tracked = job_tracks_edges(&en->jobs.v[j]);
 	enum edge_status now = tracked ? edge_effect(en, found) : edge_evaluate(en, found, &gate);
-	auto_str text = { 0 };
+	auto_str text = {0};
 
 	if (!tracked && now != EDGE_HOLDS && edge_group_holds(en, found, 0))
 		now = EDGE_IGNORED;
 	edge_describe(en, found, &text);
-	*out = (struct edge_view){ .id = found,
-		.from = j,
-		.to_unit = ed->to_unit,
-		.to_job = ed->to_job,
-		.target = ed->to_unit == ID_NONE ? ed->is->key : en->units.v[ed->to_unit].name,
-		.target_action = ed->is->action,
-		.kinds = ed->is->kinds,
-		.condition = ed->is->condition,
-		/* a gate is asked while somebody waits only: afterwards the condition speaks */
-		.status = !tracked && now == EDGE_WAITS && edge_target_holds(en, found) ? EDGE_HOLDS : now,
-		.gate_waits = ed->gate_waiting && !en->gates.v[ed->gate].open,
-		.gate = ed->gate,
-		.gate_text = ed->is->gate,
-		.timed_out = ed->timed_out,
-		.timeout = ed->is->timeout,
-		.since = ed->since,
-		.source = ed->is->source,
-		.group = ed->is->group,
-		.need = ed->is->need };
+	*out = (struct edge_view){.id = found,
+	    .from = j,
+	    .to_unit = ed->to_unit,
+	    .to_job = ed->to_job,
+	    .target = ed->to_unit == ID_NONE ? ed->is->key : en->units.v[ed->to_unit].name,
+	    .target_action = ed->is->action,
+	    .kinds = ed->is->kinds,
+	    .condition = ed->is->condition,
+	    /* a gate is asked while somebody waits only: afterwards the condition speaks */
+	    .status =
+		!tracked && now == EDGE_WAITS && edge_target_holds(en, found) ? EDGE_HOLDS : now,
+	    .gate_waits = ed->gate_waiting && !en->gates.v[ed->gate].open,
+	    .gate = ed->gate,
+	    .gate_text = ed->is->gate,
+	    .timed_out = ed->timed_out,
+	    .timeout = ed->is->timeout,
+	    .since = ed->since,
+	    .source = ed->is->source,
+	    .group = ed->is->group,
+	    .need = ed->is->need};
 	snprintf(out->text, sizeof(out->text), "%s", str_text(&text));
 	return true;
 }
@@ -291,7 +297,8 @@ void engine_dependents(const struct engine *en, unit_id u, bool hard_only, struc
 	for_in (en, u, e) {
 		struct unit *from = &marks->units.v[en->jobs.v[en->edges.v[e].from].unit];
 
-		if (from->mark == epoch || (hard_only && !(en->edges.v[e].is->kinds & DEP_REQUIRES)))
+		if (from->mark == epoch ||
+		    (hard_only && !(en->edges.v[e].is->kinds & DEP_REQUIRES)))
 			continue;
 		from->mark = epoch;
 		strv_add(out, from->name);
@@ -304,23 +311,23 @@ bool engine_op(const struct engine *en, op_id id, struct op_view *out)
 
 	if (!op)
 		return false;
-	*out = (struct op_view){ .id = id,
-		.kind = op->kind,
-		.state = op->state,
-		.changed = op->changed,
-		.code = op->code,
-		.message = op->message,
-		.chain = &op->chain,
-		.started = &op->started,
-		.names = &op->names,
-		.notes = &op->notes,
-		.steps = op->steps.v,
-		.n_steps = op->steps.n,
-		.was = op->was.v,
-		.n_was = op->was.n,
-		.flags = op->flags,
-		.within = op->within,
-		.superseded_by = op->superseded_by };
+	*out = (struct op_view){.id = id,
+	    .kind = op->kind,
+	    .state = op->state,
+	    .changed = op->changed,
+	    .code = op->code,
+	    .message = op->message,
+	    .chain = &op->chain,
+	    .started = &op->started,
+	    .names = &op->names,
+	    .notes = &op->notes,
+	    .steps = op->steps.v,
+	    .n_steps = op->steps.n,
+	    .was = op->was.v,
+	    .n_was = op->was.n,
+	    .flags = op->flags,
+	    .within = op->within,
+	    .superseded_by = op->superseded_by};
 	return true;
 }
 
@@ -331,5 +338,5 @@ void engine_op_forget(struct engine *en, op_id id)
 	if (!op || op->state == OP_ACTIVE)
 		return;
 	op_release(op);
-	*op = (struct op){ .timer_gen = op->timer_gen };
+	*op = (struct op){.timer_gen = op->timer_gen};
 }

@@ -19,10 +19,10 @@ static void note_step(struct trial *t, const char *step, const struct effect *fx
 {
 	const struct job *jb = &t->en->jobs.v[fx->job];
 
-	*vec_push(&t->out->steps) = (struct op_step){ .step = step,
-		.service = text_dup(t->en->units.v[fx->unit].name),
-		.action = text_dup(jb->is->name),
-		.at = t->now };
+	*vec_push(&t->out->steps) = (struct op_step){.step = step,
+	    .service = text_dup(t->en->units.v[fx->unit].name),
+	    .action = text_dup(jb->is->name),
+	    .at = t->now};
 }
 
 static void play_on(struct trial *t)
@@ -45,7 +45,7 @@ static void play_on(struct trial *t)
 
 static bool end_processes(struct trial *t)
 {
-	const struct job_exit bad = { .code = 1, .empty = true };
+	const struct job_exit bad = {.code = 1, .empty = true};
 	bool any = false;
 
 	for_jobs (t->en, t->subject, j) {
@@ -67,7 +67,7 @@ static void come_back(struct trial *t)
 
 		for_jobs (t->en, t->subject, j)
 			waits = waits || t->en->jobs.v[j].core.state == JOB_RETRYING ||
-			    t->en->jobs.v[j].core.state == JOB_PENDING;
+				t->en->jobs.v[j].core.state == JOB_PENDING;
 		if (!waits || engine_deadline(t->en) == MSEC_NEVER)
 			return;
 		t->now = engine_deadline(t->en);
@@ -97,18 +97,19 @@ static bool has_step(const struct what_if *w, const char *step, const char *serv
 static char *why_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
-	auto_str text = { 0 };
+	auto_str text = {0};
 
 	if (!un->live || un->stopping)
-		return un->reason_unit == ID_NONE ? NULL :
-						    text_fmt("it requires %s", unit_title(en, un->reason_unit));
+		return un->reason_unit == ID_NONE
+			   ? NULL
+			   : text_fmt("it requires %s", unit_title(en, un->reason_unit));
 	for_jobs (en, u, j)
 		for_out (en, j, e) {
 			enum edge_status s = edge_effect(en, e);
 
 			if (!text_eq(str_text(&text), "") ||
 			    !(en->edges.v[e].broken || (job_tracks_edges(&en->jobs.v[j]) &&
-			      (s == EDGE_WAITS || s == EDGE_BLOCKED))))
+							   (s == EDGE_WAITS || s == EDGE_BLOCKED))))
 				continue;
 			edge_describe(en, e, &text);
 		}
@@ -122,10 +123,10 @@ static void snapshot(struct trial *t, const struct engine *was)
 	for (unit_id u = 0; u < t->en->units.n; u++)
 		if (t->en->units.v[u].used && t->en->units.v[u].registered)
 			*vec_push(t->out) = (struct what_if_row){
-				.service = text_dup(t->en->units.v[u].name),
-				.before = was->units.v[u].state,
-				.during = t->en->units.v[u].state,
-				.why = why_of(t->en, u),
+			    .service = text_dup(t->en->units.v[u].name),
+			    .before = was->units.v[u].state,
+			    .during = t->en->units.v[u].state,
+			    .why = why_of(t->en, u),
 			};
 }
 
@@ -137,7 +138,8 @@ static void row_release(struct what_if_row *r)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct what_if_row *)a)->service, ((const struct what_if_row *)b)->service);
+	return strcmp(
+	    ((const struct what_if_row *)a)->service, ((const struct what_if_row *)b)->service);
 }
 
 /* Rows of what does not change are dropped. */
@@ -164,8 +166,8 @@ static void finish(struct trial *t)
 
 static enum err begin(struct trial *t, const char *name, bool fail, struct error *e)
 {
-	const struct engine_request rq = { .kind = OP_STOP, .names = &name, .n_names = 1 };
-	struct strv chain = { 0 };
+	const struct engine_request rq = {.kind = OP_STOP, .names = &name, .n_names = 1};
+	struct strv chain = {0};
 	op_id id;
 	enum err code = ERR_OK;
 
@@ -182,9 +184,9 @@ static enum err begin(struct trial *t, const char *name, bool fail, struct error
 enum err engine_what_if(const struct engine *original, msec now, const char *name, bool fail,
     struct what_if *out, struct error *e)
 {
-	struct trial t = { .en = engine_copy(original), .now = now, .hold = fail, .out = out };
+	struct trial t = {.en = engine_copy(original), .now = now, .hold = fail, .out = out};
 
-	*out = (struct what_if){ 0 };
+	*out = (struct what_if){0};
 	t.subject = engine_find(t.en, name);
 	enum err code = begin(&t, name, fail, e);
 	if (!code) {
@@ -205,5 +207,5 @@ void what_if_release(struct what_if *w)
 		row_release(&w->v[i]);
 	free(w->v);
 	op_plan_release(&w->steps);
-	*w = (struct what_if){ 0 };
+	*w = (struct what_if){0};
 }

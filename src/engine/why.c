@@ -65,7 +65,8 @@ void describe_failure(const struct engine *en, unit_id u, struct str *out)
 
 	str_fmt(out, "%s", un->name);
 	if (un->conflict_with != ID_NONE) {
-		str_fmt(out, " conflicts with %s, which is active", unit_title(en, un->conflict_with));
+		str_fmt(
+		    out, " conflicts with %s, which is active", unit_title(en, un->conflict_with));
 	} else if (e != ID_NONE && !un->facts.failed) {
 		str_add(out, " waits: ");
 		edge_describe(en, e, out);
@@ -92,20 +93,21 @@ enum err blocked_code(const struct engine *en, unit_id u, struct str *sentence)
 	const struct edge *ed = &en->edges.v[e];
 	if (ed->timed_out)
 		return ERR_TIMEOUT;
-	return !ed->is->gate_only && !en->units.v[ed->to_unit].registered ? ERR_MISSING_DEPENDENCY :
-									    ERR_DEPENDENCY_FAILED;
+	return !ed->is->gate_only && !en->units.v[ed->to_unit].registered ? ERR_MISSING_DEPENDENCY
+									  : ERR_DEPENDENCY_FAILED;
 }
 
 /* One line a cause, root cause last; order edges have no circle, depth is bounded anyway. */
 void chain_of(const struct engine *en, unit_id u, struct strv *out)
 {
 	for (size_t depth = 0; depth < 64; depth++) {
-		auto_str line = { 0 };
+		auto_str line = {0};
 
 		describe_failure(en, u, &line);
 		strv_add(out, str_text(&line));
 		edge_id e = en->units.v[u].conflict_with == ID_NONE ? blocked_edge(en, u) : ID_NONE;
-		if (e == ID_NONE || en->units.v[u].facts.failed || en->edges.v[e].to_unit == ID_NONE)
+		if (e == ID_NONE || en->units.v[u].facts.failed ||
+		    en->edges.v[e].to_unit == ID_NONE)
 			return;
 		unit_id t = en->edges.v[e].to_unit;
 		if (!en->units.v[t].live || t == u)

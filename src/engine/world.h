@@ -29,60 +29,60 @@ struct ids {
 
 /* What in-edges and operations want to know of a unit; derived in refresh. */
 struct facts {
-	bool live;          /* a run that has not been ended by a stop */
+	bool live; /* a run that has not been ended by a stop */
 	bool ready, executed, succeeded, completed;
-	bool was_executed;  /* something of it, in this run */
-	bool waiting;       /* nothing alive, something waits for edges */
-	bool blocked;       /* a hard edge, or a conflict, can not hold without help */
-	bool failed;        /* a job failed for good */
-	bool gone;          /* a long-running job ended well, and no attempt follows */
-	bool first_over;    /* an attempt ended without readiness */
-	bool stopping;      /* asked to stop, not empty */
-	bool unhealthy;     /* a probe says so of a ready job */
-	bool healthy;       /* ready, and every probe passes */
-	bool not_coming;    /* a readiness probe crossed its threshold before the first readiness */
-	bool process;       /* any process is left, or asked for */
-	bool active;        /* for conflicts (SPEC 2.3) */
-	bool ended;         /* every job is at an end */
+	bool was_executed; /* something of it, in this run */
+	bool waiting;	   /* nothing alive, something waits for edges */
+	bool blocked;	   /* a hard edge, or a conflict, can not hold without help */
+	bool failed;	   /* a job failed for good */
+	bool gone;	   /* a long-running job ended well, and no attempt follows */
+	bool first_over;   /* an attempt ended without readiness */
+	bool stopping;	   /* asked to stop, not empty */
+	bool unhealthy;	   /* a probe says so of a ready job */
+	bool healthy;	   /* ready, and every probe passes */
+	bool not_coming;   /* a readiness probe crossed its threshold before the first readiness */
+	bool process;	   /* any process is left, or asked for */
+	bool active;	   /* for conflicts (SPEC 2.3) */
+	bool ended;	   /* every job is at an end */
 };
 
 struct unit {
-	const char *name;     /* spec's, or `placeholder` */
-	char *placeholder;    /* owned name while unregistered */
-	struct spec *spec;    /* NULL: not registered, only named by edges */
+	const char *name;  /* spec's, or `placeholder` */
+	char *placeholder; /* owned name while unregistered */
+	struct spec *spec; /* NULL: not registered, only named by edges */
 	bool used, registered, is_run, definition_changed;
 	bool live;
-	bool stopping;        /* in a stop set */
+	bool stopping; /* in a stop set */
 	bool dirty, start_after_stop;
-	bool pull_queued;     /* automation looks at it in this pass */
-	bool run_over;        /* EFFECT_RUN_ENDED was given for this run */
+	bool pull_queued; /* automation looks at it in this pass */
+	bool run_over;	  /* EFFECT_RUN_ENDED was given for this run */
 	enum wanted wanted;
 	enum service_state state; /* as last published */
 	enum reason reason;
 	enum reason stop_reason; /* while stopping: cancelled, or what reason_unit did */
-	unit_id reason_unit;  /* of dependency_stopped, dependency_failed, conflict */
-	unit_id conflict_with; /* may not execute while that one is active */
+	unit_id reason_unit;	 /* of dependency_stopped, dependency_failed, conflict */
+	unit_id conflict_with;	 /* may not execute while that one is active */
 	msec since;
 	uint64_t run;
-	op_id cause;          /* the operation that began the run */
-	op_id named_by;       /* the operation whose answer last named it as started */
-	op_id stop_cause;     /* the operation that stops it */
-	edge_id pulled_by;    /* ID_NONE: asked for */
+	op_id cause;	   /* the operation that began the run */
+	op_id named_by;	   /* the operation whose answer last named it as started */
+	op_id stop_cause;  /* the operation that stops it */
+	edge_id pulled_by; /* ID_NONE: asked for */
 	job_id first_job;
 	edge_id first_in;
 	uint32_t first_watch;
 	struct ids conflicts; /* unit ids, both directions; an entry for each mention */
 	uint32_t n_broken;    /* edges of running jobs whose target failed meanwhile */
 	struct facts facts;
-	uint32_t mark;        /* of graph walks: equal to engine.epoch means visited */
+	uint32_t mark; /* of graph walks: equal to engine.epoch means visited */
 	unit_id next_free;
 };
 
 struct job {
 	unit_id unit;
-	job_id next;          /* in the unit, or of the free list */
+	job_id next; /* in the unit, or of the free list */
 	bool used, queued_release, queued_recount, queued_stop;
-	bool stop_mark;       /* has a turn to stop, and its process is not gone */
+	bool stop_mark;		     /* has a turn to stop, and its process is not gone */
 	bool edges_up, edges_marked; /* its part in its edges, when they were last told */
 	struct spec *spec;
 	const struct engine_job_spec *is;
@@ -94,9 +94,9 @@ struct job {
 	edge_id first_out, last_out;
 	uint32_t timer_gen;
 	msec deadline, since;
-	enum job_health health; /* in this attempt */
+	enum job_health health;		/* in this attempt */
 	uint64_t spawned_at, failed_at; /* moments: which came first (failure.c) */
-	char *why;            /* last error text; owned, NULL in a copy */
+	char *why;			/* last error text; owned, NULL in a copy */
 };
 
 struct edge {
@@ -142,10 +142,10 @@ struct op {
 	enum op_kind kind;
 	enum op_state state;
 	bool changed, holding; /* holding: being built, may not end yet */
-	bool ripe;             /* nothing is open: it ends when the pass is quiet, if that is so still */
-	bool restored;         /* of a killed server: engine_restored() takes it up */
-	unsigned flags;        /* 1u << enum op_flag */
-	uint32_t open;         /* watches that are not settled */
+	bool ripe;	/* nothing is open: it ends when the pass is quiet, if that is so still */
+	bool restored;	/* of a killed server: engine_restored() takes it up */
+	unsigned flags; /* 1u << enum op_flag */
+	uint32_t open;	/* watches that are not settled */
 	enum err code;
 	char *message;
 	struct strv chain, started, names, notes;
@@ -180,7 +180,7 @@ struct engine {
 	VEC(struct op) ops;
 	VEC(struct effect) effects;
 	uint32_t free_unit, free_job, free_edge, free_watch;
-	struct map by_name;  /* unit name -> index + 1 */
+	struct map by_name; /* unit name -> index + 1 */
 	struct map gate_by_key;
 	const struct engine *original; /* of a copy: whose maps are asked */
 	struct ids dirty, recount, failures, pulls, stops, release;
@@ -190,9 +190,9 @@ struct engine {
 	uint64_t moment; /* counts spawns and failures */
 	uint32_t epoch;
 	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
-	uint32_t n_mentions; /* entries in conflict lists, over all units */
+	uint32_t n_mentions;		    /* entries in conflict lists, over all units */
 	bool shutdown;
-	bool ripe; /* some operation is */
+	bool ripe;	/* some operation is */
 	bool restoring; /* nothing is released or published until engine_restored */
 };
 /* ids: a FIFO */
@@ -207,7 +207,8 @@ bool timer_pop_due(struct engine *en, msec now, struct timer *out);
 unit_id unit_by_name(const struct engine *en, const char *name);
 unit_id unit_named(struct engine *en, const char *name); /* a placeholder when unknown */
 void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is);
-void unit_rebuild(struct engine *en, msec now, unit_id u); /* jobs from unit.spec; all ended or waiting */
+void unit_rebuild(
+    struct engine *en, msec now, unit_id u); /* jobs from unit.spec; all ended or waiting */
 job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
 void token_put(struct engine *en, uint64_t token, job_id j);
 void token_remove(struct engine *en, uint64_t token);
@@ -217,8 +218,8 @@ uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
 	for (job_id j = (en)->units.v[u].first_job; j != ID_NONE; j = (en)->jobs.v[j].next)
 #define for_out(en, j, e) \
 	for (edge_id e = (en)->jobs.v[j].first_out; e != ID_NONE; e = (en)->edges.v[e].next_out)
-#define for_group(en, e, m)                     \
-	for_out (en, (en)->edges.v[e].from, m)  \
+#define for_group(en, e, m)                    \
+	for_out (en, (en)->edges.v[e].from, m) \
 		if ((en)->edges.v[m].is->group == (en)->edges.v[e].is->group)
 #define for_in(en, u, e) \
 	for (edge_id e = (en)->units.v[u].first_in; e != ID_NONE; e = (en)->edges.v[e].next_in)
@@ -228,8 +229,10 @@ struct facts facts_of(const struct engine *en, unit_id u);
 enum service_state facts_state(const struct engine *en, unit_id u, const struct facts *f);
 enum run_state facts_run_state(const struct engine *en, unit_id u);
 enum edge_status edge_evaluate(const struct engine *en, edge_id e, bool *gate_wanted);
-enum edge_status edge_group_status(const struct engine *en, edge_id e); /* of its group, or its own */
-enum edge_status edge_effect(const struct engine *en, edge_id e); /* its part in what its job waits for */
+enum edge_status edge_group_status(
+    const struct engine *en, edge_id e); /* of its group, or its own */
+enum edge_status edge_effect(
+    const struct engine *en, edge_id e); /* its part in what its job waits for */
 /* Would its group hold by conditions alone, without units of this mark (0: any unit)? */
 bool edge_group_holds(const struct engine *en, edge_id e, uint32_t without_mark);
 bool edge_may_pull(const struct engine *en, edge_id e); /* its target is to be had by starting it */
@@ -240,7 +243,8 @@ bool edge_is_failing(const struct engine *en, edge_id e);
 bool edge_target_holds(const struct engine *en, edge_id e); /* the condition alone */
 void edge_describe(const struct engine *en, edge_id e, struct str *out);
 bool job_tracks_edges(const struct job *j);
-bool job_is_up(const struct job *j); /* its process was executed, or hangs before that, and not told to stop */
+bool job_is_up(
+    const struct job *j); /* its process was executed, or hangs before that, and not told to stop */
 const char *unit_title(const struct engine *en, unit_id u);
 
 /* derive.c */
@@ -250,7 +254,8 @@ void edge_leave_gate(struct engine *en, edge_id e);
 void edges_idle(struct engine *en, msec now, job_id j); /* the job tracks them no longer */
 
 /* pass.c */
-void job_event_now(struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
+void job_event_now(
+    struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
 void job_extend(struct engine *en, msec now, job_id j, msec by);
 void unit_touch(struct engine *en, unit_id u);
 void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
@@ -278,20 +283,22 @@ struct closure {
 enum err closure_of_start(struct engine *en, const struct engine_request *rq, bool automation,
     struct closure *out, struct ids *replaced, struct strv *notes, struct strv *chain,
     struct error *e);
-void closure_of_stop(struct engine *en, const struct ids *asked, bool with_unneeded,
-    struct closure *out);
-void closure_of_restart(struct engine *en, const struct ids *asked, bool with_deps,
-    struct closure *out);
+void closure_of_stop(
+    struct engine *en, const struct ids *asked, bool with_unneeded, struct closure *out);
+void closure_of_restart(
+    struct engine *en, const struct ids *asked, bool with_deps, struct closure *out);
 
 /* operation.c: the list of operations and what each waits for */
 struct op *op_add(struct engine *en, enum op_kind kind, op_id id);
 struct op *op_new(struct engine *en, enum op_kind kind);
-struct op *op_open(struct engine *en, const struct engine_request *rq); /* new, or the equal one in flight */
+struct op *op_open(
+    struct engine *en, const struct engine_request *rq); /* new, or the equal one in flight */
 bool op_has(const struct op *op, enum op_flag flag);
 struct op *op_by_id(const struct engine *en, op_id id);
 uint32_t op_slot(const struct engine *en, const struct op *op);
 void op_close(struct engine *en, uint32_t slot); /* built: it may end from now on */
-void op_end(struct engine *en, struct op *op, enum op_state state, enum err code, const char *message);
+void op_end(
+    struct engine *en, struct op *op, enum op_state state, enum err code, const char *message);
 void op_clock_begin(struct engine *en, msec now, uint32_t slot, unit_id u); /* SPEC 2.5.12 */
 void op_release(struct op *op);
 void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
@@ -308,7 +315,8 @@ void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
 void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within);
 
 /* cancel.c, resume.c */
-void op_want(struct engine *en, op_id id, unit_id u, enum wanted wanted); /* remembers what it was */
+void op_want(
+    struct engine *en, op_id id, unit_id u, enum wanted wanted); /* remembers what it was */
 void ops_resume(struct engine *en, msec now);
 
 /* run.c */
@@ -331,7 +339,7 @@ void job_mark_turn(struct engine *en, job_id j);
 void jobs_take_turns(struct engine *en, const struct ids *jobs); /* those that are marked */
 
 /* plan.c */
-struct engine *engine_copy(const struct engine *from); /* engine_free() */
+struct engine *engine_copy(const struct engine *from);	       /* engine_free() */
 void plan_play(struct engine *en, msec now, struct effect fx); /* the answer of a kind world */
 
 /* why.c */

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define BENDS_MAX 100000 /* beyond, edges are straight lines */
-#define SWEEPS 12
-#define SETTLES 12
+#define SWEEPS	  12
+#define SETTLES	  12
 #define SHELF_MIN 1400 /* what hangs together nowhere stands side by side up to this width */
-#define NONE UINT32_MAX
+#define NONE	  UINT32_MAX
 
 /* A node of the caller, or a point where an edge crosses a layer. */
 struct spot {

@@ -44,7 +44,7 @@ struct http_stream {
 
 /* An ended stream has two seconds to take what waits for it. */
 #define FAREWELL_MS 10
-#define FAREWELLS 200
+#define FAREWELLS   200
 
 static const struct timeval request_time = {LIMIT_REQUEST_SECONDS, 0};
 

@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STACK_BYTES (64u << 10)
+#define STACK_BYTES	   (64u << 10)
 #define THREAD_STACK_BYTES (16u << 10) /* the lower part of it, see clone_in_thread() */
-#define FLAGS (CLONE_VM | CLONE_FILES | CLONE_PIDFD)
-#define NULL_SLOT (SLOTS_END - 1)
+#define FLAGS		   (CLONE_VM | CLONE_FILES | CLONE_PIDFD)
+#define NULL_SLOT	   (SLOTS_END - 1)
 
 /* ---- system calls without errno ------------------------------------------------------ */
 

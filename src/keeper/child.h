@@ -22,7 +22,7 @@
 #include <sys/types.h>
 
 #define SLOTS_BEGIN 3
-#define SLOTS_END (SLOTS_BEGIN + KEEPER_FDS_MAX + 1) /* the last one stays /dev/null */
+#define SLOTS_END   (SLOTS_BEGIN + KEEPER_FDS_MAX + 1) /* the last one stays /dev/null */
 
 struct child {
 	const struct spec *spec;

@@ -223,7 +223,7 @@ struct exit_query {
 	int32_t exit_code;
 };
 #define QUERY_EXIT (1u << 3)
-#define QUERY _IOWR(0xff, 11, struct exit_query)
+#define QUERY	   _IOWR(0xff, 11, struct exit_query)
 
 static void decode(int status, struct keeper_exit_info *out)
 {

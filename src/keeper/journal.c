@@ -15,7 +15,7 @@
  * one is acknowledged, rewritten when it has grown.  When the disk is full the
  * record is missing, and the zombie remains the only witness.
  */
-#define MAGIC 0x6a6b7068u
+#define MAGIC	  0x6a6b7068u
 #define LIMIT_MIN (64u << 10)
 
 enum record_kind { RECORD_EXIT = 1, RECORD_ACK };

@@ -269,9 +269,10 @@ bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
 
 /* estate.c: what the server of a killed keeper hands over */
-void handover_read(struct keeper *k); /* first of all: jobs and held descriptors are known after it */
+void handover_read(
+    struct keeper *k); /* first of all: jobs and held descriptors are known after it */
 void handover_close_others(const struct keeper *k); /* descriptors that nobody named */
-void handover_settle(struct keeper *k);	/* when journal and sets are known: watches them */
+void handover_settle(struct keeper *k);	  /* when journal and sets are known: watches them */
 void handover_look_for(struct keeper *k); /* attempts that were asked for and not answered */
 bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: nobody can tell */
 

@@ -28,18 +28,16 @@
  *   told to a later server; they kill nothing.  SIGHUP is ignored.
  *
  * A keeper that is killed.  The server becomes the next keeper, as when started by hand
- * (KEEPER_NOFILE_ENV tells it the limits of the start), and hands over what it has: KEEPER_ESTATE_ENV
- * names a descriptor, a file of messages as on the channel, each struct keeper_msg and its text,
- * with the number of an inherited descriptor (not below KEEPER_ESTATE_FD) in `value`, or -1:
- *   HELLO   token=the boot that the killed keeper was of
- *   TOKEN   token pid flags text=label value=pidfd   of an attempt that is alive, or whose set is
- *           (KEEPER_IS_EXITED | KEEPER_IS_ACKED, no pidfd); pid 0: asked for and not answered, it
- *           is looked for.  KEEPER_IS_NOTIFYING: its notification socket is bound again
- *   NOTIFY  token text   what it said so far
- *   HELD    token (of whom; or 0) text=name value=descriptor
- * These go on, under the same tokens, in the same boot.  How an adopted process ends is read
- * from its pidfd (PIDFD_GET_INFO, Linux 6.15), or while it is a zombie from /proc; what can not be
- * read is KEEPER_IS_LOST.  Its resource usage is not known.
+ * (KEEPER_NOFILE_ENV tells it the limits of the start), and hands over what it has:
+ *KEEPER_ESTATE_ENV names a descriptor, a file of messages as on the channel, each struct keeper_msg
+ *and its text, with the number of an inherited descriptor (not below KEEPER_ESTATE_FD) in `value`,
+ *or -1: HELLO   token=the boot that the killed keeper was of TOKEN   token pid flags text=label
+ *value=pidfd   of an attempt that is alive, or whose set is (KEEPER_IS_EXITED | KEEPER_IS_ACKED, no
+ *pidfd); pid 0: asked for and not answered, it is looked for.  KEEPER_IS_NOTIFYING: its
+ *notification socket is bound again NOTIFY  token text   what it said so far HELD    token (of
+ *whom; or 0) text=name value=descriptor These go on, under the same tokens, in the same boot.  How
+ *an adopted process ends is read from its pidfd (PIDFD_GET_INFO, Linux 6.15), or while it is a
+ *zombie from /proc; what can not be read is KEEPER_IS_LOST.  Its resource usage is not known.
  * Whatever else carries the state folder's KEEPER_ID_ENV is ended before anything is started: by
  * KILL if there is an estate, else by TERM and after 10 s by KILL.
  *
@@ -83,8 +81,8 @@
  *
  * A chdir or exec that hangs (NFS).  It holds up nobody else.  After a second HANGS follows the
  * SPAWN, and SPAWNED or SPAWN_FAILED whenever it comes to an end; LIST shows the token with
- * KEEPER_IS_STARTING (and HANGS may follow again).  Signals reach it, but it takes KILL only; one that
- * was killed before it executed is a SPAWN_FAILED with EINTR.
+ * KEEPER_IS_STARTING (and HANGS may follow again).  Signals reach it, but it takes KILL only; one
+ *that was killed before it executed is a SPAWN_FAILED with EINTR.
  *
  * Depends on: libc.
  */
@@ -93,29 +91,30 @@
 
 #include <stdint.h>
 
-/* Grows when a message or a meaning changes; kinds that are added stand at the end of their list. */
-#define KEEPER_VERSION 6
-#define KEEPER_FD_ENV "HERO_PROC_KEEPER_FD"
-#define KEEPER_TOKEN_ENV "HERO_PROC_TOKEN"   /* in each job: 16 hex digits */
-#define KEEPER_ID_ENV "HERO_PROC_KEEPER"     /* in each job: 16 hex digits, of the state folder */
-#define KEEPER_NOFILE_ENV "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
+/* Grows when a message or a meaning changes; kinds that are added stand at the end of their list.
+ */
+#define KEEPER_VERSION	    6
+#define KEEPER_FD_ENV	    "HERO_PROC_KEEPER_FD"
+#define KEEPER_TOKEN_ENV    "HERO_PROC_TOKEN"  /* in each job: 16 hex digits */
+#define KEEPER_ID_ENV	    "HERO_PROC_KEEPER" /* in each job: 16 hex digits, of the state folder */
+#define KEEPER_NOFILE_ENV   "HERO_PROC_NOFILE" /* in the server: what jobs get, SOFT:HARD */
 #define KEEPER_HELD_PROGRAM "program" /* held by an estate: the file of the server (O_PATH) */
-#define KEEPER_UPGRADE_ENV "HERO_PROC_UPGRADE" /* in the server: see "Upgrades" */
-#define KEEPER_ESTATE_ENV "HERO_PROC_ESTATE" /* in a keeper: see "A keeper that is killed" */
-#define KEEPER_ESTATE_FD 64
+#define KEEPER_UPGRADE_ENV  "HERO_PROC_UPGRADE" /* in the server: see "Upgrades" */
+#define KEEPER_ESTATE_ENV   "HERO_PROC_ESTATE"	/* in a keeper: see "A keeper that is killed" */
+#define KEEPER_ESTATE_FD    64
 #define KEEPER_UPGRADE_NEXT "next"
 #define KEEPER_UPGRADE_DONE "done"
 #define KEEPER_UPGRADE_BACK "back"
-#define KEEPER_CGROUP_OFF "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
+#define KEEPER_CGROUP_OFF   "HERO_PROC_NO_CGROUP" /* set: sets without cgroups */
 
 #define KEEPER_DELAY_MAX_ENV "HERO_PROC_RESTART_MAX_MS" /* other than KEEPER_DELAY_MAX_MS */
-#define KEEPER_DELAY_MAX_MS 5000 /* the longest pause before the server is started again */
+#define KEEPER_DELAY_MAX_MS  5000 /* the longest pause before the server is started again */
 
-#define KEEPER_TEXT_MAX 4096	   /* bytes of text in a message, so of a label too */
+#define KEEPER_TEXT_MAX	     4096  /* bytes of text in a message, so of a label too */
 #define KEEPER_SPEC_TEXT_MAX 16384 /* a larger spec goes by memfd */
-#define KEEPER_FDS_MAX 32	   /* descriptors in one message */
-#define KEEPER_BATCH 64		   /* messages of a LIST batch */
-#define KEEPER_SPEC_MAX (8u << 20)
+#define KEEPER_FDS_MAX	     32	   /* descriptors in one message */
+#define KEEPER_BATCH	     64	   /* messages of a LIST batch */
+#define KEEPER_SPEC_MAX	     (8u << 20)
 
 enum keeper_exit {
 	KEEPER_EXIT_DONE = 0,
@@ -186,21 +185,21 @@ enum keeper_scope {
 	KEEPER_SCOPE_KILL, /* SIGKILL to all of them, forks in between included */
 };
 
-#define KEEPER_SPAWN_NOTIFY 1u	 /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
+#define KEEPER_SPAWN_NOTIFY   1u /* SPAWN: bind a notification socket, set NOTIFY_SOCKET */
 #define KEEPER_SPAWN_WATCHDOG 2u /* SPAWN: set WATCHDOG_PID to the pid of the child */
-#define KEEPER_SPAWN_MEMFD 4u	 /* SPAWN: the spec is in a sealed memfd, the first descriptor */
+#define KEEPER_SPAWN_MEMFD    4u /* SPAWN: the spec is in a sealed memfd, the first descriptor */
 
 /* SIGNAL: it asks the job to end.  Remembered with the token, so that a new server knows
  * whether the request of a killed one came as far as this. */
 #define KEEPER_SIGNAL_STOP 1u
 
-#define KEEPER_IS_EXITED 1u /* TOKEN: the leader ended, `exit` is filled in */
-#define KEEPER_IS_ACKED 2u  /* ... and was acknowledged */
-#define KEEPER_IS_EMPTY 4u  /* nothing of the set is left */
-#define KEEPER_IS_LOST 8u   /* of a former keeper: `exit` is not known */
-#define KEEPER_IS_ASKED 16u /* a signal with KEEPER_SIGNAL_STOP was sent to it */
+#define KEEPER_IS_EXITED    1u	/* TOKEN: the leader ended, `exit` is filled in */
+#define KEEPER_IS_ACKED	    2u	/* ... and was acknowledged */
+#define KEEPER_IS_EMPTY	    4u	/* nothing of the set is left */
+#define KEEPER_IS_LOST	    8u	/* of a former keeper: `exit` is not known */
+#define KEEPER_IS_ASKED	    16u /* a signal with KEEPER_SIGNAL_STOP was sent to it */
 #define KEEPER_IS_NOTIFYING 32u /* in an estate: it was given a notification socket */
-#define KEEPER_IS_STARTING 64u	/* TOKEN: not executed yet, its chdir or exec hangs */
+#define KEEPER_IS_STARTING  64u /* TOKEN: not executed yet, its chdir or exec hangs */
 
 struct keeper_exit_info {
 	int32_t code;		    /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; see waitid(2) */
@@ -231,13 +230,13 @@ struct keeper_msg {
  * Order in the child: setsid, descriptors, oom_score_adj, nice, limits, umask,
  * groups, bounding set, group, user, ambient capabilities, chdir, no_new_privs, exec.
  */
-#define KEEPER_SPEC_USER 1u /* uid and gid are to be set */
-#define KEEPER_SPEC_UMASK 2u
-#define KEEPER_SPEC_NICE 4u
-#define KEEPER_SPEC_OOM 8u
+#define KEEPER_SPEC_USER	 1u /* uid and gid are to be set */
+#define KEEPER_SPEC_UMASK	 2u
+#define KEEPER_SPEC_NICE	 4u
+#define KEEPER_SPEC_OOM		 8u
 #define KEEPER_SPEC_NO_NEW_PRIVS 16u
-#define KEEPER_SPEC_GROUPS 32u
-#define KEEPER_SPEC_BOUNDING 64u /* the capability bounding set is to become `bounding` */
+#define KEEPER_SPEC_GROUPS	 32u
+#define KEEPER_SPEC_BOUNDING	 64u /* the capability bounding set is to become `bounding` */
 
 struct keeper_limit {
 	uint32_t resource; /* RLIMIT_* */

@@ -1,15 +1,15 @@
 #include "keeper/keeper.h"
 
-#include <string.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_AGAIN_MS 20 /* at what could not be seen */
-#define DONE_MAX 256	 /* more wait for no idle moment */
+#define LOOK_AGAIN_MS 20  /* at what could not be seen */
+#define DONE_MAX      256 /* more wait for no idle moment */
 
 int64_t now_ns(void)
 {

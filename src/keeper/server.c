@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MS 1000000ll
+#define MS	       1000000ll
 #define DELAY_FIRST_MS 100
-#define CALM_AFTER (10000 * MS) /* a server that lived this long starts the delays anew */
-#define DEATHS_WINDOW (60000 * MS)
-#define ENDING_WAIT (2000 * MS)
-#define CHANNEL_FD 3
+#define CALM_AFTER     (10000 * MS) /* a server that lived this long starts the delays anew */
+#define DEATHS_WINDOW  (60000 * MS)
+#define ENDING_WAIT    (2000 * MS)
+#define CHANNEL_FD     3
 #define NOT_EXECUTABLE 127
 
 static void on_channel(struct keeper *k, struct watch *w, uint32_t events)

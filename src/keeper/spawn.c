@@ -14,11 +14,11 @@
  * execve is left alone and looked at now and then, with all that it needs: the struct spawning
  * of its job.  It shares the keeper's memory until then, which hurts nobody.
  */
-#define PATIENCE_MS 20
+#define PATIENCE_MS	  20
 #define PATIENCE_SHORT_MS 2 /* once something hangs: the same file system is likely to again */
-#define HANGS_AFTER_NS (1000 * 1000000ll) /* then the server is told */
-#define LOOK_SOON_MS 20
-#define LOOK_LATER_MS 200
+#define HANGS_AFTER_NS	  (1000 * 1000000ll) /* then the server is told */
+#define LOOK_SOON_MS	  20
+#define LOOK_LATER_MS	  200
 
 #define WATCHDOG_PID "WATCHDOG_PID="
 

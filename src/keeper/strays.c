@@ -13,8 +13,8 @@
  * the identity of its keeper's state folder in its environment; without it no process is signalled.
  */
 #define LOOK_EVERY_NS 10000000
-#define GRACE_NS (10000 * 1000000ll) /* between TERM and KILL */
-#define WAIT_NS (15000 * 1000000ll)  /* in all: one in uninterruptible sleep stays */
+#define GRACE_NS      (10000 * 1000000ll) /* between TERM and KILL */
+#define WAIT_NS	      (15000 * 1000000ll) /* in all: one in uninterruptible sleep stays */
 
 /* A child of a killed keeper whose chdir or execve hangs: it has the command line of that one
  * still, and would execute whenever it can. */

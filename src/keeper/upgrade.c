@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MS 1000000ll
+#define MS	 1000000ll
 #define FAREWELL (10000 * MS) /* for the former server to end by itself */
 #define TRIAL_MS 30000
 

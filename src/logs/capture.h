@@ -9,8 +9,8 @@
 #define HP_LOGS_CAPTURE_H
 
 #include "base/map.h"
-#include "logs/logs.h"
 #include "base/regex.h"
+#include "logs/logs.h"
 #include "logs/spool.h"
 
 #include <pthread.h>

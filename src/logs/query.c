@@ -1,7 +1,7 @@
 #include "logs/query.h"
 
-#include "logs/reader.h"
 #include "base/regex.h"
+#include "logs/reader.h"
 
 #include <dirent.h>
 #include <stdio.h>

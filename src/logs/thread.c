@@ -1,9 +1,9 @@
 /* thread.c - the log thread: its epoll, blocked pipes, idle files. */
 #include "logs/capture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <dirent.h>
 #include <sys/epoll.h>
 #include <time.h>
 

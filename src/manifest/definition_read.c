@@ -27,25 +27,31 @@ static void read_after(struct reader *r, void *obj, const struct node *n)
 }
 
 static const struct field service_fields[] = {
-	{ "name", { 0 }, F_STR, SERVICE(name), .doc = "unique in the supervisor" },
-	{ "context", { 0 }, F_STR, SERVICE(context), .doc = "the namespace of its actions" },
-	{ "description", { "desc", "title" }, F_STR, SERVICE(description), .doc = "for people" },
-	{ "category", { 0 }, F_STR, SERVICE(category), .doc = "core storage ai network ui tool" },
-	{ "class", { 0 }, F_ENUM, SERVICE(class), .words = service_class_words, .doc = "user, or system: left alone by start-all and stop-all" },
-	{ "status", { 0 }, F_ENUM, SERVICE(status), .words = wanted_words, .doc = "wanted at first registration" },
-	{ "critical", { 0 }, F_BOOL, SERVICE(critical), .doc = "giving up ends the daemon in container mode" },
-	{ "tags", { 0 }, F_STRV, SERVICE(tags), .doc = "for filters" },
-	{ "requires", { 0 }, F_CUSTOM, .read = read_requires, .doc = "services that must be ready before" },
-	{ "wants", { 0 }, F_CUSTOM, .read = read_wants, .doc = "services that are started along" },
-	{ "after", { 0 }, F_CUSTOM, .read = read_after, .doc = "services that settle before, if they start" },
-	{ "conflicts", { 0 }, F_STRV, SERVICE(conflicts), .doc = "services that are never active together with it" },
-	{ "socket_folder", { 0 }, F_STR, SERVICE(socket_folder), .doc = "below $HERO_SOCKET_DIR; default: the service's name" },
-	{ "source_path", { 0 }, F_STR, SERVICE(source.path), .internal = true },
-	{ "sources", { 0 }, F_STRV, SERVICE(sources), .internal = true },
-	{ "is_run", { 0 }, F_BOOL, SERVICE(is_run), .internal = true },
-	{ "abort_on_failure", { 0 }, F_BOOL, SERVICE(abort_on_failure), .internal = true },
+    {"name", {0}, F_STR, SERVICE(name), .doc = "unique in the supervisor"},
+    {"context", {0}, F_STR, SERVICE(context), .doc = "the namespace of its actions"},
+    {"description", {"desc", "title"}, F_STR, SERVICE(description), .doc = "for people"},
+    {"category", {0}, F_STR, SERVICE(category), .doc = "core storage ai network ui tool"},
+    {"class", {0}, F_ENUM, SERVICE(class), .words = service_class_words,
+	.doc = "user, or system: left alone by start-all and stop-all"},
+    {"status", {0}, F_ENUM, SERVICE(status), .words = wanted_words,
+	.doc = "wanted at first registration"},
+    {"critical", {0}, F_BOOL, SERVICE(critical),
+	.doc = "giving up ends the daemon in container mode"},
+    {"tags", {0}, F_STRV, SERVICE(tags), .doc = "for filters"},
+    {"requires", {0}, F_CUSTOM, .read = read_requires, .doc = "services that must be ready before"},
+    {"wants", {0}, F_CUSTOM, .read = read_wants, .doc = "services that are started along"},
+    {"after", {0}, F_CUSTOM, .read = read_after,
+	.doc = "services that settle before, if they start"},
+    {"conflicts", {0}, F_STRV, SERVICE(conflicts),
+	.doc = "services that are never active together with it"},
+    {"socket_folder", {0}, F_STR, SERVICE(socket_folder),
+	.doc = "below $HERO_SOCKET_DIR; default: the service's name"},
+    {"source_path", {0}, F_STR, SERVICE(source.path), .internal = true},
+    {"sources", {0}, F_STRV, SERVICE(sources), .internal = true},
+    {"is_run", {0}, F_BOOL, SERVICE(is_run), .internal = true},
+    {"abort_on_failure", {0}, F_BOOL, SERVICE(abort_on_failure), .internal = true},
 };
-const struct schema service_schema = { "a service", service_fields, countof(service_fields) };
+const struct schema service_schema = {"a service", service_fields, countof(service_fields)};
 
 struct json_service { /* keys of the JSON form only */
 	struct service_def *s;
@@ -70,27 +76,27 @@ static void read_dependencies(struct reader *r, void *obj, const struct node *n)
 {
 	struct service_def *s = ((struct json_service *)obj)->s;
 	static const struct field only[] = {
-		{ "requires", { 0 }, F_CUSTOM, .read = read_requires },
-		{ "wants", { 0 }, F_CUSTOM, .read = read_wants },
-		{ "after", { 0 }, F_CUSTOM, .read = read_after },
-		{ "conflicts", { 0 }, F_STRV, SERVICE(conflicts) },
+	    {"requires", {0}, F_CUSTOM, .read = read_requires},
+	    {"wants", {0}, F_CUSTOM, .read = read_wants},
+	    {"after", {0}, F_CUSTOM, .read = read_after},
+	    {"conflicts", {0}, F_STRV, SERVICE(conflicts)},
 	};
-	static const struct schema schema = { "dependencies", only, countof(only) };
+	static const struct schema schema = {"dependencies", only, countof(only)};
 
 	if (n->kind == NODE_ARRAY)
 		dependencies_read(r, n, DEP_REQUIRES, &s->dependencies);
 	else if (n->kind == NODE_TABLE)
-		schema_read(r, &(struct part){ &schema, s }, 1, n);
+		schema_read(r, &(struct part){&schema, s}, 1, n);
 	else
 		reader_error(r, n, NULL, "`dependencies` must be a table");
 }
 
 static const struct field json_fields[] = {
-	{ "actions", { 0 }, F_CUSTOM, .read = keep_actions },
-	{ "sockets", { 0 }, F_CUSTOM, .read = keep_sockets },
-	{ "dependencies", { 0 }, F_CUSTOM, .read = read_dependencies },
+    {"actions", {0}, F_CUSTOM, .read = keep_actions},
+    {"sockets", {0}, F_CUSTOM, .read = keep_sockets},
+    {"dependencies", {0}, F_CUSTOM, .read = read_dependencies},
 };
-static const struct schema json_schema = { "a service", json_fields, countof(json_fields) };
+static const struct schema json_schema = {"a service", json_fields, countof(json_fields)};
 
 static void mark_of_service(struct service_def *s)
 {
@@ -102,7 +108,8 @@ static void check_service(struct reader *r, const struct node *n, const struct s
 {
 	if (!s->name ? !s->is_run : !name_is_valid(s->name))
 		reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
-		    s->name ? "`%s` is not a name" : "a service needs a `name`%s", s->name ? s->name : "");
+		    s->name ? "`%s` is not a name" : "a service needs a `name`%s",
+		    s->name ? s->name : "");
 	if (s->socket_folder && !name_is_valid(s->socket_folder))
 		reader_error(r, n, NULL, "`socket_folder`: `%s` is not a name", s->socket_folder);
 	for (size_t i = 0; i < s->conflicts.n; i++)
@@ -111,7 +118,8 @@ static void check_service(struct reader *r, const struct node *n, const struct s
 	for (size_t i = 0; i < s->actions.n; i++)
 		for (size_t k = 0; k < i; k++)
 			if (text_eq(s->actions.v[i].name, s->actions.v[k].name))
-				reader_error(r, n, NULL, "two actions are named `%s`", s->actions.v[i].name);
+				reader_error(
+				    r, n, NULL, "two actions are named `%s`", s->actions.v[i].name);
 }
 
 static bool no_errors_since(const struct diags *d, size_t before)
@@ -124,8 +132,8 @@ static bool no_errors_since(const struct diags *d, size_t before)
 
 bool service_def_read(struct reader *r, const struct node *n, struct service_def *out)
 {
-	struct json_service js = { .s = out };
-	struct part parts[] = { { &service_schema, out }, { &json_schema, &js } };
+	struct json_service js = {.s = out};
+	struct part parts[] = {{&service_schema, out}, {&json_schema, &js}};
 	size_t before = r->diags->n;
 
 	service_def_init(out);
@@ -136,7 +144,8 @@ bool service_def_read(struct reader *r, const struct node *n, struct service_def
 	schema_read(r, parts, 2, n);
 	mark_of_service(out);
 	for (const struct node *c = js.actions ? js.actions->first : NULL; c; c = c->next)
-		action_def_read(r, c, (struct part){ 0 }, !out->is_run && !r->stored, vec_push(&out->actions));
+		action_def_read(
+		    r, c, (struct part){0}, !out->is_run && !r->stored, vec_push(&out->actions));
 	if (js.sockets && out->actions.n == 1)
 		action_sockets_read(r, &out->actions.v[0], js.sockets);
 	else if (js.sockets && js.sockets->n)
@@ -144,14 +153,14 @@ bool service_def_read(struct reader *r, const struct node *n, struct service_def
 		    "`sockets` of a service with %u actions belong to nobody", out->actions.n);
 	check_service(r, n, out);
 	if (!r->stored)
-		out->source = (struct place){ text_dup(r->file), n->line, n->column };
+		out->source = (struct place){text_dup(r->file), n->line, n->column};
 	return no_errors_since(r->diags, before);
 }
 
-bool service_def_read_json(const json_t *j, const char *who, bool stored, struct diags *diags,
-    struct service_def *out)
+bool service_def_read_json(
+    const json_t *j, const char *who, bool stored, struct diags *diags, struct service_def *out)
 {
-	struct reader r = { .diags = diags, .who = who, .stored = stored };
+	struct reader r = {.diags = diags, .who = who, .stored = stored};
 	struct node *n = node_of_json(j);
 	bool ok = service_def_read(&r, n, out);
 
@@ -162,9 +171,9 @@ bool service_def_read_json(const json_t *j, const char *who, bool stored, struct
 bool action_def_read_json(
     const json_t *j, const char *who, struct diags *diags, struct action_def *out)
 {
-	struct reader r = { .diags = diags, .who = who };
+	struct reader r = {.diags = diags, .who = who};
 	struct node *n = node_of_json(j);
-	bool ok = action_def_read(&r, n, (struct part){ 0 }, true, out);
+	bool ok = action_def_read(&r, n, (struct part){0}, true, out);
 
 	node_free(n);
 	return ok;
@@ -177,8 +186,8 @@ static void read_reference(struct reader *r, void *obj, const struct node *n)
 {
 	read_text(r, n, &((struct action_def *)obj)->name);
 }
-static const struct field reference_fields[] = { { "action", { 0 }, F_CUSTOM, .read = read_reference } };
-static const struct schema reference_schema = { "a reference", reference_fields, 1 };
+static const struct field reference_fields[] = {{"action", {0}, F_CUSTOM, .read = read_reference}};
+static const struct schema reference_schema = {"a reference", reference_fields, 1};
 
 static void read_run_actions(struct reader *r, const struct node *list, struct service_def *out)
 {
@@ -190,10 +199,11 @@ static void read_run_actions(struct reader *r, const struct node *list, struct s
 			read_text(r, c, &a->name);
 			continue;
 		}
-		action_def_read(r, c, (struct part){ &reference_schema, a }, false, a);
+		action_def_read(r, c, (struct part){&reference_schema, a}, false, a);
 		const struct node *kind = node_get(c, "is_process");
 		if (!kind && !node_get(c, "kind") && (a->argv.n || a->script)) {
-			a->is_process = false; /* what is submitted ends, unless it says otherwise */
+			a->is_process =
+			    false; /* what is submitted ends, unless it says otherwise */
 			if (!node_get(c, "retry_policy") && !node_get(c, "retry"))
 				retry_policy_default(&a->retry, false);
 		}
@@ -203,7 +213,7 @@ static void read_run_actions(struct reader *r, const struct node *list, struct s
 bool run_def_read_json(
     const json_t *params, const char *who, struct diags *diags, struct service_def *out)
 {
-	struct reader r = { .diags = diags, .who = who };
+	struct reader r = {.diags = diags, .who = who};
 	struct node *n = node_of_json(params);
 	const struct node *name = node_get(n, "name"), *actions = node_get(n, "actions"),
 			  *needs = node_get(n, "depends_on"), *context = node_get(n, "context");
@@ -233,7 +243,7 @@ bool run_def_read_json(
 /* What is as the reader would have it anyway is not written: most keys of most actions. */
 static json_t *action_stored(const struct action_def *a)
 {
-	static const char *const always[] = { "name", "is_process", "depends_on", NULL };
+	static const char *const always[] = {"name", "is_process", "depends_on", NULL};
 	struct action_def base;
 	json_t *o = json_object();
 
@@ -275,7 +285,7 @@ json_t *action_def_shown(const struct action_def *a)
 json_t *service_def_shown(const struct service_def *s)
 {
 	json_t *o = json_object(), *deps = json_object(), *actions = json_array();
-	static const char *const kinds[] = { "requires", "wants", "after" };
+	static const char *const kinds[] = {"requires", "wants", "after"};
 
 	schema_json(&service_schema, s, false, o);
 	for (size_t k = 0; k < countof(kinds); k++) {
@@ -283,7 +293,8 @@ json_t *service_def_shown(const struct service_def *s)
 
 		for (size_t i = 0; i < s->dependencies.n; i++)
 			if (s->dependencies.v[i].kinds & (1u << k))
-				json_array_append_new(list, dependency_shown(&s->dependencies.v[i]));
+				json_array_append_new(
+				    list, dependency_shown(&s->dependencies.v[i]));
 		json_object_set_new(deps, kinds[k], list);
 	}
 	json_t *conflicts = json_object_get(o, "conflicts");

@@ -27,8 +27,8 @@ void action_sockets_read(struct reader *r, void *obj, const struct node *n);
 bool service_def_read(struct reader *r, const struct node *n, struct service_def *out);
 
 /* Convenience over JSON: `who` names the caller in sources; stored: our own writing. */
-bool service_def_read_json(const json_t *j, const char *who, bool stored, struct diags *diags,
-    struct service_def *out);
+bool service_def_read_json(
+    const json_t *j, const char *who, bool stored, struct diags *diags, struct service_def *out);
 bool action_def_read_json(
     const json_t *j, const char *who, struct diags *diags, struct action_def *out);
 

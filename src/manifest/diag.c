@@ -3,15 +3,19 @@
 void diag_add(struct diags *l, enum diag_severity s, const char *file, int line, int column,
     const char *key, const char *hint, const char *fmt, ...)
 {
-	struct str message = { 0 };
+	struct str message = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
 	str_vfmt(&message, fmt, ap);
 	va_end(ap);
-	*vec_push(l) = (struct diag){ .severity = s, .file = text_dup(file), .line = line,
-		.column = column, .key = text_dup(key), .hint = text_dup(hint),
-		.message = str_take(&message) };
+	*vec_push(l) = (struct diag){.severity = s,
+	    .file = text_dup(file),
+	    .line = line,
+	    .column = column,
+	    .key = text_dup(key),
+	    .hint = text_dup(hint),
+	    .message = str_take(&message)};
 }
 
 void diags_release(struct diags *l)
@@ -24,7 +28,7 @@ void diags_release(struct diags *l)
 		free(l->v[i].source_line);
 	}
 	free(l->v);
-	*l = (struct diags){ 0 };
+	*l = (struct diags){0};
 }
 
 bool diags_has_error(const struct diags *l)
@@ -109,9 +113,10 @@ json_t *diags_json(const struct diags *l, enum diag_severity s)
 
 		if (d->severity != s)
 			continue;
-		json_array_append_new(list,
-		    json_pack("{s:s?, s:i, s:i, s:s?, s:s, s:s?}", "file", d->file, "line", d->line,
-			"column", d->column, "key", d->key, "message", d->message, "hint", d->hint));
+		json_array_append_new(
+		    list, json_pack("{s:s?, s:i, s:i, s:s?, s:s, s:s?}", "file", d->file, "line",
+			      d->line, "column", d->column, "key", d->key, "message", d->message,
+			      "hint", d->hint));
 	}
 	return list;
 }

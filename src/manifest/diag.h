@@ -14,7 +14,7 @@ enum diag_severity { DIAG_ERROR, DIAG_WARNING };
 
 struct diag {
 	enum diag_severity severity;
-	char *file; /* NULL: not from a file */
+	char *file;	  /* NULL: not from a file */
 	int line, column; /* from 1; 0: unknown */
 	char *key, *message, *hint, *source_line;
 };

@@ -3,8 +3,8 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "manifest/dependency.h"
-#include "manifest/probe_read.h"
 #include "manifest/judge.h"
+#include "manifest/probe_read.h"
 
 ENUM_DEFINE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT)
 
@@ -321,7 +321,8 @@ static void check_names(struct manifest_file *f, const struct node *table)
 		const struct node *at = node_get(table, keys[i]);
 		const char *text = at && at->kind == NODE_STRING ? at->s : NULL;
 
-		if (text && !name_is_valid(strcmp(keys[i], "repo") == 0 ? text_last_part(text) : text))
+		if (text &&
+		    !name_is_valid(strcmp(keys[i], "repo") == 0 ? text_last_part(text) : text))
 			reader_error(&f->r, at,
 			    "1 to 255 letters, digits and . _ @ : + - or a backslash",
 			    "`%s` is not a name", text);

@@ -17,10 +17,10 @@ ENUM_DECLARE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT);
 /* clang-format on */
 
 struct manifest_options {
-	const char *path;   /* for messages and sources; NULL: "service.toml" */
-	const char *binary; /* the caller speaks for this binary (`for`), or NULL */
+	const char *path;	     /* for messages and sources; NULL: "service.toml" */
+	const char *binary;	     /* the caller speaks for this binary (`for`), or NULL */
 	const struct strv *binaries; /* binaries that the caller defines elsewhere, or NULL */
-	const char *exec;   /* its executable, or NULL: from the manifest or PATH_ROOT */
+	const char *exec;	     /* its executable, or NULL: from the manifest or PATH_ROOT */
 	enum manifest_shape shape;
 };
 

@@ -49,8 +49,7 @@ static void write_inline(struct str *out, const json_t *v)
 	if (json_is_object(v)) {
 		str_add(out, "{ ");
 		bool first = true;
-		json_object_foreach((json_t *)(uintptr_t)v, k, m)
-		{
+		json_object_foreach ((json_t *)(uintptr_t)v, k, m) {
 			str_add(out, first ? "" : ", ");
 			write_key(out, k);
 			str_add(out, " = ");
@@ -60,8 +59,7 @@ static void write_inline(struct str *out, const json_t *v)
 		str_add(out, " }");
 	} else if (json_is_array(v)) {
 		str_add(out, "[");
-		json_array_foreach(v, i, m)
-		{
+		json_array_foreach (v, i, m) {
 			str_add(out, i ? ", " : "");
 			write_inline(out, m);
 		}
@@ -76,8 +74,7 @@ static void write_table(struct str *out, const json_t *o, const char *const *lea
 	const char *k;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)o, k, v)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)o, k, v) {
 		bool left = strncmp(k, "source", 6) == 0 || strcmp(k, "depends_on_given") == 0 ||
 			    strcmp(k, "of_service") == 0 || strcmp(k, "is_run") == 0 ||
 			    strcmp(k, "abort_on_failure") == 0;
@@ -127,8 +124,7 @@ void manifest_write(const struct service_def *s, struct str *out)
 	}
 	json_t *a;
 	size_t i;
-	json_array_foreach(json_object_get(o, "actions"), i, a)
-	{
+	json_array_foreach (json_object_get(o, "actions"), i, a) {
 		str_add(out, "\n[[binaries]]\n");
 		write_table(out, a, of_action, countof(of_action));
 		if (s->actions.v[i].depends_on_given && !s->actions.v[i].depends_on.n)

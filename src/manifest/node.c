@@ -43,8 +43,8 @@ const struct node *node_get(const struct node *table, const char *key)
 
 const char *node_kind_str(enum node_kind k)
 {
-	static const char *const words[] = { "null", "a string", "a whole number", "a number",
-		"true or false", "a date or time", "a list", "a table" };
+	static const char *const words[] = {"null", "a string", "a whole number", "a number",
+	    "true or false", "a date or time", "a list", "a table"};
 
 	return words[k];
 }

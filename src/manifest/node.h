@@ -19,7 +19,14 @@ extern "C" {
 #endif
 
 enum node_kind {
-	NODE_NULL, NODE_STRING, NODE_INT, NODE_FLOAT, NODE_BOOL, NODE_TIME, NODE_ARRAY, NODE_TABLE
+	NODE_NULL,
+	NODE_STRING,
+	NODE_INT,
+	NODE_FLOAT,
+	NODE_BOOL,
+	NODE_TIME,
+	NODE_ARRAY,
+	NODE_TABLE
 };
 
 struct node {
@@ -27,7 +34,7 @@ struct node {
 	char *key; /* in a table; else NULL */
 	int key_line, key_column;
 	int line, column; /* of the value */
-	char *s;   /* NODE_STRING; NODE_TIME as written */
+	char *s;	  /* NODE_STRING; NODE_TIME as written */
 	size_t s_bytes;
 	int64_t i; /* NODE_INT, NODE_BOOL */
 	double d;  /* NODE_FLOAT */
@@ -45,8 +52,7 @@ struct node *node_of_json(const json_t *j); /* never NULL */
 json_t *node_json(const struct node *n);    /* never NULL */
 
 /* TOML 1.0.  NULL: *e is the sentence, line and column where it is. */
-struct node *node_of_toml(
-    const char *text, size_t n, struct error *e, int *line, int *column);
+struct node *node_of_toml(const char *text, size_t n, struct error *e, int *line, int *column);
 
 #ifdef __cplusplus
 }

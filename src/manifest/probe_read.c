@@ -10,11 +10,13 @@
 
 /* ---- what is asked ------------------------------------------------------------- */
 
-static void set_kind(struct reader *r, struct probe_def *p, const struct node *n, enum probe_kind kind)
+static void set_kind(
+    struct reader *r, struct probe_def *p, const struct node *n, enum probe_kind kind)
 {
 	if (p->kind_given && p->kind != kind)
-		reader_error(r, n, "write two probes, or an exec that asks both", "a probe is `%s` or `%s`, not both",
-		    probe_kind_str(p->kind), probe_kind_str(kind));
+		reader_error(r, n, "write two probes, or an exec that asks both",
+		    "a probe is `%s` or `%s`, not both", probe_kind_str(p->kind),
+		    probe_kind_str(kind));
 	p->kind_given = true;
 	p->kind = kind;
 }
@@ -42,7 +44,7 @@ static void read_port(struct reader *r, void *obj, const struct node *n)
 static void read_http(struct reader *r, void *obj, const struct node *n)
 {
 	struct probe_def *p = obj;
-	static const char *const known[] = { "url", "socket", "path", NULL };
+	static const char *const known[] = {"url", "socket", "path", NULL};
 	const struct node *url = n->kind == NODE_TABLE ? node_get(n, "url") : n;
 
 	set_kind(r, p, n, PROBE_HTTP);
@@ -72,8 +74,8 @@ static void quote_word(struct str *out, const char *word)
 static void read_command(struct reader *r, void *obj, const struct node *n)
 {
 	struct probe_def *p = obj;
-	struct strv words = { 0 };
-	auto_str line = { 0 };
+	struct strv words = {0};
+	auto_str line = {0};
 
 	set_kind(r, p, n, PROBE_EXEC);
 	if (n->kind == NODE_STRING) {
@@ -100,39 +102,42 @@ static void read_expression(struct reader *r, void *obj, const struct node *n)
 #define GIVEN(member) .given_at = offsetof(struct probe_def, member)
 
 static const struct field probe_fields[] = {
-	{ "kind", { "type" }, F_ENUM, PROBE(kind), GIVEN(kind_given), .words = probe_kind_words,
-	    .doc = "unix, tcp, http, exec or log; or write one of these keys" },
-	{ "target", { 0 }, F_STR, PROBE(target), .doc = "socket, host:port, URL, command or expression" },
-	{ "unix", { 0 }, F_CUSTOM, .read = read_unix, .doc = "a declared socket, or a path" },
-	{ "tcp", { "port" }, F_CUSTOM, .read = read_port, .doc = "host:port, or a port" },
-	{ "http", { "url" }, F_CUSTOM, .read = read_http, .doc = "a URL, or {socket, path}" },
-	{ "exec", { "command" }, F_CUSTOM, .read = read_command, .doc = "a command; 0 passes" },
-	{ "log", { 0 }, F_CUSTOM, .read = read_expression, .doc = "an expression over lines of output" },
-	{ "socket", { 0 }, F_STR, PROBE(socket), .doc = "http over a declared socket, or a path" },
-	{ "path", { 0 }, F_STR, PROBE(path), .doc = "what is asked of it, default /health" },
-	{ "interval_ms", { "interval" }, F_MSEC, PROBE(interval), GIVEN(interval_given),
-	    .doc = "from one probe to the next; default 1 s, of liveness 10 s" },
-	{ "timeout_ms", { "timeout" }, F_MSEC, PROBE(timeout), GIVEN(timeout_given), .doc = "of one probe; default 1 s" },
-	{ "failure_threshold", { "retries" }, F_INT, PROBE(failure_threshold), GIVEN(threshold_given), .min = 1,
-	    .max = 1000, .doc = "failures in a row; default 3" },
-	{ "success_threshold", { 0 }, F_INT, PROBE(success_threshold), GIVEN(success_given), .min = 1, .max = 1000,
-	    .doc = "successes in a row; default 1" },
-	{ "action", { 0 }, F_ENUM, PROBE(action), .words = probe_action_words, .doc = "of liveness: restart or warn" },
+    {"kind", {"type"}, F_ENUM, PROBE(kind), GIVEN(kind_given), .words = probe_kind_words,
+	.doc = "unix, tcp, http, exec or log; or write one of these keys"},
+    {"target", {0}, F_STR, PROBE(target), .doc = "socket, host:port, URL, command or expression"},
+    {"unix", {0}, F_CUSTOM, .read = read_unix, .doc = "a declared socket, or a path"},
+    {"tcp", {"port"}, F_CUSTOM, .read = read_port, .doc = "host:port, or a port"},
+    {"http", {"url"}, F_CUSTOM, .read = read_http, .doc = "a URL, or {socket, path}"},
+    {"exec", {"command"}, F_CUSTOM, .read = read_command, .doc = "a command; 0 passes"},
+    {"log", {0}, F_CUSTOM, .read = read_expression, .doc = "an expression over lines of output"},
+    {"socket", {0}, F_STR, PROBE(socket), .doc = "http over a declared socket, or a path"},
+    {"path", {0}, F_STR, PROBE(path), .doc = "what is asked of it, default /health"},
+    {"interval_ms", {"interval"}, F_MSEC, PROBE(interval), GIVEN(interval_given),
+	.doc = "from one probe to the next; default 1 s, of liveness 10 s"},
+    {"timeout_ms", {"timeout"}, F_MSEC, PROBE(timeout), GIVEN(timeout_given),
+	.doc = "of one probe; default 1 s"},
+    {"failure_threshold", {"retries"}, F_INT, PROBE(failure_threshold), GIVEN(threshold_given),
+	.min = 1, .max = 1000, .doc = "failures in a row; default 3"},
+    {"success_threshold", {0}, F_INT, PROBE(success_threshold), GIVEN(success_given), .min = 1,
+	.max = 1000, .doc = "successes in a row; default 1"},
+    {"action", {0}, F_ENUM, PROBE(action), .words = probe_action_words,
+	.doc = "of liveness: restart or warn"},
 };
-static const struct schema probe_schema = { "a probe", probe_fields, countof(probe_fields) };
+static const struct schema probe_schema = {"a probe", probe_fields, countof(probe_fields)};
 
 /* ---- can it fail? ---------------------------------------------------------------- */
 
 /* A command that ends with 0 whatever happens. */
 static bool always_succeeds(const char *command)
 {
-	static const char *const dull[] = { "", "true", ":", "/bin/true", "/usr/bin/true", "'true'", "'/bin/true'",
-		"'/usr/bin/true'", "':'", "exit", "exit 0", "echo" };
+	static const char *const dull[] = {"", "true", ":", "/bin/true", "/usr/bin/true", "'true'",
+	    "'/bin/true'", "'/usr/bin/true'", "':'", "exit", "exit 0", "echo"};
 	size_t n;
 
 	while (isspace((unsigned char)*command) || *command == ';')
 		command++;
-	for (n = strlen(command); n > 0 && (isspace((unsigned char)command[n - 1]) || command[n - 1] == ';');)
+	for (n = strlen(command);
+	     n > 0 && (isspace((unsigned char)command[n - 1]) || command[n - 1] == ';');)
 		n--;
 	for (size_t i = 0; i < countof(dull); i++)
 		if (strlen(dull[i]) == n && strncmp(dull[i], command, n) == 0)
@@ -143,7 +148,7 @@ static bool always_succeeds(const char *command)
 /* An expression that no line escapes: whatever stands in it. */
 static bool matches_everything(const char *expression)
 {
-	static const char *const lines[] = { "x", "\x01", "0", " ", "\t~" };
+	static const char *const lines[] = {"x", "\x01", "0", " ", "\t~"};
 	struct regex *re;
 	struct error ignored;
 	size_t hits = 0;
@@ -158,13 +163,17 @@ static bool matches_everything(const char *expression)
 
 static void check_address(struct reader *r, const struct node *n, const struct probe_def *p)
 {
-	auto_free char *text = p->kind == PROBE_TCP ? text_fmt("tcp:%s", p->target) : text_dup(p->target);
+	auto_free char *text =
+	    p->kind == PROBE_TCP ? text_fmt("tcp:%s", p->target) : text_dup(p->target);
 	struct address a;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	if (address_parse(&a, text, &e)) {
-		reader_error(r, n, p->kind == PROBE_TCP ? "write tcp = \"127.0.0.1:80\"" :
-		    "write http = \"http://127.0.0.1:80/health\", or socket = \"rpc.sock\" with path", "a probe: %s", e.msg);
+		reader_error(r, n,
+		    p->kind == PROBE_TCP ? "write tcp = \"127.0.0.1:80\""
+					 : "write http = \"http://127.0.0.1:80/health\", or socket "
+					   "= \"rpc.sock\" with path",
+		    "a probe: %s", e.msg);
 		return;
 	}
 	if (p->kind == PROBE_HTTP && !a.get)
@@ -177,11 +186,13 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 	if (p->kind == PROBE_HTTP && p->socket) {
 		if (p->target || (p->path && *p->path != '/'))
 			reader_error(r, n, "socket = \"rpc.sock\", path = \"/health\"",
-			    "an http probe takes `url`, or `socket` with a `path` that begins with /");
+			    "an http probe takes `url`, or `socket` with a `path` that begins with "
+			    "/");
 		return;
 	}
 	if (!p->target || !*p->target) {
-		reader_error(r, n, "name what it asks", "the %s probe has no target, it can not fail", probe_kind_str(p->kind));
+		reader_error(r, n, "name what it asks",
+		    "the %s probe has no target, it can not fail", probe_kind_str(p->kind));
 		return;
 	}
 	switch (p->kind) {
@@ -189,11 +200,13 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 	case PROBE_HTTP: check_address(r, n, p); break;
 	case PROBE_EXEC:
 		if (always_succeeds(p->target))
-			reader_error(r, n, "ask the service for something it does", "the probe `%s` can not fail", p->target);
+			reader_error(r, n, "ask the service for something it does",
+			    "the probe `%s` can not fail", p->target);
 		break;
 	case PROBE_LOG:
 		if (judge_regex(r, &p->target, n) && matches_everything(p->target))
-			reader_error(r, n, "name what the line says", "the probe `%s` matches every line", p->target);
+			reader_error(r, n, "name what the line says",
+			    "the probe `%s` matches every line", p->target);
 		break;
 	case PROBE_UNIX:
 	case PROBE_KIND_COUNT: break;
@@ -203,27 +216,30 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 static void check_probe(struct reader *r, const struct node *n, const struct probe_def *p)
 {
 	if (!p->kind_given)
-		reader_error(r, n, "write one of unix, tcp, http, exec, log", "a probe asks nothing, it can not fail");
+		reader_error(r, n, "write one of unix, tcp, http, exec, log",
+		    "a probe asks nothing, it can not fail");
 	else
 		check_target(r, n, p);
 	if (p->interval < INTERVAL_MIN || p->timeout < 1)
-		reader_error(r, n, NULL, "`interval_ms` must be %d or more, `timeout_ms` 1 or more", INTERVAL_MIN);
+		reader_error(r, n, NULL, "`interval_ms` must be %d or more, `timeout_ms` 1 or more",
+		    INTERVAL_MIN);
 }
 
 /* ---- reading and writing ----------------------------------------------------------- */
 
-static void read_probe(struct reader *r, const struct node *n, enum probe_role role, struct probe_def **out)
+static void read_probe(
+    struct reader *r, const struct node *n, enum probe_role role, struct probe_def **out)
 {
 	size_t before = r->diags->n;
 	struct probe_def *p = mem_new(sizeof(*p));
 
 	probe_def_free(*out);
 	*out = p;
-	*p = (struct probe_def){ .interval = role == PROBE_LIVENESS ? 10000 : 1000,
-		.timeout = 1000,
-		.failure_threshold = 3,
-		.success_threshold = 1 };
-	schema_read(r, &(struct part){ &probe_schema, p }, 1, n);
+	*p = (struct probe_def){.interval = role == PROBE_LIVENESS ? 10000 : 1000,
+	    .timeout = 1000,
+	    .failure_threshold = 3,
+	    .success_threshold = 1};
+	schema_read(r, &(struct part){&probe_schema, p}, 1, n);
 	if (p->kind_given && p->kind == PROBE_UNIX && p->socket && !p->target)
 		p->target = take(p->socket);
 	if (!p->kind_given && p->socket) {
@@ -244,7 +260,8 @@ void probes_read(struct reader *r, void *action_def, const struct node *n)
 		while (role < PROBE_ROLE_COUNT && strcmp(probe_role_words[role], c->key) != 0)
 			role++;
 		if (role == PROBE_ROLE_COUNT || c->kind != NODE_TABLE)
-			reader_error(r, c, "startup, readiness or liveness, each a table", "`%s` is no probe", c->key);
+			reader_error(r, c, "startup, readiness or liveness, each a table",
+			    "`%s` is no probe", c->key);
 		else
 			read_probe(r, c, (enum probe_role)role, &a->probes[role]);
 	}

@@ -13,7 +13,7 @@ static void report(struct reader *r, enum diag_severity s, const struct node *at
 static void report(struct reader *r, enum diag_severity s, const struct node *at, const char *hint,
     const char *fmt, va_list ap)
 {
-	auto_str text = { 0 };
+	auto_str text = {0};
 
 	str_vfmt(&text, fmt, ap);
 	diag_add(r->diags, s, r->file, at ? at->line : 0, at ? at->column : 0, at ? at->key : NULL,
@@ -94,7 +94,7 @@ static bool msec_part(const char **at, msec *sum)
 	static const struct {
 		const char *suffix;
 		msec scale;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 	char *end;
 	msec part;
 
@@ -136,7 +136,8 @@ bool read_msec(struct reader *r, const struct node *n, msec *out)
 	msec value = n->i;
 
 	if (n->kind == NODE_STRING ? !msec_parse(n->s, &value) : n->kind != NODE_INT) {
-		reader_error(r, n, "write \"10s\", \"500ms\", \"1h30m\" or a number of milliseconds",
+		reader_error(r, n,
+		    "write \"10s\", \"500ms\", \"1h30m\" or a number of milliseconds",
 		    "`%s` is not a duration", n->key);
 		return false;
 	}
@@ -161,14 +162,14 @@ bool read_words(struct reader *r, const struct node *n, const char *const *words
 		if (strcmp(words[count], text) == 0)
 			return *out = (int)count, true;
 	const char *near = text_nearest(text, words, count);
-	auto_str hint = { 0 };
+	auto_str hint = {0};
 	if (near)
 		str_fmt(&hint, "did you mean `%s`?", near);
 	else
 		for (size_t i = 0; i < count; i++)
 			str_fmt(&hint, "%s%s", i ? ", " : "one of ", words[i]);
-	reader_error(r, n, str_text(&hint), "`%s`: `%s` is not one of its words", n->key ? n->key : "kind",
-	    n->s);
+	reader_error(r, n, str_text(&hint), "`%s`: `%s` is not one of its words",
+	    n->key ? n->key : "kind", n->s);
 	return false;
 }
 
@@ -266,8 +267,8 @@ static void read_env_entry(struct reader *r, const struct node *n, struct env_li
 	}
 	struct env_var *v = env_slot(out, name->s);
 	for (const struct node *c = n->first; c; c = c->next) {
-		static const char *const known[] = { "name", "default", "value", "required", "secret",
-			"description", "desc" };
+		static const char *const known[] = {
+		    "name", "default", "value", "required", "secret", "description", "desc"};
 
 		if (strcmp(c->key, "default") == 0 || strcmp(c->key, "value") == 0) {
 			free(v->value);
@@ -357,8 +358,8 @@ static bool is_called(const struct field *f, const char *key)
 	return false;
 }
 
-static const struct field *find(const struct reader *r, const struct part *parts, size_t n,
-    const char *key, void **obj)
+static const struct field *find(
+    const struct reader *r, const struct part *parts, size_t n, const char *key, void **obj)
 {
 	for (size_t p = 0; p < n; p++)
 		for (size_t i = 0; i < parts[p].schema->n; i++) {
@@ -399,7 +400,8 @@ static bool same_value(const struct field *f, const struct node *a, const struct
 {
 	msec first = a->i, second = b->i;
 
-	if (f->kind == F_MSEC && (a->kind == NODE_INT || (a->kind == NODE_STRING && msec_parse(a->s, &first))) &&
+	if (f->kind == F_MSEC &&
+	    (a->kind == NODE_INT || (a->kind == NODE_STRING && msec_parse(a->s, &first))) &&
 	    (b->kind == NODE_INT || (b->kind == NODE_STRING && msec_parse(b->s, &second))))
 		return first == second;
 	json_t *x = node_json(a), *y = node_json(b);
@@ -411,7 +413,8 @@ static bool same_value(const struct field *f, const struct node *a, const struct
 }
 
 /* Another spelling of the same key earlier in the table? */
-static const struct node *twin(const struct field *f, const struct node *table, const struct node *n)
+static const struct node *twin(
+    const struct field *f, const struct node *table, const struct node *n)
 {
 	for (const struct node *c = table->first; c && c != n; c = c->next)
 		if (is_called(f, c->key))
@@ -493,7 +496,8 @@ static json_t *field_json(const struct field *f, const void *obj, bool stored)
 	case F_STRV: return strv_json(p);
 	case F_ENV: return env_json(p, stored);
 	case F_JSON:
-		return *(char *const *)p ? json_loads(*(char *const *)p, JSON_DECODE_ANY, NULL) : NULL;
+		return *(char *const *)p ? json_loads(*(char *const *)p, JSON_DECODE_ANY, NULL)
+					 : NULL;
 	case F_CUSTOM: return f->write ? f->write(obj) : NULL;
 	}
 	return NULL;
@@ -521,8 +525,8 @@ void schema_json(const struct schema *s, const void *obj, bool stored, json_t *i
 
 json_t *schema_describe(const struct schema *s)
 {
-	static const char *const types[] = { "string", "boolean", "integer", "number", "integer",
-		"string", "array", "array", NULL, NULL };
+	static const char *const types[] = {"string", "boolean", "integer", "number", "integer",
+	    "string", "array", "array", NULL, NULL};
 	json_t *properties = json_object();
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -540,5 +544,6 @@ json_t *schema_describe(const struct schema *s)
 		}
 		json_object_set_new(properties, f->key, o);
 	}
-	return json_pack("{s:s, s:s, s:o}", "title", s->name, "type", "object", "properties", properties);
+	return json_pack(
+	    "{s:s, s:s, s:o}", "title", s->name, "type", "object", "properties", properties);
 }

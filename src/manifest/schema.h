@@ -20,7 +20,7 @@ struct reader {
 	struct diags *diags;
 	const char *file; /* for messages and sources; NULL: not from a file */
 	const char *who;  /* the caller, where there is no file: "service.define (uid 0)" */
-	bool stored;      /* our own writing: internal keys are allowed, nothing is warned of */
+	bool stored;	  /* our own writing: internal keys are allowed, nothing is warned of */
 };
 
 enum field_kind {
@@ -28,11 +28,11 @@ enum field_kind {
 	F_BOOL,
 	F_INT,
 	F_DOUBLE,
-	F_MSEC,   /* "10s", "1h30m" or milliseconds */
-	F_ENUM,   /* by words; - and _ are the same */
-	F_STRV,   /* a list of scalars, or one */
-	F_ENV,    /* {K = "v"} or [{name, value|default, required, secret}] */
-	F_JSON,   /* anything, kept as JSON text */
+	F_MSEC,	  /* "10s", "1h30m" or milliseconds */
+	F_ENUM,	  /* by words; - and _ are the same */
+	F_STRV,	  /* a list of scalars, or one */
+	F_ENV,	  /* {K = "v"} or [{name, value|default, required, secret}] */
+	F_JSON,	  /* anything, kept as JSON text */
 	F_CUSTOM, /* read and write */
 };
 
@@ -40,13 +40,15 @@ struct field {
 	const char *key;
 	const char *aka[3]; /* other spellings */
 	enum field_kind kind;
-	size_t at;        /* offsetof() in the struct */
-	size_t given_at;  /* a bool that says that it was written; 0: none (never the first member) */
+	size_t at; /* offsetof() in the struct */
+	size_t
+	    given_at; /* a bool that says that it was written; 0: none (never the first member) */
 	int64_t min, max; /* F_INT, F_MSEC, inclusive; both 0: min 0, no max */
 	const char *const *words;
 	void (*read)(struct reader *r, void *obj, const struct node *n);
 	json_t *(*write)(const void *obj); /* NULL result: leave it out */
-	bool (*same)(const void *a, const void *b); /* F_CUSTOM; NULL: what write() gives is equal */
+	bool (*same)(
+	    const void *a, const void *b); /* F_CUSTOM; NULL: what write() gives is equal */
 	/* Does the value that was read make sense? (judge.h)  Not asked of stored ones. */
 	bool (*judge)(struct reader *r, const void *value, const struct node *n);
 	bool later;    /* kept, and not acted on yet: a warning says so */

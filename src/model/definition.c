@@ -3,36 +3,37 @@
 void place_release(struct place *p)
 {
 	free(p->path);
-	*p = (struct place){ 0 };
+	*p = (struct place){0};
 }
 
 static struct place place_dup(const struct place *p)
 {
-	return (struct place){ text_dup(p->path), p->line, p->column };
+	return (struct place){text_dup(p->path), p->line, p->column};
 }
 
 static struct strv strv_dup(const struct strv *from)
 {
-	struct strv to = { 0 };
+	struct strv to = {0};
 
 	strv_copy(&to, from);
 	return to;
 }
 
 /* Copy the rows of a {v, n, cap} vector, then own what each row points to. */
-#define vec_dup(to, from)                                                        \
-	do {                                                                     \
+#define vec_dup(to, from)                                                                 \
+	do {                                                                              \
 		(to)->v = (from)->n ? mem_grow(NULL, (from)->n, sizeof(*(to)->v)) : NULL; \
-		(to)->n = (to)->cap = (from)->n;                                 \
-		for (size_t i_ = 0; i_ < (from)->n; i_++)                        \
-			(to)->v[i_] = (from)->v[i_];                             \
+		(to)->n = (to)->cap = (from)->n;                                          \
+		for (size_t i_ = 0; i_ < (from)->n; i_++)                                 \
+			(to)->v[i_] = (from)->v[i_];                                      \
 	} while (0)
 
 /* ---- edges -------------------------------------------------------------- */
 
 void dep_init(struct dep *d)
 {
-	*d = (struct dep){ .kinds = DEP_REQUIRES, .condition = COND_READY, .timeout = 60000, .need = 1 };
+	*d = (struct dep){
+	    .kinds = DEP_REQUIRES, .condition = COND_READY, .timeout = 60000, .need = 1};
 }
 
 static void resolution_release(struct resolution *r)
@@ -41,13 +42,13 @@ static void resolution_release(struct resolution *r)
 	free(r->action);
 	free(r->gate_path);
 	strv_release(&r->candidates);
-	*r = (struct resolution){ 0 };
+	*r = (struct resolution){0};
 }
 
 void dep_release(struct dep *d)
 {
-	char **texts[] = { &d->name, &d->service, &d->action, &d->repo, &d->crate, &d->bin,
-		&d->gate.text, &d->when_env, &d->when_is, &d->source_text };
+	char **texts[] = {&d->name, &d->service, &d->action, &d->repo, &d->crate, &d->bin,
+	    &d->gate.text, &d->when_env, &d->when_is, &d->source_text};
 
 	for (size_t i = 0; i < countof(texts); i++)
 		free(*texts[i]);
@@ -55,15 +56,15 @@ void dep_release(struct dep *d)
 	strv_release(&d->any);
 	place_release(&d->source);
 	resolution_release(&d->resolved);
-	*d = (struct dep){ 0 };
+	*d = (struct dep){0};
 }
 
 void dep_copy(struct dep *to, const struct dep *from)
 {
 	*to = *from;
-	char **texts[] = { &to->name, &to->service, &to->action, &to->repo, &to->crate, &to->bin,
-		&to->gate.text, &to->when_env, &to->when_is, &to->source_text,
-		&to->resolved.service, &to->resolved.action, &to->resolved.gate_path };
+	char **texts[] = {&to->name, &to->service, &to->action, &to->repo, &to->crate, &to->bin,
+	    &to->gate.text, &to->when_env, &to->when_is, &to->source_text, &to->resolved.service,
+	    &to->resolved.action, &to->resolved.gate_path};
 
 	for (size_t i = 0; i < countof(texts); i++)
 		*texts[i] = text_dup(*texts[i]);
@@ -78,7 +79,7 @@ static void deps_release(struct dep_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		dep_release(&l->v[i]);
 	free(l->v);
-	*l = (struct dep_list){ 0 };
+	*l = (struct dep_list){0};
 }
 
 static void deps_copy(struct dep_list *to, const struct dep_list *from)
@@ -108,7 +109,7 @@ static void env_release(struct env_list *l)
 		free(l->v[i].value);
 	}
 	free(l->v);
-	*l = (struct env_list){ 0 };
+	*l = (struct env_list){0};
 }
 
 static void env_copy(struct env_list *to, const struct env_list *from)
@@ -128,7 +129,7 @@ static void sockets_release(struct socket_list *l)
 		free(l->v[i].protocol);
 	}
 	free(l->v);
-	*l = (struct socket_list){ 0 };
+	*l = (struct socket_list){0};
 }
 
 static void sockets_copy(struct socket_list *to, const struct socket_list *from)
@@ -146,7 +147,7 @@ static void tcp_release(struct tcp_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i].host);
 	free(l->v);
-	*l = (struct tcp_list){ 0 };
+	*l = (struct tcp_list){0};
 }
 
 static void tcp_copy(struct tcp_list *to, const struct tcp_list *from)
@@ -184,7 +185,7 @@ static void rules_release(struct retry_rules *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i].signal);
 	free(l->v);
-	*l = (struct retry_rules){ 0 };
+	*l = (struct retry_rules){0};
 }
 
 static void rules_copy(struct retry_rules *to, const struct retry_rules *from)
@@ -199,22 +200,25 @@ static void rules_copy(struct retry_rules *to, const struct retry_rules *from)
 void retry_policy_default(struct retry_policy *r, bool is_process)
 {
 	rules_release(&r->rules);
-	*r = (struct retry_policy){ .restart = is_process ? RESTART_ALWAYS : RESTART_NEVER,
-		.delay = 100, .factor = 2, .delay_max = 30000, .stability_period = 10000 };
+	*r = (struct retry_policy){.restart = is_process ? RESTART_ALWAYS : RESTART_NEVER,
+	    .delay = 100,
+	    .factor = 2,
+	    .delay_max = 30000,
+	    .stability_period = 10000};
 }
 
 void action_def_init(struct action_def *a)
 {
-	*a = (struct action_def){ .is_process = true, .start_timeout = 90000, .stop_timeout = 10000 };
+	*a = (struct action_def){.is_process = true, .start_timeout = 90000, .stop_timeout = 10000};
 	retry_policy_default(&a->retry, true);
 }
 
 /* Every plain text of an action, so that release and copy can not differ. */
 static size_t action_texts(struct action_def *a, char **out[static 20])
 {
-	char **texts[] = { &a->name, &a->context, &a->description, &a->script, &a->interpreter,
-		&a->cwd, &a->env_file, &a->readiness.log, &a->stop_exec, &a->stop_signal, &a->reload,
-		&a->user, &a->group, &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs };
+	char **texts[] = {&a->name, &a->context, &a->description, &a->script, &a->interpreter,
+	    &a->cwd, &a->env_file, &a->readiness.log, &a->stop_exec, &a->stop_signal, &a->reload,
+	    &a->user, &a->group, &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
 
 	memcpy(out, texts, sizeof(texts));
 	return countof(texts);
@@ -253,7 +257,7 @@ void action_def_release(struct action_def *a)
 	sockets_release(&a->sockets);
 	tcp_release(&a->tcp);
 	place_release(&a->source);
-	*a = (struct action_def){ 0 };
+	*a = (struct action_def){0};
 }
 
 void action_def_copy(struct action_def *to, const struct action_def *from)
@@ -294,7 +298,7 @@ bool action_is_started(const struct action_def *a)
 
 void service_def_init(struct service_def *s)
 {
-	*s = (struct service_def){ 0 };
+	*s = (struct service_def){0};
 }
 
 void service_def_release(struct service_def *s)
@@ -312,7 +316,7 @@ void service_def_release(struct service_def *s)
 		action_def_release(&s->actions.v[i]);
 	free(s->actions.v);
 	place_release(&s->source);
-	*s = (struct service_def){ 0 };
+	*s = (struct service_def){0};
 }
 
 void service_def_copy(struct service_def *to, const struct service_def *from)

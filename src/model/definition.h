@@ -25,8 +25,8 @@ struct place {
 };
 
 struct socket_def {
-	char *name;     /* "rpc.sock", a file name in the socket folder */
-	char *path;     /* absolute; NULL: $HERO_SOCKET_DIR/<socket folder>/<name> */
+	char *name; /* "rpc.sock", a file name in the socket folder */
+	char *path; /* absolute; NULL: $HERO_SOCKET_DIR/<socket folder>/<name> */
 	char *protocol;
 	enum gate_probe probe;
 };
@@ -67,11 +67,11 @@ struct gate_def {
 /* How an edge was resolved by the registry; everything here is derived. */
 struct resolution {
 	enum resolved_rule rule;
-	char *service;   /* NULL: nothing of that name */
-	char *action;    /* NULL: the whole service */
-	char *gate_path; /* GATE_SOCKET, GATE_UNIX: the absolute path that is tested */
+	char *service;		    /* NULL: nothing of that name */
+	char *action;		    /* NULL: the whole service */
+	char *gate_path;	    /* GATE_SOCKET, GATE_UNIX: the absolute path that is tested */
 	enum gate_probe gate_probe; /* connect or health, never auto */
-	struct strv candidates;     /* RESOLVED_AMBIGUOUS */
+	struct strv candidates;	    /* RESOLVED_AMBIGUOUS */
 };
 
 /* One edge as declared: from the action that carries it to its target. */
@@ -91,11 +91,13 @@ struct dep {
 	enum on_restart on_restart;
 	enum on_stop on_stop;
 	struct strv applies_to; /* `for` */
-	struct strv any;        /* of a member of a group: the names of all; each is an edge of its own */
-	int64_t need;           /* so many of `any` are enough */
-	bool of_service; /* from requires/wants/after of the service: names services, not siblings */
+	struct strv any; /* of a member of a group: the names of all; each is an edge of its own */
+	int64_t need;	 /* so many of `any` are enough */
+	bool
+	    of_service; /* from requires/wants/after of the service: names services, not siblings */
 	struct place source;
-	char *source_text; /* "web/service.toml:12" or "rpc service.define (uid 0)"; shown by the API */
+	char *source_text; /* "web/service.toml:12" or "rpc service.define (uid 0)"; shown by the
+			      API */
 	struct resolution resolved;
 };
 struct dep_list {
@@ -104,9 +106,9 @@ struct dep_list {
 };
 
 struct retry_rule {
-	int64_t code;  /* exit status, or -1 */
-	char *signal;  /* "SIGKILL", or NULL */
-	int verdict;   /* 0 restart, 1 stop, 2 fail */
+	int64_t code; /* exit status, or -1 */
+	char *signal; /* "SIGKILL", or NULL */
+	int verdict;  /* 0 restart, 1 stop, 2 fail */
 };
 struct retry_rules {
 	struct retry_rule *v;
@@ -126,17 +128,18 @@ struct retry_policy {
 
 struct readiness_def {
 	enum readiness_kind kind;
-	bool given;  /* written, else derived from sockets and ports */
+	bool given; /* written, else derived from sockets and ports */
 	int64_t fd;
-	char *log;   /* regular expression */
+	char *log; /* regular expression */
 	msec after;
 };
 
 struct probe_def {
 	enum probe_kind kind;
 	bool kind_given; /* not the first member: schema.h, given_at */
-	char *target; /* name or path, host:port, URL, command, expression */
-	char *socket, *path; /* http over a socket instead of `target`: its name or path, what is asked */
+	char *target;	 /* name or path, host:port, URL, command, expression */
+	char *socket,
+	    *path; /* http over a socket instead of `target`: its name or path, what is asked */
 	msec interval, timeout; /* never 0 */
 	bool interval_given, timeout_given;
 	int64_t failure_threshold, success_threshold; /* in a row, 1 or more */
@@ -153,7 +156,7 @@ struct action_def {
 	bool is_process;       /* long-running; false: one-shot */
 	bool depends_on_given; /* [] written: no edges are inherited */
 	bool tty, singleton, nice_given, oom_given, no_new_privs;
-	bool bounding_given;   /* capability_bounding_set was written: [] keeps none */
+	bool bounding_given; /* capability_bounding_set was written: [] keeps none */
 	bool kill_other_sockets, kill_other_tcp, kill_other_process;
 
 	/* What to execute: argv (exec given as an array), else script run by interpreter. */
@@ -166,7 +169,7 @@ struct action_def {
 	char *env_file;
 
 	msec start_timeout; /* 90000; 0: none */
-	msec timeout;       /* one-shots; 0: none */
+	msec timeout;	    /* one-shots; 0: none */
 	struct retry_policy retry;
 	struct strv success_exit_codes; /* numbers or signal names; empty: 0 */
 	struct dep_list depends_on;
@@ -180,17 +183,17 @@ struct action_def {
 	msec stop_timeout; /* 10000 */
 	char *reload;
 	char *user, *group;
-	struct strv groups; /* supplementary ones beside those of the user */
+	struct strv groups;	    /* supplementary ones beside those of the user */
 	uint64_t bounding, ambient; /* capabilities.h */
-	char *umask; /* octal text */
-	struct env_list limits; /* name: nofile ..., value: soft[:hard] */
+	char *umask;		    /* octal text */
+	struct env_list limits;	    /* name: nofile ..., value: soft[:hard] */
 	int64_t nice;
 	int64_t oom_score_adj;
 	struct env_list cgroup; /* memory_max ... */
-	struct env_list log;    /* rate, max_bytes, retention, overflow */
-	char *schedule_policy;  /* JSON text */
-	char *input_schema;     /* JSON text */
-	char *inputs;           /* JSON text */
+	struct env_list log;	/* rate, max_bytes, retention, overflow */
+	char *schedule_policy;	/* JSON text */
+	char *input_schema;	/* JSON text */
+	char *inputs;		/* JSON text */
 	struct env_list only_if;
 	struct strv tags;
 	struct place source;
@@ -215,7 +218,7 @@ struct service_def {
 	struct action_list actions;
 	struct strv sources; /* every source that contributes, e.g. paths */
 	struct place source;
-	bool is_run; /* an ad-hoc submission; never stored in the registry */
+	bool is_run;	       /* an ad-hoc submission; never stored in the registry */
 	bool abort_on_failure; /* of a run: its first failure ends the other branches */
 };
 

@@ -42,8 +42,8 @@ struct folders {
 	struct folder_watch *at; /* the next one to tell in the present round */
 };
 
-#define MASK                                                                                       \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |        \
+#define MASK                                                                                \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
 	    IN_MOVE_SELF)
 
 #define BEGIN_AGAIN_MAX 64 /* a folder that comes and goes all the time is left to the caller */

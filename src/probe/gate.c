@@ -1,9 +1,9 @@
 #include "probe/gate.h"
 
+#include "base/map.h"
 #include "base/str.h"
 #include "probe/dial.h"
 #include "probe/folder.h"
-#include "base/map.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -12,8 +12,8 @@
 #include <time.h>
 
 #define RETRY_FIRST_MS 1
-#define RETRY_MAX_MS 100
-#define TRY_TIME_MS 2000 /* of one connection with its GET */
+#define RETRY_MAX_MS   100
+#define TRY_TIME_MS    2000 /* of one connection with its GET */
 /* No event tells that a folder above the watched one was renamed away. */
 #define SLOW_LOOK_MS 5000
 

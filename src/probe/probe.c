@@ -9,8 +9,8 @@
 #include <time.h>
 
 #define EAGER_FIRST_MS 10
-#define JITTER_PART 10 /* a tenth of the interval */
-#define GRID_MS 100    /* long pauses end on it: many probes, one wake-up */
+#define JITTER_PART    10  /* a tenth of the interval */
+#define GRID_MS	       100 /* long pauses end on it: many probes, one wake-up */
 
 ENUM_DEFINE(probe_state, PROBE_STATE_LIST, PROBE_STATE_COUNT)
 

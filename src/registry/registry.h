@@ -52,7 +52,7 @@ struct registry;
 
 struct registry_config {
 	const char *hero_socket_dir; /* absolute; copied */
-	bool partial; /* a part of the whole: absent targets are not warned of */
+	bool partial;		     /* a part of the whole: absent targets are not warned of */
 };
 
 struct registry *registry_new(const struct registry_config *cfg);
@@ -107,11 +107,12 @@ struct registry_change {
 	struct strv owners; /* CHANGE_UNCHANGED: the services that run these binaries already */
 	struct strv differences; /* CHANGE_UPDATED: sentences, service_differences() */
 	struct strv dropped;	 /* sources that spoke of it before and do not now */
-	struct service_def *before; /* CHANGE_UPDATED that restarts, CHANGE_REMOVED: as it was; or NULL */
-	char *renamed_from; /* CHANGE_CREATED: the removed service of the same source that differs in
-			     * nothing but its name, or NULL */
-	bool stored;   /* to the letter: there is nothing to write */
-	bool restarts; /* CHANGE_UPDATED: it takes a restart to make it true of what runs */
+	struct service_def
+	    *before;	    /* CHANGE_UPDATED that restarts, CHANGE_REMOVED: as it was; or NULL */
+	char *renamed_from; /* CHANGE_CREATED: the removed service of the same source that differs
+			     * in nothing but its name, or NULL */
+	bool stored;	    /* to the letter: there is nothing to write */
+	bool restarts;	    /* CHANGE_UPDATED: it takes a restart to make it true of what runs */
 };
 struct registry_outcome {
 	struct registry_change *v; /* in the order of the input, then by name */
@@ -196,8 +197,9 @@ enum err registry_find_action(const struct registry *reg, const char *context,
 const char *registry_suggest(struct registry *reg, const char *word);
 
 /* The contributions of one service by source, as given or with its edges in order, which
- * means the same in any union (resolutions are not part of it); false beyond the last.  Feeding all of them back with REGISTRY_LOAD restores it.
- * name: as in registry_change.  Borrowed until the next change. */
+ * means the same in any union (resolutions are not part of it); false beyond the last.  Feeding all
+ * of them back with REGISTRY_LOAD restores it. name: as in registry_change.  Borrowed until the
+ * next change. */
 bool registry_contribution(
     const struct registry *reg, const char *name, size_t i, struct contribution *out);
 

@@ -63,7 +63,8 @@ static void complete(struct action_def *said, const struct action_def *known)
 }
 
 /* It listens where it always does, not in a folder of the run's name. */
-static void keep_sockets(const struct registry *reg, const struct service_def *owner, struct action_def *a)
+static void keep_sockets(
+    const struct registry *reg, const struct service_def *owner, struct action_def *a)
 {
 	for (size_t i = 0; i < a->sockets.n && owner->name; i++) {
 		struct socket_def *k = &a->sockets.v[i];

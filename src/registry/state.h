@@ -59,7 +59,7 @@ struct claim_slot {
 };
 
 struct registry {
-	char *dir;	   /* hero_socket_dir */
+	char *dir; /* hero_socket_dir */
 	bool partial;
 	struct map names;  /* name -> struct name_slot */
 	struct map claims; /* key -> struct claim_slot */

@@ -101,7 +101,8 @@ static void merge(struct dep *kept, struct dep *other)
 {
 	kept->optional = kept->optional && other->optional;
 	kept->of_service = kept->of_service && other->of_service;
-	kept->need = other->need > kept->need ? other->need : kept->need; /* of a group said twice: both hold */
+	kept->need = other->need > kept->need ? other->need
+					      : kept->need; /* of a group said twice: both hold */
 	if (!strstr(kept->source_text, other->source_text)) {
 		char *joined = text_fmt("%s, %s", kept->source_text, other->source_text);
 

@@ -194,8 +194,7 @@ static void check_known(const struct rpc_method *m, json_t *params, json_t *erro
 
 	for (size_t i = 0; i < m->n_params && n < countof(names); i++)
 		names[n++] = m->params[i].name;
-	json_object_foreach(params, k, v)
-	{
+	json_object_foreach (params, k, v) {
 		const struct rpc_param *p = find_param(m, k);
 
 		if (!p) {

@@ -1,26 +1,26 @@
 #include "server/daemon.h"
 
-#include "server/change/apply.h"
-#include "server/supervise/previous_definition.h"
 #include "server/api.h"
-#include "server/recovery/handover.h"
-#include "server/supervise/evict.h"
-#include "server/supervise/attempt.h"
-#include "server/history/background.h"
+#include "server/change/apply.h"
+#include "server/change/submission.h"
 #include "server/doctor/doctor.h"
-#include "server/supervise/gates.h"
 #include "server/explain/event_stream.h"
-#include "server/supervise/notified.h"
+#include "server/history/background.h"
+#include "server/history/records.h"
 #include "server/operation/operations.h"
+#include "server/recovery/handover.h"
+#include "server/recovery/recover.h"
+#include "server/recovery/upgrade.h"
+#include "server/supervise/attempt.h"
+#include "server/supervise/evict.h"
+#include "server/supervise/gates.h"
+#include "server/supervise/notified.h"
 #include "server/supervise/perform.h"
-#include "server/supervise/side_command.h"
+#include "server/supervise/previous_definition.h"
 #include "server/supervise/probes.h"
 #include "server/supervise/readiness.h"
-#include "server/history/records.h"
 #include "server/supervise/reload.h"
-#include "server/recovery/recover.h"
-#include "server/change/submission.h"
-#include "server/recovery/upgrade.h"
+#include "server/supervise/side_command.h"
 #include "sys/urgent.h"
 
 #include <event2/event.h>
@@ -33,8 +33,8 @@
 extern char **environ;
 
 #define SHUTDOWN_WITHIN_MS 60000
-#define ACK_RETRY_S 2
-#define FAREWELL_MS 10 /* for the last answers to reach their sockets */
+#define ACK_RETRY_S	   2
+#define FAREWELL_MS	   10 /* for the last answers to reach their sockets */
 
 /* ---- definitions ------------------------------------------------------------ */
 

@@ -61,7 +61,7 @@ struct unit_slot {
 	uint64_t run; /* number of the run that the rest speaks of */
 	char *who;    /* asked for it */
 	usec_wall started, ended;
-	int64_t event;	       /* the last about it: events.h */
+	int64_t event;			    /* the last about it: events.h */
 	struct previous_definition *former; /* of its run, as the store had it; or NULL */
 };
 
@@ -90,17 +90,17 @@ struct daemon {
 	struct event_stream *hub;
 	struct background *background;
 	struct doctor *doctor;
-	struct apply *applies;	    /* a list of those in flight, or NULL */
-	bool applying;		    /* a set of definitions is being changed by one of them */
-	struct eviction *evictions; /* a list: foreign processes that were told to end, or NULL */
-	struct side_command *asides;	    /* commands beside jobs that are under way */
-	struct api *api;	    /* NULL until recovery is over */
-	struct upgrade *upgrade;    /* under way, or NULL */
-	op_id upgrade_op;	    /* that a former server left open, until upgrade_serve() */
-	struct listening *held_api; /* the socket of a former server, until api_open(); or NULL */
-	struct recovery *recovery;  /* NULL when it is over */
-	size_t effects;		    /* since the heap was trimmed last */
-	int copy[2];		    /* a pipe for looking into pipes, or -1: see readiness.c */
+	struct apply *applies;	     /* a list of those in flight, or NULL */
+	bool applying;		     /* a set of definitions is being changed by one of them */
+	struct eviction *evictions;  /* a list: foreign processes that were told to end, or NULL */
+	struct side_command *asides; /* commands beside jobs that are under way */
+	struct api *api;	     /* NULL until recovery is over */
+	struct upgrade *upgrade;     /* under way, or NULL */
+	op_id upgrade_op;	     /* that a former server left open, until upgrade_serve() */
+	struct listening *held_api;  /* the socket of a former server, until api_open(); or NULL */
+	struct recovery *recovery;   /* NULL when it is over */
+	size_t effects;		     /* since the heap was trimmed last */
+	int copy[2];		     /* a pipe for looking into pipes, or -1: see readiness.c */
 	struct event *trim;
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 
@@ -125,12 +125,12 @@ struct daemon {
 	pid_t keeper;
 	uint64_t keeper_id;    /* in the environment of each of its processes: KEEPER_ID_ENV */
 	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
-	uint64_t boot; /* of the keeper, or the one that it adopted from */
+	uint64_t boot;	       /* of the keeper, or the one that it adopted from */
 	bool has_cgroups;
 	bool safe;
-	bool keeper_lost; /* this process is to be the next one */
+	bool keeper_lost;	 /* this process is to be the next one */
 	struct handover *estate; /* then: what it takes along; or NULL */
-	bool is_boot;	  /* this keeper has had no server before */
+	bool is_boot;		 /* this keeper has had no server before */
 	bool recovering;
 	bool performing; /* in perform_effects() */
 	struct {

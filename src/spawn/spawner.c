@@ -10,9 +10,9 @@
 
 /* When the user's descriptors in flight are used up (ETOOMANYREFS) the socket is
  * still writable, so the queue is tried again after a pause, not on EPOLLOUT. */
-#define RETRY_US 2000
+#define RETRY_US  2000
 #define LET_GO_US 20000 /* an acknowledgement is mostly sooner */
-#define READ_MAX 16	/* messages a pass, then others have their turn */
+#define READ_MAX  16	/* messages a pass, then others have their turn */
 
 struct spawner {
 	struct channel channel;

@@ -85,7 +85,7 @@ void spawner_signal(struct spawner *s, uint64_t token, int signo, enum keeper_sc
 void spawner_stop(struct spawner *s, uint64_t token, int signo, enum keeper_scope scope);
 void spawner_ack(struct spawner *s, uint64_t token);
 void spawner_hold(struct spawner *s, const char *name, int fd); /* a duplicate is kept */
-void spawner_release(struct spawner *s, const char *name); /* soon: nobody waits for it */
+void spawner_release(struct spawner *s, const char *name);	/* soon: nobody waits for it */
 void spawner_list(struct spawner *s);
 void spawner_shutdown(struct spawner *s);
 /* The program at `path` is the next server, on trial for so long; this one is about to exit. */

@@ -11,8 +11,8 @@
 #ifndef HP_SPAWN_SPEC_H
 #define HP_SPAWN_SPEC_H
 
-#include "base/limits.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/str.h"
 #include "keeper/keeper_protocol.h"
 
@@ -21,7 +21,7 @@
 
 /* Where the interpreter of a script finds it: put this into argv
  * ({"sh", "-e", SPAWN_SCRIPT_PATH, "arg"}).  The script is a sealed memfd. */
-#define SPAWN_SCRIPT_FD LIMIT_SCRIPT_FD
+#define SPAWN_SCRIPT_FD	  LIMIT_SCRIPT_FD
 #define SPAWN_SCRIPT_PATH "/proc/self/fd/19"
 
 struct spawn_fd {

@@ -114,8 +114,7 @@ enum err store_write_batch(struct store *s, const struct ops *list, struct error
 	return finish(s, &b, ok, e);
 }
 
-static enum err mirror_table(
-    struct store *s, enum table_id id, struct strv *names, struct error *e)
+static enum err mirror_table(struct store *s, enum table_id id, struct strv *names, struct error *e)
 {
 	const struct table *t = &tables[id];
 	_Alignas(max_align_t) char row[ROW_MAX] = {0};

@@ -4,15 +4,15 @@
 /* In a reader's temporary schema, which lies in memory and comes before the file's: what waits for
  * a table, and a view of the table's name that shows both.  For history: the rest is read when the
  * daemon starts, and is in its memory from then on. */
-#define LAYOUT(t)                                                                                  \
-	"CREATE TEMP TABLE " t "_waiting AS SELECT * FROM main." t                                 \
-	" WHERE 0;"                                                                                \
-	"CREATE UNIQUE INDEX temp." t "_key ON " t                                                 \
-	"_waiting (id);"                                                                           \
-	"CREATE TEMP TABLE " t                                                                     \
-	"_removed (id INTEGER PRIMARY KEY);"                                                       \
-	"CREATE TEMP VIEW " t " AS SELECT * FROM " t "_waiting UNION ALL SELECT * FROM main." t    \
-	" WHERE id NOT IN (SELECT id FROM " t "_waiting) AND id NOT IN (SELECT id FROM " t         \
+#define LAYOUT(t)                                                                               \
+	"CREATE TEMP TABLE " t "_waiting AS SELECT * FROM main." t                              \
+	" WHERE 0;"                                                                             \
+	"CREATE UNIQUE INDEX temp." t "_key ON " t                                              \
+	"_waiting (id);"                                                                        \
+	"CREATE TEMP TABLE " t                                                                  \
+	"_removed (id INTEGER PRIMARY KEY);"                                                    \
+	"CREATE TEMP VIEW " t " AS SELECT * FROM " t "_waiting UNION ALL SELECT * FROM main." t \
+	" WHERE id NOT IN (SELECT id FROM " t "_waiting) AND id NOT IN (SELECT id FROM " t      \
 	"_removed);"
 
 static const char *const layouts[TABLE_COUNT] = {

@@ -69,15 +69,15 @@ static enum err read_rows(struct store *s, enum table_id id, const char *tail,
 }
 
 /* The typed callback of one table, behind row_fn. */
-#define TYPED(type)                                                                                \
-	struct type##_call {                                                                       \
-		type##_fn fn;                                                                      \
-		void *ctx;                                                                         \
-	};                                                                                         \
-	static bool call_##type(const void *row, void *ctx)                                        \
-	{                                                                                          \
-		struct type##_call *c = ctx;                                                       \
-		return c->fn(row, c->ctx);                                                         \
+#define TYPED(type)                                         \
+	struct type##_call {                                \
+		type##_fn fn;                               \
+		void *ctx;                                  \
+	};                                                  \
+	static bool call_##type(const void *row, void *ctx) \
+	{                                                   \
+		struct type##_call *c = ctx;                \
+		return c->fn(row, c->ctx);                  \
 	}
 TYPED(store_contribution)
 TYPED(store_wanted)
@@ -87,7 +87,7 @@ TYPED(store_operation)
 TYPED(store_event)
 TYPED(store_counter)
 TYPED(store_flag)
-#define READ(type, table, tail, bound)                                                             \
+#define READ(type, table, tail, bound) \
 	read_rows(s, table, tail, bound, call_##type, &(struct type##_call){fn, ctx}, e)
 
 enum err store_load_contributions(
@@ -112,11 +112,11 @@ enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct e
 }
 
 /* A step for each service, not for each run. */
-#define LIVE_RUNS                                                                                  \
-	"(WITH RECURSIVE s (name) AS (SELECT min(service) FROM runs UNION ALL "                    \
-	"SELECT (SELECT min(service) FROM runs WHERE service > s.name) FROM s "                    \
-	"WHERE s.name IS NOT NULL) "                                                               \
-	"SELECT (SELECT max(id) FROM runs WHERE service = s.name) FROM s "                         \
+#define LIVE_RUNS                                                               \
+	"(WITH RECURSIVE s (name) AS (SELECT min(service) FROM runs UNION ALL " \
+	"SELECT (SELECT min(service) FROM runs WHERE service > s.name) FROM s " \
+	"WHERE s.name IS NOT NULL) "                                            \
+	"SELECT (SELECT max(id) FROM runs WHERE service = s.name) FROM s "      \
 	"UNION SELECT id FROM runs WHERE ended = 0)"
 
 enum err store_load_runs(struct store *s, store_run_fn fn, void *ctx, struct error *e)

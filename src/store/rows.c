@@ -2,29 +2,29 @@
 
 #include <stddef.h>
 
-#define INT(type, member)                                                                          \
-	{                                                                                          \
-#member, COL_INT, offsetof(struct type, member), false, NULL                       \
+#define INT(type, member)                                                    \
+	{                                                                    \
+#member, COL_INT, offsetof(struct type, member), false, NULL \
 	}
-#define KEY(type, member)                                                                          \
-	{                                                                                          \
-#member, COL_INT, offsetof(struct type, member), true, NULL                        \
+#define KEY(type, member)                                                   \
+	{                                                                   \
+#member, COL_INT, offsetof(struct type, member), true, NULL \
 	}
-#define TEXT(type, member)                                                                         \
-	{                                                                                          \
-#member, COL_TEXT, offsetof(struct type, member), false, NULL                      \
+#define TEXT(type, member)                                                    \
+	{                                                                     \
+#member, COL_TEXT, offsetof(struct type, member), false, NULL \
 	}
-#define TKEY(type, member)                                                                         \
-	{                                                                                          \
-#member, COL_TEXT, offsetof(struct type, member), true, NULL                       \
+#define TKEY(type, member)                                                   \
+	{                                                                    \
+#member, COL_TEXT, offsetof(struct type, member), true, NULL \
 	}
-#define BOOL(type, member)                                                                         \
-	{                                                                                          \
-#member, COL_BOOL, offsetof(struct type, member), false, NULL                      \
+#define BOOL(type, member)                                                    \
+	{                                                                     \
+#member, COL_BOOL, offsetof(struct type, member), false, NULL \
 	}
-#define WORD(type, member, words)                                                                  \
-	{                                                                                          \
-#member, COL_WORD, offsetof(struct type, member), false, words                     \
+#define WORD(type, member, words)                                              \
+	{                                                                      \
+#member, COL_WORD, offsetof(struct type, member), false, words \
 	}
 
 /* clang-format off */

@@ -44,8 +44,8 @@ struct table {
 };
 extern const struct table tables[TABLE_COUNT];
 
-#define ROW_MAX 256    /* no row struct is larger */
-#define COLUMNS_MAX 23 /* no table has more */
+#define ROW_MAX	    256 /* no row struct is larger */
+#define COLUMNS_MAX 23	/* no table has more */
 
 /* One value; the text is borrowed from where it was taken. */
 struct value {

@@ -22,17 +22,22 @@ struct variant {
 };
 
 static const struct variant exits[] = {
-	{ JOB_EV_EXITED, "exited: success", { .code = 0, .success = true, .empty = true } },
-	{ JOB_EV_EXITED, "exited: failure", { .code = 1, .empty = true } },
-	{ JOB_EV_EXITED, "exited: success, others of its set are left", { .code = 0, .success = true } },
+    {JOB_EV_EXITED, "exited: success", {.code = 0, .success = true, .empty = true}},
+    {JOB_EV_EXITED, "exited: failure", {.code = 1, .empty = true}},
+    {JOB_EV_EXITED, "exited: success, others of its set are left", {.code = 0, .success = true}},
 };
 
 static struct job_core core_in(enum job_state s)
 {
 	bool alive = job_state_has_process(s) && s != JOB_STARTING;
 
-	return (struct job_core){ .state = s, .executed = alive, .was_executed = alive,
-		.ready = s == JOB_READY, .was_ready = s == JOB_READY, .attempts = s > JOB_PENDING ? 1 : 0, .last = { .code = -1 } };
+	return (struct job_core){.state = s,
+	    .executed = alive,
+	    .was_executed = alive,
+	    .ready = s == JOB_READY,
+	    .was_ready = s == JOB_READY,
+	    .attempts = s > JOB_PENDING ? 1 : 0,
+	    .last = {.code = -1}};
 }
 
 static void print_verbs(const struct job_step *st)
@@ -51,7 +56,7 @@ static bool says_something(const struct job_step *st, enum job_state from)
 
 static void print_row(const struct kind *k, enum job_state s, const struct variant *v, bool stop)
 {
-	const struct job_world w = { .demanded = true };
+	const struct job_world w = {.demanded = true};
 	struct job_core core = core_in(s);
 
 	core.stop = stop;
@@ -60,7 +65,8 @@ static void print_row(const struct kind *k, enum job_state s, const struct varia
 	struct job_step st = job_step(&k->policy, core, &w, v->ev, &v->exit);
 	if (!says_something(&st, s))
 		return;
-	printf("| %s | %s%s | %s |", job_state_str(s), v->name, stop ? ", a stop was asked for" : "",
+	printf("| %s | %s%s | %s |", job_state_str(s), v->name,
+	    stop ? ", a stop was asked for" : "",
 	    st.core.state == s ? "" : job_state_str(st.core.state));
 	print_verbs(&st);
 	printf(" | %s |\n", st.core.reason == REASON_NONE ? "" : reason_str(st.core.reason));
@@ -68,14 +74,16 @@ static void print_row(const struct kind *k, enum job_state s, const struct varia
 
 static void print_event(const struct kind *k, enum job_state s, enum job_event ev)
 {
-	const struct variant plain = { ev, job_event_str(ev), { .code = 0, .success = true, .empty = true } };
+	const struct variant plain = {
+	    ev, job_event_str(ev), {.code = 0, .success = true, .empty = true}};
 	bool has_process = s == JOB_RUNNING || s == JOB_READY || s == JOB_STOPPING;
 
 	if (ev != JOB_EV_EXITED) {
 		print_row(k, s, &plain, false);
 		return;
 	}
-	for (size_t i = 0; has_process && !k->policy.virtual && i < sizeof(exits) / sizeof(exits[0]); i++)
+	for (size_t i = 0;
+	     has_process && !k->policy.virtual && i < sizeof(exits) / sizeof(exits[0]); i++)
 		print_row(k, s, &exits[i], false);
 	if (has_process && !k->policy.virtual)
 		print_row(k, s, &exits[1], true);
@@ -83,7 +91,8 @@ static void print_event(const struct kind *k, enum job_state s, enum job_event e
 
 static void print_table(const struct kind *k)
 {
-	printf("\n## %s\n\n| state | event | next | verbs | reason |\n|---|---|---|---|---|\n", k->title);
+	printf("\n## %s\n\n| state | event | next | verbs | reason |\n|---|---|---|---|---|\n",
+	    k->title);
 	for (unsigned s = 0; s < JOB_STATE_COUNT; s++)
 		for (unsigned e = 0; e < JOB_EVENT_COUNT; e++)
 			print_event(k, (enum job_state)s, (enum job_event)e);
@@ -92,19 +101,32 @@ static void print_table(const struct kind *k)
 int main(void)
 {
 	static const struct kind kinds[] = {
-		{ "A long-running action with declared readiness",
-		    { .readiness = true, .restart = RESTART_ALWAYS, .delay = 100, .factor = 2, .delay_max = 30000,
-			.stability = 10000, .start_timeout = 90000, .stop_timeout = 10000 } },
-		{ "A one-shot with `timeout_ms`",
-		    { .one_shot = true, .restart = RESTART_NEVER, .delay = 100, .factor = 2, .delay_max = 30000,
-			.timeout = 5000, .stop_timeout = 10000 } },
-		{ "A target (a service without actions)", { .virtual = true } },
+	    {"A long-running action with declared readiness", {.readiness = true,
+								  .restart = RESTART_ALWAYS,
+								  .delay = 100,
+								  .factor = 2,
+								  .delay_max = 30000,
+								  .stability = 10000,
+								  .start_timeout = 90000,
+								  .stop_timeout = 10000}},
+	    {"A one-shot with `timeout_ms`", {.one_shot = true,
+						 .restart = RESTART_NEVER,
+						 .delay = 100,
+						 .factor = 2,
+						 .delay_max = 30000,
+						 .timeout = 5000,
+						 .stop_timeout = 10000}},
+	    {"A target (a service without actions)", {.virtual = true}},
 	};
 
-	puts("# What becomes of a job\n\n"
-	     "Printed by `tests/golden/job_table.c` from `job_step()` (`src/engine/job.c`); a test holds this file\n"
-	     "against it. Pairs of state and event that change nothing are left out. `arm N` sets the job's one timer to\n"
-	     "N ms. The job is demanded, its retry policy is the default of its kind, and no attempt failed before.");
+	puts(
+	    "# What becomes of a job\n\n"
+	    "Printed by `tests/golden/job_table.c` from `job_step()` (`src/engine/job.c`); a test "
+	    "holds this file\n"
+	    "against it. Pairs of state and event that change nothing are left out. `arm N` sets "
+	    "the job's one timer to\n"
+	    "N ms. The job is demanded, its retry policy is the default of its kind, and no "
+	    "attempt failed before.");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		print_table(&kinds[i]);
 	return 0;

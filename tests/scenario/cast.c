@@ -1,9 +1,9 @@
-/* cast.c - definitions into the registry and on to the engine, as src/server/change/registration.c does
- * it. */
+/* cast.c - definitions into the registry and on to the engine, as src/server/change/registration.c
+ * does it. */
 #include "stage.h"
 
-#include "manifest/definition_read.h"
 #include "base/map.h"
+#include "manifest/definition_read.h"
 #include "manifest/manifest.h"
 #include "server/change/unit_spec.h"
 

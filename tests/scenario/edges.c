@@ -127,8 +127,7 @@ static bool edges(struct making *m, struct cursor *c, const char *kind)
 		json_array_append_new(list, edge);
 	} while (ok && cursor_try(c, ","));
 	ok = ok && edge_options(c, with);
-	json_array_foreach(list, i, edge)
-	{
+	json_array_foreach (list, i, edge) {
 		json_object_update(edge, with);
 		if (ok)
 			put_edge(m, kind, and_after, json_incref(edge));

@@ -413,14 +413,12 @@ static json_t *exec_of(const struct making *m, const struct role *p, const json_
 
 	if (!json_object_get(action, "readiness") && json_object_get(action, "sockets"))
 		json_array_append_new(exec, json_string("kind=sockets"));
-	json_object_foreach(json_object_get(action, "readiness"), kind, value)
-	{
+	json_object_foreach (json_object_get(action, "readiness"), kind, value) {
 		auto_free char *w = text_fmt("kind=%s", kind);
 
 		json_array_append_new(exec, json_string(w));
 	}
-	json_array_foreach(json_object_get(action, "sockets"), i, socket)
-	{
+	json_array_foreach (json_object_get(action, "sockets"), i, socket) {
 		auto_free char *w =
 		    text_fmt("socket=%s", json_string_value(json_object_get(socket, "name")));
 

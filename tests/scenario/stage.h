@@ -77,7 +77,8 @@ enum err stage_register(
     struct stage *s, struct casting *const *cast, size_t n, bool set, struct error *e);
 enum err stage_delete(
     struct stage *s, const char *name, bool force, bool with_dependents, struct error *e);
-/* An ad-hoc run, as src/server/change/submission.c does it; its unit has the name of the casting. */
+/* An ad-hoc run, as src/server/change/submission.c does it; its unit has the name of the casting.
+ */
 enum err stage_submit(
     struct stage *s, struct casting *k, op_id *out, struct strv *chain, struct error *e);
 void stage_forget_left(struct stage *s);

@@ -1,4 +1,5 @@
-/* judge.c - may this be executed now?  Answered from the specification and the world, not from the engine. */
+/* judge.c - may this be executed now?  Answered from the specification and the world, not from the
+ * engine. */
 #include "world.h"
 
 bool judge_job_view(const struct world *w, const char *unit, const char *job, struct job_view *v)
@@ -12,8 +13,8 @@ bool judge_job_view(const struct world *w, const char *unit, const char *job, st
 }
 
 /* The world's own idea of a condition of one job. */
-static bool job_holds(const struct world *w, const struct sim_unit *t, const struct sim_job *j,
-    enum condition c)
+static bool job_holds(
+    const struct world *w, const struct sim_unit *t, const struct sim_job *j, enum condition c)
 {
 	const struct proc *p = world_proc_of(w, t->name, j->name);
 	struct job_view v;
@@ -30,7 +31,8 @@ static bool job_holds(const struct world *w, const struct sim_unit *t, const str
 	case COND_STARTED: return p && p->executed && !p->leader_gone;
 	case COND_READY:
 	case COND_HEALTHY:
-		if (p && (p->target_of_stop || (c == COND_HEALTHY && j->policy.probed && !p->healthy)))
+		if (p &&
+		    (p->target_of_stop || (c == COND_HEALTHY && j->policy.probed && !p->healthy)))
 			return false;
 		return p && p->executed && !p->leader_gone && (!j->policy.readiness || p->ready);
 	case COND_COMPLETED: return known && v.core.completed;
@@ -107,7 +109,7 @@ bool judge_unit_holds(struct world *w, const struct sim_unit *t, enum condition 
 
 	if (!t->n_jobs && (c == COND_COMPLETED || c == COND_SUCCEEDED))
 		return true; /* redefined as a target: what it once did may count */
-	if (!t->n_jobs) { /* a target: while its hard edges hold */
+	if (!t->n_jobs) {    /* a target: while its hard edges hold */
 		for (size_t i = 0; i < t->n_edges; i++)
 			if ((t->edges[i].is.kinds & DEP_REQUIRES) && !t->edges[i].is.group &&
 			    !edge_holds(w, &t->edges[i]) && !degraded_target(w, &t->edges[i]))
@@ -142,7 +144,8 @@ bool world_gate_answers(const struct world *w, const char *text)
 void judge_spawn(struct world *w, const char *unit, const struct sim_job *j)
 {
 	if (!group_holds(w, j->edges, j->n_edges))
-		world_break(w, "no execution before enough of a group holds", "%s/%s", unit, j->name);
+		world_break(
+		    w, "no execution before enough of a group holds", "%s/%s", unit, j->name);
 	for (size_t i = 0; i < j->n_edges; i++) {
 		const struct sim_edge *e = &j->edges[i];
 		const struct sim_unit *t = world_unit(w, e->service);
@@ -152,8 +155,8 @@ void judge_spawn(struct world *w, const char *unit, const struct sim_job *j)
 		if (e->is.gate && strncmp(e->gate, "of:", 3) == 0 && t && t->registered &&
 		    !e->is.optional && t->n_jobs == 1 && !t->jobs[0].policy.one_shot &&
 		    !world_gate_answers(w, e->gate))
-			world_break(w, "no execution before its gate answers", "%s/%s needs %s", unit,
-			    j->name, e->gate);
+			world_break(w, "no execution before its gate answers", "%s/%s needs %s",
+			    unit, j->name, e->gate);
 		if (e->is.gate_only || edge_holds(w, e))
 			continue;
 		if (e->is.optional || degraded_target(w, e))
@@ -170,10 +173,11 @@ void judge_conflict(struct world *w, const char *unit)
 
 		if (!a->registered || !*a->conflict)
 			continue;
-		const char *other = strcmp(a->name, unit) == 0 ? a->conflict :
-		    strcmp(a->conflict, unit) == 0	       ? a->name :
-								 NULL;
+		const char *other = strcmp(a->name, unit) == 0	     ? a->conflict
+				    : strcmp(a->conflict, unit) == 0 ? a->name
+								     : NULL;
 		if (other && world_alive(w, other, NULL))
-			world_break(w, "conflicting services are never both active", "%s and %s", unit, other);
+			world_break(w, "conflicting services are never both active", "%s and %s",
+			    unit, other);
 	}
 }

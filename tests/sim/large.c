@@ -109,11 +109,11 @@ static struct happening soonest(struct large *w)
 
 /* ---- what is true, by the world's own books ---------------------------------------------- */
 
-#define for_needs(w, i, e)                                                                         \
-	for (const struct shape_edge *e = (w)->g.edges.v + (w)->nodes[i].first_out;                \
+#define for_needs(w, i, e)                                                          \
+	for (const struct shape_edge *e = (w)->g.edges.v + (w)->nodes[i].first_out; \
 	     e < (w)->g.edges.v + (w)->nodes[(i) + 1].first_out; e++)
-#define for_dependents(w, i, e)                                                                    \
-	for (const struct shape_edge *e = (w)->in + (w)->nodes[i].first_in;                        \
+#define for_dependents(w, i, e)                                             \
+	for (const struct shape_edge *e = (w)->in + (w)->nodes[i].first_in; \
 	     e < (w)->in + (w)->nodes[(i) + 1].first_in; e++)
 
 /* A target holds while all that it requires does; chains of them are a queue here too. */

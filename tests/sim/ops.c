@@ -61,7 +61,8 @@ static void judge_done(struct world *w, const struct sim_op *op)
 		const char *name = op->names[i];
 		uint64_t oldest = world_oldest(w, name);
 
-		if (op->kind == OP_STOP && oldest && world_wants_stop(w, name)) /* else: another word since */
+		if (op->kind == OP_STOP && oldest &&
+		    world_wants_stop(w, name)) /* else: another word since */
 			world_break(w, "a stop that is done left no process", "%s", name);
 		if (op->kind != OP_STOP && !world_ready(w, name))
 			world_break(w, "what was started is ready when its operation is done",
@@ -81,7 +82,8 @@ static void judge_end(struct world *w, const struct sim_op *op, const struct op_
 			world_break(w, "a failure has a reason", "operation %llu",
 			    (unsigned long long)op->id);
 		/* After a sleep the deadline and the readiness that kept it arrive at once. */
-		if (!w->storm.faults[FAULT_SUSPENDED] && all_ready(w, op, v->message ? v->message : ""))
+		if (!w->storm.faults[FAULT_SUSPENDED] &&
+		    all_ready(w, op, v->message ? v->message : ""))
 			world_break(w, "what failed to start is not ready", "operation %llu: %s",
 			    (unsigned long long)op->id, v->message);
 		break;

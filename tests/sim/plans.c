@@ -38,8 +38,8 @@ static bool needs(const struct sim_unit *u, const char *target)
 	size_t n = u->n_jobs > 1 ? 0 : u->n_jobs ? u->jobs[0].n_edges : u->n_edges;
 
 	for (size_t i = 0; i < n; i++)
-		if ((e[i].is.kinds & DEP_REQUIRES) && !e[i].is.group && !e[i].is.gate_only && !e[i].is.optional &&
-		    !*e[i].action && e[i].is.condition <= COND_READY &&
+		if ((e[i].is.kinds & DEP_REQUIRES) && !e[i].is.group && !e[i].is.gate_only &&
+		    !e[i].is.optional && !*e[i].action && e[i].is.condition <= COND_READY &&
 		    strcmp(e[i].service, target) == 0)
 			return true;
 	return false;
@@ -91,7 +91,8 @@ static bool goes_wrong(const struct world *w, op_id id)
 	for (unit_id u = 0; u < engine_unit_count(w->en); u++)
 		for (size_t i = 0; engine_job_at(w->en, u, i, &j); i++)
 			for (size_t k = 0; engine_edge_at(w->en, j.id, k, &e); k++)
-				if (e.gate_waits || e.timed_out || engine_conflict_of(w->en, u) != ID_NONE)
+				if (e.gate_waits || e.timed_out ||
+				    engine_conflict_of(w->en, u) != ID_NONE)
 					return true;
 	return engine_op(w->en, id, &v) && v.message && strstr(v.message, "conflicts");
 }

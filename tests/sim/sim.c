@@ -20,27 +20,31 @@
 static struct job_policy policy_of(struct world *w, bool one_shot)
 {
 	return (struct job_policy){
-		.one_shot = one_shot,
-		.readiness = !one_shot && roll(w, 2),
-		.probed = !one_shot && roll(w, 4) == 0,
-		.restart = one_shot ? (roll(w, 4) ? RESTART_NEVER : RESTART_ON_FAILURE) :
-				      (roll(w, 4) ? RESTART_ALWAYS : RESTART_ON_FAILURE),
-		.max_attempts = roll(w, 3) ? 0 : 1 + roll(w, 4),
-		.delay = 100, .factor = 2, .delay_max = 3000,
-		.delay_given = roll(w, 3) == 0,
-		.jitter = roll(w, 2) ? 0 : 0.3,
-		.stability = 1000, .start_timeout = roll(w, 3) ? 2000 : 0,
-		.timeout = one_shot && roll(w, 2) ? 3000 : 0, .stop_timeout = 300,
+	    .one_shot = one_shot,
+	    .readiness = !one_shot && roll(w, 2),
+	    .probed = !one_shot && roll(w, 4) == 0,
+	    .restart = one_shot ? (roll(w, 4) ? RESTART_NEVER : RESTART_ON_FAILURE)
+				: (roll(w, 4) ? RESTART_ALWAYS : RESTART_ON_FAILURE),
+	    .max_attempts = roll(w, 3) ? 0 : 1 + roll(w, 4),
+	    .delay = 100,
+	    .factor = 2,
+	    .delay_max = 3000,
+	    .delay_given = roll(w, 3) == 0,
+	    .jitter = roll(w, 2) ? 0 : 0.3,
+	    .stability = 1000,
+	    .start_timeout = roll(w, 3) ? 2000 : 0,
+	    .timeout = one_shot && roll(w, 2) ? 3000 : 0,
+	    .stop_timeout = 300,
 	};
 }
 
 static void set_edge(struct world *w, struct sim_edge *e, size_t to, size_t from)
 {
-	static const unsigned kinds[] = { DEP_REQUIRES, DEP_REQUIRES, DEP_REQUIRES, DEP_WANTS,
-		DEP_AFTER, DEP_WANTS | DEP_AFTER };
+	static const unsigned kinds[] = {
+	    DEP_REQUIRES, DEP_REQUIRES, DEP_REQUIRES, DEP_WANTS, DEP_AFTER, DEP_WANTS | DEP_AFTER};
 	const struct sim_unit *t = &w->units[to];
 
-	*e = (struct sim_edge){ 0 };
+	*e = (struct sim_edge){0};
 	snprintf(e->service, sizeof(e->service), "%s", t->name);
 	snprintf(e->source, sizeof(e->source), "u%u.toml:%u", (unsigned)from % 100, roll(w, 90));
 	e->is.kinds = kinds[roll(w, 6)];
@@ -48,21 +52,24 @@ static void set_edge(struct world *w, struct sim_edge *e, size_t to, size_t from
 	if (t->n_jobs && t->jobs[0].policy.one_shot && t->n_jobs == 1)
 		e->is.condition = roll(w, 2) ? COND_SUCCEEDED : COND_COMPLETED;
 	if (t->n_jobs > 1 && roll(w, 3) == 0)
-		snprintf(e->action, sizeof(e->action), "%s", t->jobs[roll(w, (uint32_t)t->n_jobs)].name);
+		snprintf(
+		    e->action, sizeof(e->action), "%s", t->jobs[roll(w, (uint32_t)t->n_jobs)].name);
 	if (t->n_jobs == 1 && !t->jobs[0].policy.one_shot && roll(w, 3) == 0)
 		snprintf(e->gate, sizeof(e->gate), "of:%s", t->name);
 	e->is.timeout = roll(w, 3) ? 60000 : 500 + roll(w, 3000);
 	e->is.optional = roll(w, 8) == 0;
 	e->is.on_stop = roll(w, 6) ? ON_STOP_STOP : ON_STOP_KEEP;
 	e->is.on_restart = roll(w, 4) ? ON_RESTART_KEEP : ON_RESTART_RESTART;
-	e->is.on_failure = roll(w, 3) ? ON_FAILURE_KEEP : roll(w, 2) ? ON_FAILURE_RESTART : ON_FAILURE_STOP;
+	e->is.on_failure = roll(w, 3)	? ON_FAILURE_KEEP
+			   : roll(w, 2) ? ON_FAILURE_RESTART
+					: ON_FAILURE_STOP;
 	if (t->n_jobs == 1 && t->jobs[0].policy.probed && roll(w, 2))
 		e->is.condition = COND_HEALTHY;
 }
 
 static void gate_edge(struct world *w, struct sim_edge *e)
 {
-	*e = (struct sim_edge){ .is = { .kinds = DEP_REQUIRES, .gate_only = true, .timeout = 5000 } };
+	*e = (struct sim_edge){.is = {.kinds = DEP_REQUIRES, .gate_only = true, .timeout = 5000}};
 	snprintf(e->service, sizeof(e->service), "outside");
 	snprintf(e->gate, sizeof(e->gate), "ext:%u", roll(w, 3));
 }
@@ -110,7 +117,7 @@ static void make_unit(struct world *w, size_t i)
 	uint32_t version = u->version;
 	bool registered = u->registered;
 
-	*u = (struct sim_unit){ .registered = registered, .version = version + 1 };
+	*u = (struct sim_unit){.registered = registered, .version = version + 1};
 	snprintf(u->name, sizeof(u->name), "u%u", (unsigned)i % 100);
 	u->n_jobs = roll(w, 8) == 0 ? 0 : roll(w, 4) ? 1 : 2 + roll(w, 2);
 	for (size_t k = 0; k < u->n_jobs; k++) {
@@ -122,8 +129,10 @@ static void make_unit(struct world *w, size_t i)
 		if (k && roll(w, 2)) { /* a sibling */
 			struct sim_edge *e = &j->edges[j->n_edges++];
 
-			*e = (struct sim_edge){ .is = { .kinds = DEP_REQUIRES, .timeout = 60000 } };
-			e->is.on_failure = roll(w, 2) ? ON_FAILURE_KEEP : roll(w, 2) ? ON_FAILURE_RESTART : ON_FAILURE_STOP;
+			*e = (struct sim_edge){.is = {.kinds = DEP_REQUIRES, .timeout = 60000}};
+			e->is.on_failure = roll(w, 2)	? ON_FAILURE_KEEP
+					   : roll(w, 2) ? ON_FAILURE_RESTART
+							: ON_FAILURE_STOP;
 			memcpy(e->service, u->name, sizeof(e->service));
 			snprintf(e->action, sizeof(e->action), "a%u", (unsigned)(k - 1) % 10);
 		}
@@ -143,17 +152,23 @@ static void define(struct world *w, size_t i, enum wanted wanted)
 	struct engine_job_spec jobs[MAX_JOBS];
 	struct engine_edge_spec edges[MAX_JOBS][MAX_EDGES], own[MAX_EDGES];
 	const char *conflict = u->conflict;
-	struct engine_unit_spec spec = { .name = u->name, .revision = u->version, .wanted = wanted, .jobs = jobs,
-		.n_jobs = u->n_jobs, .edges = own, .n_edges = u->n_edges, .conflicts = &conflict,
-		.n_conflicts = *conflict ? 1 : 0 };
+	struct engine_unit_spec spec = {.name = u->name,
+	    .revision = u->version,
+	    .wanted = wanted,
+	    .jobs = jobs,
+	    .n_jobs = u->n_jobs,
+	    .edges = own,
+	    .n_edges = u->n_edges,
+	    .conflicts = &conflict,
+	    .n_conflicts = *conflict ? 1 : 0};
 
 	for (size_t k = 0; k < u->n_jobs; k++) {
 		for (size_t e = 0; e < u->jobs[k].n_edges; e++) {
 			point(&u->jobs[k].edges[e]);
 			edges[k][e] = u->jobs[k].edges[e].is;
 		}
-		jobs[k] = (struct engine_job_spec){ u->jobs[k].name, u->jobs[k].policy, edges[k],
-			u->jobs[k].n_edges };
+		jobs[k] = (struct engine_job_spec){
+		    u->jobs[k].name, u->jobs[k].policy, edges[k], u->jobs[k].n_edges};
 	}
 	for (size_t e = 0; e < u->n_edges; e++) {
 		point(&u->edges[e]);
@@ -212,10 +227,14 @@ static void request(struct world *w, enum op_kind kind)
 {
 	const char *names[3];
 	size_t n = some_names(w, names);
-	struct engine_request rq = { .kind = kind, .names = names, .n_names = n,
-		.replace = roll(w, 4) == 0, .with_unneeded = roll(w, 6) == 0,
-		.with_deps = roll(w, 8) == 0, .no_deps = roll(w, 12) == 0 };
-	struct strv chain = { 0 };
+	struct engine_request rq = {.kind = kind,
+	    .names = names,
+	    .n_names = n,
+	    .replace = roll(w, 4) == 0,
+	    .with_unneeded = roll(w, 6) == 0,
+	    .with_deps = roll(w, 8) == 0,
+	    .no_deps = roll(w, 12) == 0};
+	struct strv chain = {0};
 	struct error e;
 	bool was_stopping[MAX_UNITS], was_live[3];
 	uint64_t newest = newest_token(w);
@@ -228,12 +247,14 @@ static void request(struct world *w, enum op_kind kind)
 		op_id id = 0;
 
 		if (w->trace)
-			printf("%8lld %s %s%s\n", (long long)w->now, op_kind_str(kind), names[0], n > 1 ? " and more" : "");
+			printf("%8lld %s %s%s\n", (long long)w->now, op_kind_str(kind), names[0],
+			    n > 1 ? " and more" : "");
 		enum err code = engine_request(w->en, w->now, &rq, &id, &chain, &e);
 		if (!code)
 			ops_asked(w, id, &rq, newest, was_live);
 		if (w->trace)
-			printf("%8lld   %s%s operation %llu\n", (long long)w->now, code ? "refused: " : "accepted", code ? e.msg : "",
+			printf("%8lld   %s%s operation %llu\n", (long long)w->now,
+			    code ? "refused: " : "accepted", code ? e.msg : "",
 			    (unsigned long long)id);
 		for (size_t i = 0; i < w->n_units; i++)
 			if (!was_stopping[i] && is_stopping(w, i))
@@ -275,12 +296,13 @@ static void undefine(struct world *w, size_t i)
 
 static void check_plan(struct world *w, const char *name)
 {
-	struct engine_request rq = { .kind = roll(w, 2) ? OP_START : OP_STOP, .names = &name, .n_names = 1 };
-	struct op_plan plan = { 0 };
-	struct strv chain = { 0 };
+	struct engine_request rq = {
+	    .kind = roll(w, 2) ? OP_START : OP_STOP, .names = &name, .n_names = 1};
+	struct op_plan plan = {0};
+	struct strv chain = {0};
 	struct error e;
 
-	struct what_if what = { 0 };
+	struct what_if what = {0};
 
 	if (!engine_plan(w->en, w->now, &rq, &plan, &chain, &e))
 		op_plan_release(&plan);
@@ -323,8 +345,8 @@ static void operate(struct world *w)
 
 /* ---- the server is killed ----------------------------------------------------------- */
 
-static struct job_core core_after_kill(const struct world *w, const struct unit_view *u,
-    const struct job_view *j)
+static struct job_core core_after_kill(
+    const struct world *w, const struct unit_view *u, const struct job_view *j)
 {
 	struct job_core c = j->core;
 
@@ -344,11 +366,14 @@ static void restore_units(struct world *w, const struct engine *old)
 	for (unit_id id = 0; id < engine_unit_count(old); id++) {
 		if (!engine_unit(old, id, &u) || !u.registered)
 			continue;
-		engine_restore_unit(w->en, u.name, u.wanted, u.run, u.run_live, u.reason, u.reason_subject);
+		engine_restore_unit(
+		    w->en, u.name, u.wanted, u.run, u.run_live, u.reason, u.reason_subject);
 		for (size_t i = 0; engine_job_at(old, id, i, &j); i++) {
-			const struct engine_job_memory m = { .core = core_after_kill(w, &u, &j),
-				.token = j.token, .attempt = j.attempt, .restarts = j.restarts,
-				.since = j.since };
+			const struct engine_job_memory m = {.core = core_after_kill(w, &u, &j),
+			    .token = j.token,
+			    .attempt = j.attempt,
+			    .restarts = j.restarts,
+			    .since = j.since};
 
 			engine_restore_job(w->en, u.name, j.name, &m);
 		}
@@ -369,7 +394,8 @@ static void kill_server(struct world *w)
 			define(w, i, WANTED_IGNORE);
 	restore_units(w, old);
 	ops_restore(w, old);
-	engine_set_counters(w->en, 1000000 + w->spawns * 2u, 1 + (w->ops.n ? w->ops.v[w->ops.n - 1].id : 0), 1000000);
+	engine_set_counters(w->en, 1000000 + w->spawns * 2u,
+	    1 + (w->ops.n ? w->ops.v[w->ops.n - 1].id : 0), 1000000);
 	engine_restored(w->en, w->now);
 	engine_free(old);
 	for (size_t i = 0; i < w->procs.n; i++) /* probes begin anew */
@@ -401,14 +427,17 @@ static void judge_rest(struct world *w)
 			struct edge_view e;
 			bool cause = engine_conflict_of(w->en, id) != ID_NONE;
 
-			if (s == JOB_RETRYING || s == JOB_STARTING || s == JOB_STOPPING || s == JOB_PENDING)
-				world_break(w, "everything settles", "%s/%s is %s", u.name, j.name, job_state_str(s));
+			if (s == JOB_RETRYING || s == JOB_STARTING || s == JOB_STOPPING ||
+			    s == JOB_PENDING)
+				world_break(w, "everything settles", "%s/%s is %s", u.name, j.name,
+				    job_state_str(s));
 			if (s != JOB_WAITING_DEPS)
 				continue;
 			for (size_t n = 0; engine_edge_at(w->en, j.id, n, &e); n++)
 				cause = cause || e.status == EDGE_BLOCKED;
 			if (!cause)
-				world_break(w, "who waits has a root cause", "%s/%s", u.name, j.name);
+				world_break(
+				    w, "who waits has a root cause", "%s/%s", u.name, j.name);
 		}
 	}
 }
@@ -427,7 +456,8 @@ static bool may_run(struct world *w, const struct sim_unit *u, unsigned depth)
 	struct unit_view v;
 	unit_id id = engine_find(w->en, u->name);
 	bool ok = u->registered && id != ID_NONE && depth < 40 && engine_unit(w->en, id, &v) &&
-	    v.wanted != WANTED_STOP && v.state != SERVICE_FAILED && v.state != SERVICE_DEGRADED && !*u->conflict;
+		  v.wanted != WANTED_STOP && v.state != SERVICE_FAILED &&
+		  v.state != SERVICE_DEGRADED && !*u->conflict;
 
 	struct job_view j;
 	for (size_t k = 0; ok && engine_job_at(w->en, id, k, &j) && k < u->n_jobs; k++)
@@ -443,8 +473,10 @@ static bool may_run(struct world *w, const struct sim_unit *u, unsigned depth)
 
 			if (!(e[i].is.kinds & DEP_REQUIRES) || t == u || e[i].is.gate_only)
 				continue;
-			ok = t && may_run(w, t, depth + 1) && (!*e[i].gate || (t->n_jobs == 1 && !t->jobs[0].policy.one_shot)) && (!*e[i].action || t->n_jobs > 1) &&
-			    (e[i].is.condition <= COND_HEALTHY || ends_by_itself(t));
+			ok = t && may_run(w, t, depth + 1) &&
+			     (!*e[i].gate || (t->n_jobs == 1 && !t->jobs[0].policy.one_shot)) &&
+			     (!*e[i].action || t->n_jobs > 1) &&
+			     (e[i].is.condition <= COND_HEALTHY || ends_by_itself(t));
 		}
 	}
 	return ok;
@@ -487,8 +519,10 @@ struct totals {
 
 static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 {
-	struct world w = { .seed = seed, .rng = seed * 7919 + 17, .trace = trace,
-		.storm = { .blows = stormy, .dice = ~seed } };
+	struct world w = {.seed = seed,
+	    .rng = seed * 7919 + 17,
+	    .trace = trace,
+	    .storm = {.blows = stormy, .dice = ~seed}};
 
 	w.en = engine_new(seed);
 	w.n_units = 2 + roll(&w, MAX_UNITS - 2);
@@ -517,18 +551,20 @@ static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 		judge_wanted(&w);
 		world_judge_failures(&w);
 	}
-	if (!w.broken && !stormy) /* after a storm back-offs are minutes long, and plans know no clock */
+	if (!w.broken &&
+	    !stormy) /* after a storm back-offs are minutes long, and plans know no clock */
 		plans_judge(&w, run_for);
 	if (!w.broken) {
 		engine_shutdown(w.en, w.now, 5000);
 		world_perform(&w);
 		run_for(&w, 60000);
 		if (w.procs.n && !w.broken)
-			world_break(&w, "a shutdown leaves no process", "%s/%s", w.procs.v[0].unit, w.procs.v[0].job);
+			world_break(&w, "a shutdown leaves no process", "%s/%s", w.procs.v[0].unit,
+			    w.procs.v[0].job);
 	}
 	if (w.broken)
-		printf("seed %llu t=%lld: broke `%s`: %s\n", (unsigned long long)seed, (long long)w.broken_at,
-		    w.broken, w.detail);
+		printf("seed %llu t=%lld: broke `%s`: %s\n", (unsigned long long)seed,
+		    (long long)w.broken_at, w.broken, w.detail);
 	engine_free(w.en);
 	free(w.procs.v);
 	free(w.watched.v);
@@ -556,7 +592,8 @@ static bool tell_file(const char *path, struct totals *sum)
 		char *save = NULL;
 		bool stormy = false;
 
-		for (char *w = strtok_r(line, " \n", &save); w && *w != '#'; w = strtok_r(NULL, " \n", &save)) {
+		for (char *w = strtok_r(line, " \n", &save); w && *w != '#';
+		     w = strtok_r(NULL, " \n", &save)) {
 			if (strcmp(w, "storm") == 0)
 				stormy = true;
 			else
@@ -573,8 +610,8 @@ static int print_totals(const struct totals *sum, const char *what)
 
 	for (size_t i = 0; i < FAULT_COUNT; i++)
 		faults += sum->faults[i];
-	printf("%lu seeds%s, %lu operations, %lu executions, %lu failed\n", sum->seeds, what, sum->operations,
-	    sum->executions, sum->failed);
+	printf("%lu seeds%s, %lu operations, %lu executions, %lu failed\n", sum->seeds, what,
+	    sum->operations, sum->executions, sum->failed);
 	for (size_t i = 0; faults && i < FAULT_COUNT; i++)
 		printf("  %-14s %8lu\n", fault_str((enum fault)i), sum->faults[i]);
 	return sum->failed != 0;
@@ -583,7 +620,7 @@ static int print_totals(const struct totals *sum, const char *what)
 /* So many operations in storms, from seed `first` on. */
 static int tell_storms(uint64_t first, unsigned long operations)
 {
-	struct totals sum = { 0 };
+	struct totals sum = {0};
 
 	for (uint64_t s = first; sum.operations < operations && sum.failed < 20; s++)
 		tell(s, false, true, &sum);
@@ -595,18 +632,21 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bool trace = argc > 1 && strcmp(argv[argc - 1], "-v") == 0;
 	bool stormy = argc > 1 && strcmp(argv[1], "--storm") == 0;
-	struct totals sum = { 0 };
+	struct totals sum = {0};
 
 	if (argc > 1 && strcmp(argv[1], "--large") == 0)
 		return large_run(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 10000, 1) != 0;
 	if (argc > 1 && strcmp(argv[1], "--operations") == 0)
-		return tell_storms(argc > 3 ? strtoull(argv[3], NULL, 0) : 1, argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000);
+		return tell_storms(argc > 3 ? strtoull(argv[3], NULL, 0) : 1,
+		    argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000);
 	if (argc > 1 && argv[1][0] == '@')
 		return !tell_file(argv[1] + 1, &sum) || print_totals(&sum, " kept");
 	argv += stormy;
 	argc -= stormy;
 	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 10000;
+	uint64_t count = argc > 2 && argv[2][0] != '-' ? strtoull(argv[2], NULL, 0)
+			 : argc > 1		       ? 1
+						       : 10000;
 	for (uint64_t s = first; s < first + count && sum.failed < 20; s++)
 		tell(s, trace, stormy, &sum);
 	return print_totals(&sum, stormy ? " in storms" : "");

@@ -17,8 +17,9 @@ static void print_edges(const struct world *w)
 	for (size_t i = 0; i < w->procs.n; i++) {
 		const struct proc *p = &w->procs.v[i];
 
-		printf("  proc %s/%s token %llu%s%s%s%s\n", p->unit, p->job, (unsigned long long)p->token,
-		    p->alive ? " alive" : "", p->executed ? " executed" : "", p->ready ? " ready" : "",
+		printf("  proc %s/%s token %llu%s%s%s%s\n", p->unit, p->job,
+		    (unsigned long long)p->token, p->alive ? " alive" : "",
+		    p->executed ? " executed" : "", p->ready ? " ready" : "",
 		    p->leader_gone ? " gone" : "");
 	}
 	struct unit_view u;
@@ -28,13 +29,16 @@ static void print_edges(const struct world *w)
 	for (unit_id id = 0; id < engine_unit_count(w->en); id++) {
 		if (!engine_unit(w->en, id, &u))
 			continue;
-		printf("  %s %s wanted %s%s%s\n", u.name, service_state_str(u.state), wanted_str(u.wanted),
-		    u.registered ? "" : " unregistered", u.run_live ? " live" : "");
+		printf("  %s %s wanted %s%s%s\n", u.name, service_state_str(u.state),
+		    wanted_str(u.wanted), u.registered ? "" : " unregistered",
+		    u.run_live ? " live" : "");
 		for (size_t i = 0; engine_job_at(w->en, id, i, &j); i++) {
-			printf("    %s %s%s\n", j.name, job_state_str(j.core.state), j.core.stop ? " stop" : "");
+			printf("    %s %s%s\n", j.name, job_state_str(j.core.state),
+			    j.core.stop ? " stop" : "");
 			for (size_t k = 0; engine_edge_at(w->en, j.id, k, &e); k++)
 				printf("      -> %s%s%s kinds %u %s: %s%s: %s\n", e.target,
-				    e.target_action ? "/" : "", e.target_action ? e.target_action : "", e.kinds,
+				    e.target_action ? "/" : "",
+				    e.target_action ? e.target_action : "", e.kinds,
 				    condition_str(e.condition), edge_status_str(e.status),
 				    e.gate_waits ? " (gate)" : "", e.text);
 		}
@@ -107,12 +111,11 @@ static void fate_of(struct world *w, struct proc *p)
 	p->exec_at = w->now + (roll(w, 10) ? 0 : roll(w, 40));
 	p->ready_at = bad && roll(w, 3) == 0 ? MSEC_NEVER : p->exec_at + roll(w, 300);
 	p->opens_at = p->exec_at + roll(w, 200);
-	p->exit_at = p->spec.policy.one_shot ? p->exec_at + roll(w, 400) :
-	    bad || (!w->kind && roll(w, 6) == 0) ?
-					       p->exec_at + roll(w, 2500) :
-					       MSEC_NEVER;
+	p->exit_at = p->spec.policy.one_shot		    ? p->exec_at + roll(w, 400)
+		     : bad || (!w->kind && roll(w, 6) == 0) ? p->exec_at + roll(w, 2500)
+							    : MSEC_NEVER;
 	bool ok = w->kind || !bad;
-	p->exit = (struct job_exit){ .code = ok ? 0 : (int)(1 + roll(w, 3)), .success = ok };
+	p->exit = (struct job_exit){.code = ok ? 0 : (int)(1 + roll(w, 3)), .success = ok};
 	p->stubborn = !w->kind && roll(w, 6) == 0;
 	p->probe_at = p->spec.policy.probed ? p->exec_at + roll(w, 300) : MSEC_NEVER;
 }
@@ -136,7 +139,8 @@ static void do_spawn(struct world *w, const struct effect *fx)
 	judge_spawn(w, u.name, spec);
 	judge_conflict(w, u.name);
 	struct proc *p = vec_push(&w->procs);
-	*p = (struct proc){ .token = fx->token, .alive = true, .spec = *spec, .empty_at = MSEC_NEVER };
+	*p =
+	    (struct proc){.token = fx->token, .alive = true, .spec = *spec, .empty_at = MSEC_NEVER};
 	p->born = ++w->moment;
 	snprintf(p->unit, sizeof(p->unit), "%s", u.name);
 	snprintf(p->job, sizeof(p->job), "%s", v.name);
@@ -164,11 +168,11 @@ static void judge_stop(struct world *w, const struct proc *p)
 		for (size_t k = 0; k < d->spec.n_edges; k++) {
 			const struct sim_edge *e = &d->spec.edges[k];
 
-			if ((e->is.kinds & DEP_REQUIRES) && !e->is.optional && !e->is.group && e->is.on_stop == ON_STOP_STOP &&
-			    strcmp(e->service, p->unit) == 0 &&
+			if ((e->is.kinds & DEP_REQUIRES) && !e->is.optional && !e->is.group &&
+			    e->is.on_stop == ON_STOP_STOP && strcmp(e->service, p->unit) == 0 &&
 			    (!e->is.action || strcmp(e->action, p->job) == 0))
-				world_break(w, "nothing stops before what requires it", "%s before %s",
-				    p->unit, d->unit);
+				world_break(w, "nothing stops before what requires it",
+				    "%s before %s", p->unit, d->unit);
 		}
 	}
 }
@@ -178,7 +182,8 @@ static void do_signal(struct world *w, const struct effect *fx)
 	struct proc *p = by_token(w, fx->token);
 
 	if (!p) {
-		world_break(w, "no signal without a process", "token %llu", (unsigned long long)fx->token);
+		world_break(
+		    w, "no signal without a process", "token %llu", (unsigned long long)fx->token);
 		return;
 	}
 	if (fx->kind == EFFECT_KILL && p->hangs) {
@@ -190,7 +195,7 @@ static void do_signal(struct world *w, const struct effect *fx)
 	if (fx->kind == EFFECT_KILL) {
 		w->kills++;
 		if (!p->leader_gone && p->exit_at > w->now) {
-			p->exit = (struct job_exit){ .code = -1, .signal = 9 };
+			p->exit = (struct job_exit){.code = -1, .signal = 9};
 			p->exit_at = w->now + roll(w, 3);
 		}
 		p->empty_at = w->now + 3;
@@ -202,9 +207,10 @@ static void do_signal(struct world *w, const struct effect *fx)
 	if (fx->kind == EFFECT_SWEEP) {
 		p->empty_at = p->stubborn ? MSEC_NEVER : w->now + roll(w, 50);
 	} else if (!p->stubborn && p->exit_at > w->now) {
-		p->exit = (struct job_exit){ .code = roll(w, 2) ? 0 : -1, .signal = 0, .success = true };
+		p->exit =
+		    (struct job_exit){.code = roll(w, 2) ? 0 : -1, .signal = 0, .success = true};
 		if (p->exit.code < 0)
-			p->exit = (struct job_exit){ .code = -1, .signal = 15 };
+			p->exit = (struct job_exit){.code = -1, .signal = 15};
 		p->exit_at = w->now + roll(w, 100);
 	}
 }
@@ -232,19 +238,19 @@ void world_perform(struct world *w)
 		case EFFECT_SWEEP: do_signal(w, &fx); break;
 		case EFFECT_GATE_WATCH: *vec_push(&w->watched) = fx.gate; break;
 		case EFFECT_GATE_DROP: unwatch(w, fx.gate); break;
-		case EFFECT_OP:
-			ops_changed(w, fx.op);
-			break;
+		case EFFECT_OP: ops_changed(w, fx.op); break;
 		case EFFECT_JOB:
 			if (w->trace) {
 				struct job_view v;
 				struct unit_view u;
 				unit_id id;
 
-				if (engine_job(w->en, fx.job, &v, &id) && engine_unit(w->en, id, &u))
-					printf("%8lld %s/%s %s -> %s (%s)\n", (long long)w->now, u.name,
-					    v.name, job_state_str((enum job_state)fx.from),
-					    job_state_str((enum job_state)fx.to), reason_str(fx.reason));
+				if (engine_job(w->en, fx.job, &v, &id) &&
+				    engine_unit(w->en, id, &u))
+					printf("%8lld %s/%s %s -> %s (%s)\n", (long long)w->now,
+					    u.name, v.name, job_state_str((enum job_state)fx.from),
+					    job_state_str((enum job_state)fx.to),
+					    reason_str(fx.reason));
 			}
 			break;
 		case EFFECT_JOB_TURN:
@@ -263,7 +269,8 @@ bool world_ready(struct world *w, const char *unit)
 {
 	const struct sim_unit *t = world_unit(w, unit);
 
-	return t && t->registered && (judge_unit_holds(w, t, COND_READY) || judge_degraded_counts(w, t));
+	return t && t->registered &&
+	       (judge_unit_holds(w, t, COND_READY) || judge_degraded_counts(w, t));
 }
 
 uint64_t world_oldest(const struct world *w, const char *unit)
@@ -368,7 +375,8 @@ static void deliver_exec(struct world *w, size_t i)
 		transient = roll(w, 2);
 
 		w->procs.v[i].alive = false;
-		engine_not_executed(w->en, w->now, token, transient, "exec /x: No such file or directory");
+		engine_not_executed(
+		    w->en, w->now, token, transient, "exec /x: No such file or directory");
 	} else {
 		w->procs.v[i].executed = true;
 		engine_executed(w->en, w->now, token);
@@ -386,7 +394,8 @@ static void deliver_exit(struct world *w, size_t i)
 	if (!(p->spec.policy.one_shot && p->exit.success) && !is_let_go(w, p))
 		*failed_at(w, p->unit, p->job) = ++w->moment;
 	p->alive = left;
-	p->empty_at = left && p->target_of_stop && !p->stubborn ? w->now + roll(w, 30) : p->empty_at;
+	p->empty_at =
+	    left && p->target_of_stop && !p->stubborn ? w->now + roll(w, 30) : p->empty_at;
 	engine_exited(w->en, w->now, p->token, &p->exit);
 }
 
@@ -462,14 +471,16 @@ static void judge_edge_kept(struct world *w, const struct proc *p, const struct 
 {
 	const struct sim_unit *t = world_unit(w, e->service);
 
-	if (!(e->is.kinds & DEP_REQUIRES) || e->is.group || e->is.gate_only || !t || !t->registered ||
-	    e->is.on_failure == ON_FAILURE_KEEP || e->is.condition == COND_COMPLETED)
+	if (!(e->is.kinds & DEP_REQUIRES) || e->is.group || e->is.gate_only || !t ||
+	    !t->registered || e->is.on_failure == ON_FAILURE_KEEP ||
+	    e->is.condition == COND_COMPLETED)
 		return;
 	for (size_t k = 0; k < t->n_jobs; k++)
 		if ((!*e->action || strcmp(e->action, t->jobs[k].name) == 0) &&
 		    w->failed[t - w->units][k] > p->born)
-			world_break(w, "on_failure acts on every dependent", "%s/%s outlived a failure of %s/%s",
-			    p->unit, p->job, t->name, t->jobs[k].name);
+			world_break(w, "on_failure acts on every dependent",
+			    "%s/%s outlived a failure of %s/%s", p->unit, p->job, t->name,
+			    t->jobs[k].name);
 }
 
 void world_judge_failures(struct world *w)
@@ -491,8 +502,8 @@ static void judge_demand(struct world *w)
 		struct unit_view uv;
 
 		if (engine_unit(w->en, u, &uv) && all[u] != engine_demanded(w->en, u))
-			world_break(w, "who is demanded is the same from above and from below", "%s",
-			    uv.name);
+			world_break(w, "who is demanded is the same from above and from below",
+			    "%s", uv.name);
 	}
 }
 
@@ -515,8 +526,8 @@ void world_judge(struct world *w)
 			bool has = !jv.virtual && job_state_has_process(jv.core.state);
 
 			if (has != world_alive(w, uv.name, jv.name) && !jv.virtual)
-				world_break(w, "belief equals the world", "%s/%s is %s", uv.name, jv.name,
-				    job_state_str(jv.core.state));
+				world_break(w, "belief equals the world", "%s/%s is %s", uv.name,
+				    jv.name, job_state_str(jv.core.state));
 		}
 	}
 }

@@ -44,11 +44,11 @@ struct proc {
 	struct sim_job spec; /* as it was when it was spawned */
 	bool target_of_stop; /* TERM came */
 	bool alive, leader_gone, executed, ready;
-	bool hangs;          /* in its chdir or execve, until exec_at */
-	bool unborn;         /* ... and was killed there */
-	bool stubborn;       /* ignores TERM */
-	bool healthy;        /* what its probe said last */
-	uint64_t born;       /* moment */
+	bool hangs;    /* in its chdir or execve, until exec_at */
+	bool unborn;   /* ... and was killed there */
+	bool stubborn; /* ignores TERM */
+	bool healthy;  /* what its probe said last */
+	uint64_t born; /* moment */
 	msec exec_at, ready_at, exit_at, opens_at, empty_at, probe_at;
 	struct job_exit exit;
 };
@@ -72,7 +72,7 @@ struct world {
 	struct engine *en;
 	struct sim_unit units[MAX_UNITS];
 	size_t n_units;
-	uint64_t moment;    /* counts spawns and failures */
+	uint64_t moment;		      /* counts spawns and failures */
 	uint64_t failed[MAX_UNITS][MAX_JOBS]; /* moment of the last end that nobody asked for */
 	struct {
 		struct proc *v;
@@ -88,7 +88,7 @@ struct world {
 	} ops;
 	struct storm storm;
 	unsigned long operations;
-	bool kind;          /* nothing fails any more */
+	bool kind; /* nothing fails any more */
 	unsigned spawns, kills, crashes, gates, max_steps;
 	const char *broken; /* the rule that was broken */
 	char detail[256];
@@ -97,20 +97,22 @@ struct world {
 };
 
 uint32_t roll(struct world *w, uint32_t below);
-void world_perform(struct world *w);          /* carry out the effects, judge them */
-msec world_next(const struct world *w);       /* time of the next thing that happens by itself */
+void world_perform(struct world *w);	      /* carry out the effects, judge them */
+msec world_next(const struct world *w);	      /* time of the next thing that happens by itself */
 void world_advance(struct world *w, msec to); /* deliver all that is due at `to` */
-void world_judge(struct world *w);            /* rules that hold between events */
+void world_judge(struct world *w);	      /* rules that hold between events */
 void world_break(struct world *w, const char *rule, const char *fmt, ...) attr_fmt(3, 4);
 struct sim_unit *world_unit(struct world *w, const char *name);
 void world_judge_failures(struct world *w); /* at rest: on_failure of every edge was kept */
 bool world_wants_stop(const struct world *w, const char *name);
 bool world_alive(const struct world *w, const char *unit, const char *job);
 bool world_ready(struct world *w, const char *unit);
-const struct proc *world_proc_of(const struct world *w, const char *unit, const char *job); /* its process, or NULL */
+const struct proc *world_proc_of(
+    const struct world *w, const char *unit, const char *job); /* its process, or NULL */
 bool judge_job_view(const struct world *w, const char *unit, const char *job, struct job_view *v);
 bool judge_degraded_counts(const struct world *w, const struct sim_unit *t);
-bool judge_unit_holds(struct world *w, const struct sim_unit *t, enum condition c); /* the condition, of the world */
+bool judge_unit_holds(
+    struct world *w, const struct sim_unit *t, enum condition c); /* the condition, of the world */
 bool world_gate_answers(const struct world *w, const char *text);
 void judge_spawn(struct world *w, const char *unit, const struct sim_job *j);
 void judge_conflict(struct world *w, const char *unit);

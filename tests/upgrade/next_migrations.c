@@ -1,6 +1,6 @@
 /* next_migrations.c - a store of the next version: one more migration behind ours.  The linker
  * takes these instead of store/migrations.o. */
-#define migrations former_migrations
+#define migrations	former_migrations
 #define migration_count former_count
 #include "store/migrations.c"
 #undef migrations

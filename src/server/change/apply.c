@@ -1,10 +1,10 @@
 #include "server/change/apply.h"
 
+#include "server/change/registration.h"
+#include "server/change/snapshot.h"
 #include "server/explain/events.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
-#include "server/change/registration.h"
-#include "server/change/snapshot.h"
 
 #include <event2/event.h>
 
@@ -455,8 +455,7 @@ static void names_to_start(struct apply *a, const struct registry_outcome *out)
 
 	strv_release(&a->go);
 	a->restarts = false;
-	json_object_foreach(a->before, name, o)
-	{
+	json_object_foreach (a->before, name, o) {
 		const struct registry_change *c = registry_outcome_find(out, name);
 
 		if (!json_is_true(json_object_get(o, "live")) || !find_unit(a->d, name, &u))
@@ -476,8 +475,7 @@ static void put_words_back(struct apply *a)
 	json_t *o;
 	enum wanted wanted;
 
-	json_object_foreach(a->before, name, o)
-	{
+	json_object_foreach (a->before, name, o) {
 		const char *word = json_string_value(json_object_get(o, "wanted"));
 
 		if (word && wanted_parse(word, &wanted) &&
@@ -539,7 +537,9 @@ static void read_names(const json_t *list, struct strv *out)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v) if (json_is_string(v)) strv_add(out, json_string_value(v));
+	json_array_foreach (list, i, v)
+		if (json_is_string(v))
+			strv_add(out, json_string_value(v));
 }
 
 void apply_adopt(struct daemon *d, const struct store_operation *row)

@@ -26,12 +26,12 @@ struct apply;
 
 struct apply_order {
 	const char *who, *method;
-	struct strv names;   /* what the operation is about */
-	struct strv stop;    /* removed, and active: stopped first */
-	struct strv go;	     /* restarted where it is active, else started */
-	bool restarts; /* any of `go` is to be stopped first */
+	struct strv names;     /* what the operation is about */
+	struct strv stop;      /* removed, and active: stopped first */
+	struct strv go;	       /* restarted where it is active, else started */
+	bool restarts;	       /* any of `go` is to be stopped first */
 	bool replace, no_deps; /* as of a start */
-	msec rollback_after; /* 0: what was applied stays */
+	msec rollback_after;   /* 0: what was applied stays */
 	const struct strv
 	    *before; /* with rollback_after: whose definitions may have to come back */
 };

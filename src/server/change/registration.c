@@ -3,11 +3,11 @@
 #include "manifest/definition_read.h"
 #include "rpc/json_out.h"
 #include "server/change/apply.h"
+#include "server/change/unit_spec.h"
 #include "server/explain/events.h"
-#include "server/supervise/previous_definition.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
-#include "server/change/unit_spec.h"
+#include "server/supervise/previous_definition.h"
 
 #include <jansson.h>
 

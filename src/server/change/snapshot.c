@@ -35,8 +35,7 @@ static void read_former(const char *name, const json_t *o, struct registry_forme
 	size_t i;
 
 	out->name = name;
-	json_array_foreach(json_object_get(o, "contributions"), i, c)
-	{
+	json_array_foreach (json_object_get(o, "contributions"), i, c) {
 		struct service_def *def = mem_new(sizeof(*def));
 		struct diags diags = {0};
 		struct contribution in = {
@@ -72,5 +71,6 @@ void snapshot_read(struct snapshot *out, json_t *before)
 	const char *name;
 	json_t *o;
 
-	json_object_foreach(before, name, o) read_former(name, o, vec_push(out));
+	json_object_foreach (before, name, o)
+		read_former(name, o, vec_push(out));
 }

@@ -1,9 +1,9 @@
 #include "server/change/submission.h"
 
 #include "manifest/definition_read.h"
-#include "server/operation/operations.h"
-#include "server/history/records.h"
 #include "server/change/unit_spec.h"
+#include "server/history/records.h"
+#include "server/operation/operations.h"
 
 static void entry_free(struct run_entry *r)
 {

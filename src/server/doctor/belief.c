@@ -1,9 +1,9 @@
 #include "server/doctor/look.h"
 
-#include "server/supervise/side_command.h"
-#include "server/supervise/attempt.h"
-#include "server/history/records.h"
 #include "server/change/unit_spec.h"
+#include "server/history/records.h"
+#include "server/supervise/attempt.h"
+#include "server/supervise/side_command.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 #include "server/doctor/look.h"
 
-#include "server/supervise/attempt.h"
-#include "server/history/background.h"
 #include "server/explain/status.h"
+#include "server/history/background.h"
+#include "server/supervise/attempt.h"
 
 #include "base/map.h"
 
@@ -12,12 +12,12 @@
 #include <stdarg.h>
 #include <time.h>
 
-#define LOOKS 3		  /* so many must see it */
-#define LOOK_AGAIN_MS 60  /* between two of them */
-#define PONG_MS 2000	  /* then the keeper does not answer */
-#define PONG_AGAIN_MS 250 /* it was waited for before */
-#define TOLD_MAX 1000	  /* findings in a report; the rest is a number */
-#define REMEMBERED 10000  /* subjects; then all are forgotten, and may be counted again */
+#define LOOKS	      3	    /* so many must see it */
+#define LOOK_AGAIN_MS 60    /* between two of them */
+#define PONG_MS	      2000  /* then the keeper does not answer */
+#define PONG_AGAIN_MS 250   /* it was waited for before */
+#define TOLD_MAX      1000  /* findings in a report; the rest is a number */
+#define REMEMBERED    10000 /* subjects; then all are forgotten, and may be counted again */
 
 static const struct {
 	const char *compares;
@@ -26,23 +26,23 @@ static const struct {
 	void (*on_loop)(struct daemon *d, struct look *l); /* or when belief is taken */
 } checks[CHECK_COUNT] = {
 #define ROW(sym, str, truth_, doc) [sym] = {doc, truth_, ROW_##sym},
-#define ROW_CHECK_PROCESSES look_processes, NULL
-#define ROW_CHECK_STRAYS look_strays, NULL
-#define ROW_CHECK_SETS look_sets, NULL
-#define ROW_CHECK_SOCKETS look_sockets, NULL
-#define ROW_CHECK_PORTS look_ports, NULL
-#define ROW_CHECK_LEFTOVERS look_leftovers, NULL
-#define ROW_CHECK_DESCRIPTORS look_descriptors, NULL
-#define ROW_CHECK_CAPTURE look_capture, NULL
-#define ROW_CHECK_LOGS look_logs, NULL
-#define ROW_CHECK_STORE look_store, ask_store
-#define ROW_CHECK_DEFINITIONS NULL, NULL /* by look_store */
-#define ROW_CHECK_COUNTERS NULL, NULL	 /* by look_store */
-#define ROW_CHECK_DISK look_disk, NULL
-#define ROW_CHECK_KEEPER look_keeper, ask_keeper
-#define ROW_CHECK_ENGINE NULL, ask_engine
-#define ROW_CHECK_TIMERS NULL, ask_timers
-#define ROW_CHECK_WANTED NULL, ask_wanted
+#define ROW_CHECK_PROCESSES	   look_processes, NULL
+#define ROW_CHECK_STRAYS	   look_strays, NULL
+#define ROW_CHECK_SETS		   look_sets, NULL
+#define ROW_CHECK_SOCKETS	   look_sockets, NULL
+#define ROW_CHECK_PORTS		   look_ports, NULL
+#define ROW_CHECK_LEFTOVERS	   look_leftovers, NULL
+#define ROW_CHECK_DESCRIPTORS	   look_descriptors, NULL
+#define ROW_CHECK_CAPTURE	   look_capture, NULL
+#define ROW_CHECK_LOGS		   look_logs, NULL
+#define ROW_CHECK_STORE		   look_store, ask_store
+#define ROW_CHECK_DEFINITIONS	   NULL, NULL /* by look_store */
+#define ROW_CHECK_COUNTERS	   NULL, NULL /* by look_store */
+#define ROW_CHECK_DISK		   look_disk, NULL
+#define ROW_CHECK_KEEPER	   look_keeper, ask_keeper
+#define ROW_CHECK_ENGINE	   NULL, ask_engine
+#define ROW_CHECK_TIMERS	   NULL, ask_timers
+#define ROW_CHECK_WANTED	   NULL, ask_wanted
     CHECK_LIST(ROW)};
 
 /* A divergence that was counted. */

@@ -12,14 +12,14 @@
 /* ---- descriptors ---------------------------------------------------------------------- */
 
 /* What each may hold for its work, with room for what comes and goes. */
-#define KEEPER_FDS_EACH 6 /* pidfd, notification socket, watch of the set, three held */
-#define KEEPER_FDS_MORE 64
-#define SERVER_PIPES_EACH 2 /* a readiness pipe, and what a command aside says */
-#define SERVER_PIPES_MORE 32
+#define KEEPER_FDS_EACH	    6 /* pidfd, notification socket, watch of the set, three held */
+#define KEEPER_FDS_MORE	    64
+#define SERVER_PIPES_EACH   2 /* a readiness pipe, and what a command aside says */
+#define SERVER_PIPES_MORE   32
 #define SERVER_SOCKETS_EACH 8		/* connections of probes and gates */
 #define SERVER_SOCKETS_MORE (1024 + 64) /* clients: LIMIT_CONNECTIONS */
-#define SERVER_FILES_MORE 1024 /* open segments and indexes: logs/thread.c closes what is idle */
-#define NEAR_PERCENT 90
+#define SERVER_FILES_MORE   1024 /* open segments and indexes: logs/thread.c closes what is idle */
+#define NEAR_PERCENT	    90
 
 static size_t count_links(pid_t pid, const char *prefix)
 {

@@ -1,10 +1,10 @@
 /* repair.c - what a finding named is mended. */
 #include "server/doctor/look.h"
 
-#include "server/supervise/attempt.h"
-#include "server/operation/operations.h"
-#include "server/supervise/perform.h"
 #include "server/history/records.h"
+#include "server/operation/operations.h"
+#include "server/supervise/attempt.h"
+#include "server/supervise/perform.h"
 
 #include <errno.h>
 #include <fcntl.h>

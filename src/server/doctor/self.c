@@ -6,7 +6,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 
-#define OVERDUE_MS 1000
+#define OVERDUE_MS  1000
 #define ORPHANS_MAX 256 /* zombies that the keeper may put off: keeper/jobs.c */
 
 /* ---- keeper ----------------------------------------------------------------------------- */

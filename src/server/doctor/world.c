@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define COMMAND_MAX 64
+#define COMMAND_MAX  64
 #define STATE_LISTEN 0x0Au /* TCP_LISTEN of net/tcp_states.h */
 
 /* ---- processes: proc(5) -------------------------------------------------------------- */

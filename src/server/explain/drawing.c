@@ -4,8 +4,8 @@
 #include "graph/layout.h"
 
 #define CHAR_WIDTH 7.4 /* of the widest usual font at 12 px */
-#define NODE_HIGH 38
-#define MARGIN 20
+#define NODE_HIGH  38
+#define MARGIN	   20
 
 static const char *text_in(const json_t *o, const char *key)
 {
@@ -22,7 +22,8 @@ static void add_kinds(const json_t *edge, struct str *out)
 
 	if (json_is_string(kind))
 		str_add(out, json_string_value(kind));
-	json_array_foreach(kind, i, k) str_fmt(out, "%s%s", i ? ", " : "", json_string_value(k));
+	json_array_foreach (kind, i, k)
+		str_fmt(out, "%s%s", i ? ", " : "", json_string_value(k));
 }
 
 /* clang-format off */
@@ -101,8 +102,7 @@ void drawing_dot(const json_t *graph, struct str *out)
 	str_add(out,
 	    "digraph hero_proc {\n\trankdir=TB;\n"
 	    "\tnode [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
-	json_array_foreach(json_object_get(graph, "nodes"), i, v)
-	{
+	json_array_foreach (json_object_get(graph, "nodes"), i, v) {
 		const struct look *look = look_of(v);
 
 		str_add(out, "\t");
@@ -110,8 +110,7 @@ void drawing_dot(const json_t *graph, struct str *out)
 		str_fmt(out, " [fillcolor=\"%s\", color=\"%s\", tooltip=\"%s\"];\n", look->fill,
 		    look->border, text_in(v, "state"));
 	}
-	json_array_foreach(json_object_get(graph, "edges"), i, v)
-	{
+	json_array_foreach (json_object_get(graph, "edges"), i, v) {
 		auto_str label = {0};
 		enum line line = line_of(v);
 
@@ -153,8 +152,8 @@ static struct map index_nodes(const json_t *graph)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(graph, "nodes"), i, v)
-	    map_put(&m, text_in(v, "name"), (void *)(uintptr_t)(i + 1));
+	json_array_foreach (json_object_get(graph, "nodes"), i, v)
+		map_put(&m, text_in(v, "name"), (void *)(uintptr_t)(i + 1));
 	return m;
 }
 
@@ -171,8 +170,7 @@ void drawing_mermaid(const json_t *graph, struct str *out)
 	size_t i;
 
 	str_add(out, "flowchart TB\n");
-	json_array_foreach(json_object_get(graph, "nodes"), i, v)
-	{
+	json_array_foreach (json_object_get(graph, "nodes"), i, v) {
 		str_fmt(out, "    n%zu[\"", i + 1);
 		add_escaped(out, text_in(v, "name"));
 		str_add(out, "\"]\n");
@@ -180,8 +178,7 @@ void drawing_mermaid(const json_t *graph, struct str *out)
 			str_fmt(out, "    style n%zu fill:%s,stroke:%s\n", i + 1, look_of(v)->fill,
 			    look_of(v)->border);
 	}
-	json_array_foreach(json_object_get(graph, "edges"), i, v)
-	{
+	json_array_foreach (json_object_get(graph, "edges"), i, v) {
 		auto_str label = {0};
 		size_t from = index_of(&names, text_in(v, "from")),
 		       to = index_of(&names, text_in(v, "to"));
@@ -226,16 +223,14 @@ static void canvas_init(struct canvas *c, const json_t *graph)
 	c->l.nodes = mem_new((c->l.n_nodes + 1) * sizeof(*c->l.nodes));
 	c->l.edges = mem_new((json_array_size(c->edges) + 1) * sizeof(*c->l.edges));
 	c->edge_rows = mem_new((json_array_size(c->edges) + 1) * sizeof(*c->edge_rows));
-	json_array_foreach(c->nodes, i, v)
-	{
+	json_array_foreach (c->nodes, i, v) {
 		size_t name = strlen(text_in(v, "name")), state = strlen(text_in(v, "state"));
 		double chars = (double)(name > state ? name : state);
 
 		c->l.nodes[i].width = chars * CHAR_WIDTH + 22;
 		c->l.nodes[i].height = NODE_HIGH;
 	}
-	json_array_foreach(c->edges, i, v)
-	{
+	json_array_foreach (c->edges, i, v) {
 		size_t from = index_of(&names, text_in(v, "from")),
 		       to = index_of(&names, text_in(v, "to"));
 

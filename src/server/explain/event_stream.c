@@ -1,7 +1,7 @@
 #include "server/explain/event_stream.h"
 
-#include "server/operation/operations.h"
 #include "server/explain/status.h"
+#include "server/operation/operations.h"
 
 #include <stdio.h>
 
@@ -120,8 +120,8 @@ static uint64_t number_in(const char *fact, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-void event_stream_publish(
-    struct event_stream *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact)
+void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
+    const char *kind, const char *fact)
 {
 	char when[ISO_TIME_BYTES];
 
@@ -169,8 +169,7 @@ static void send_operation(struct follower *f, const json_t *o)
 	const char *state = json_string_value(json_object_get(o, "operation_state"));
 	size_t i;
 
-	json_array_foreach(steps, i, step)
-	{
+	json_array_foreach (steps, i, step) {
 		json_t *e = json_copy(step);
 
 		json_object_set_new(e, "event", json_string("step"));

@@ -16,8 +16,8 @@ struct event_stream *event_stream_new(struct daemon *d);
 void event_stream_free(struct event_stream *h);
 
 /* `fact` is a JSON object; `operation` may stand in it. */
-void event_stream_publish(
-    struct event_stream *h, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact);
+void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
+    const char *kind, const char *fact);
 
 void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query);
 void event_stream_unsubscribe(void *ctx, struct http_stream *s);

@@ -1,15 +1,15 @@
 #include "server/explain/events.h"
 
 #include "rpc/json_out.h"
-#include "server/supervise/gates.h"
-#include "server/explain/event_stream.h"
-#include "server/operation/operations.h"
-#include "server/history/records.h"
 #include "server/change/unit_spec.h"
+#include "server/explain/event_stream.h"
+#include "server/history/records.h"
+#include "server/operation/operations.h"
+#include "server/supervise/gates.h"
 
 #include <stdio.h>
 
-#define OPEN_MAX 8 /* edges named in one event */
+#define OPEN_MAX  8 /* edges named in one event */
 #define LOOK_BACK 200
 #define NAMES_MAX 3
 

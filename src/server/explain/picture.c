@@ -1,5 +1,5 @@
-#include "server/supervise/remaining_processes.h"
 #include "server/explain/picture.h"
+#include "server/supervise/remaining_processes.h"
 
 #include "server/explain/events.h"
 #include "server/supervise/notified.h"
@@ -7,7 +7,7 @@
 #include "server/supervise/readiness.h"
 
 #define LOOK_BACK 1000 /* events read of one unit */
-#define OPEN_MAX 100
+#define OPEN_MAX  100
 
 static void set_text(json_t *o, const char *key, const char *value)
 {
@@ -148,8 +148,9 @@ static json_t *job_named(const json_t *jobs, const char *action)
 	json_t *j;
 	size_t i;
 
-	json_array_foreach(jobs, i,
-	    j) if (text_eq(json_string_value(json_object_get(j, "action")), action)) return j;
+	json_array_foreach (jobs, i, j)
+		if (text_eq(json_string_value(json_object_get(j, "action")), action))
+			return j;
 	return NULL;
 }
 
@@ -267,8 +268,7 @@ static json_t *still_open(const struct replay *r)
 	bool any = text_eq(state, "degraded") || text_eq(state, "inactive");
 	size_t i;
 
-	json_array_foreach(r->open, i, e)
-	{
+	json_array_foreach (r->open, i, e) {
 		const json_t *j =
 		    job_named(r->jobs, json_string_value(json_object_get(e, "action")));
 

@@ -1,12 +1,12 @@
 #include "server/explain/status.h"
 
-#include "server/supervise/previous_definition.h"
+#include "server/explain/why.h"
+#include "server/history/records.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/launch.h"
 #include "server/supervise/notified.h"
+#include "server/supervise/previous_definition.h"
 #include "server/supervise/probes.h"
-#include "server/history/records.h"
-#include "server/explain/why.h"
 
 json_t *status_time(usec_wall t)
 {

@@ -276,7 +276,8 @@ static json_t *sorted(json_t *rows)
 	json_t **list = mem_new((n + 1) * sizeof(*list)), *out = json_array(), *row;
 	const char *key;
 
-	json_object_foreach(rows, key, row) list[i++] = row;
+	json_object_foreach (rows, key, row)
+		list[i++] = row;
 	qsort(list, n, sizeof(*list), by_total);
 	for (i = 0; i < n; i++)
 		json_array_append(out, list[i]);

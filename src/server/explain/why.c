@@ -1,13 +1,13 @@
 #include "server/explain/why.h"
 
+#include "server/explain/status.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/launch.h"
-#include "server/explain/status.h"
 
-#define DEPTH_MAX 24 /* levels of the tree; what lies between is counted */
-#define WALK_MAX 20000
-#define LINES_DEPTH 32 /* of the straight way that stands in a status */
-#define EDGES_MAX 2000 /* looked at for one answer: a dense graph has a hundred thousand */
+#define DEPTH_MAX   24 /* levels of the tree; what lies between is counted */
+#define WALK_MAX    20000
+#define LINES_DEPTH 32	 /* of the straight way that stands in a status */
+#define EDGES_MAX   2000 /* looked at for one answer: a dense graph has a hundred thousand */
 
 struct why {
 	struct daemon *d;
@@ -426,10 +426,12 @@ static void add_causes(struct why *w, const json_t *p, json_t *into, int depth)
 	json_object_set_new_nocheck(w->seen, name, json_true());
 	if (text_in(p, "conflict"))
 		json_array_append_new(into, conflict_node(p));
-	json_array_foreach(jobs, i, v) if (is_trouble(p, v))
-	    json_array_append_new(into, job_node(w, p, v));
-	json_array_foreach(open, i, v) if (w->edges++ < EDGES_MAX)
-	    add_edge(w, p, v, json_array_size(open), into, depth);
+	json_array_foreach (jobs, i, v)
+		if (is_trouble(p, v))
+			json_array_append_new(into, job_node(w, p, v));
+	json_array_foreach (open, i, v)
+		if (w->edges++ < EDGES_MAX)
+			add_edge(w, p, v, json_array_size(open), into, depth);
 	if (text_in(p, "reason_subject") &&
 	    (is(p, "reason", "dependency_stopped") ||
 		(is(p, "reason", "dependency_failed") && is(p, "state", "inactive"))))
@@ -447,11 +449,12 @@ static void add_demand(const json_t *p, json_t *into)
 
 	if (is(p, "wanted", "start"))
 		str_add(&fact, "the operator wants it (wanted start)");
-	json_array_foreach(names, i, v) str_fmt(&fact, "%s%s",
-	    i	     ? ", "
-	    : fact.n ? "; needed by "
-		     : "needed by ",
-	    json_string_value(v));
+	json_array_foreach (names, i, v)
+		str_fmt(&fact, "%s%s",
+		    i	     ? ", "
+		    : fact.n ? "; needed by "
+			     : "needed by ",
+		    json_string_value(v));
 	if (who && strcmp(who, "supervisor") != 0)
 		str_fmt(&fact, "%sthis run was asked for by %s", fact.n ? "; " : "", who);
 	if (fact.n)
@@ -563,8 +566,8 @@ static void add_end_lines(struct daemon *d, const struct unit_view *u, json_t *i
 	json_t *chain = why_chain(d, u->name, &now), *n;
 	size_t i;
 
-	json_array_foreach(json_object_get(json_array_get(chain, 0), "because"), i, n)
-	    json_array_append(into, json_object_get(n, "fact"));
+	json_array_foreach (json_object_get(json_array_get(chain, 0), "because"), i, n)
+		json_array_append(into, json_object_get(n, "fact"));
 	json_decref(chain);
 }
 

@@ -1,9 +1,9 @@
 #include "server/explain/why.h"
 
-#define HEAD_LINES                                                                                 \
-	2 /* below the first one; then what lies before the root causes is counted: one            \
+#define HEAD_LINES                                                                      \
+	2 /* below the first one; then what lies before the root causes is counted: one \
 	     less if the root has last words, for all is told in five lines */
-#define ROOT_LINES 3
+#define ROOT_LINES  3
 #define WHOLE_LINES 4 /* a tree of so many lines is shown as it is */
 
 static const char *text_in(const json_t *o, const char *key)
@@ -26,8 +26,7 @@ static void flatten(const json_t *nodes, int depth, struct lines *out)
 	json_t *n;
 	size_t i;
 
-	json_array_foreach(nodes, i, n)
-	{
+	json_array_foreach (nodes, i, n) {
 		*vec_push(out) = (struct line){depth, n};
 		flatten(json_object_get(n, "because"), depth + 1, out);
 	}

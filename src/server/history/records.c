@@ -1,7 +1,7 @@
 #include "server/history/records.h"
 
-#include "server/supervise/previous_definition.h"
 #include "server/operation/operations.h"
+#include "server/supervise/previous_definition.h"
 
 #define BLOCK 1024 /* values reserved at once */
 
@@ -150,7 +150,8 @@ void records_put_run(struct daemon *d, unit_id unit)
 		return;
 	struct unit_slot *us = unit_in_run(d, &u);
 	struct run_entry *entry = u.is_run ? map_get(&d->runs, u.name) : NULL;
-	auto_free char *name = run_name(d, &u), *former = entry ? NULL : previous_definition_json(d, unit);
+	auto_free char *name = run_name(d, &u),
+		       *former = entry ? NULL : previous_definition_json(d, unit);
 	bool over = u.run_state == RUN_SUCCEEDED || u.run_state == RUN_FAILED ||
 		    u.run_state == RUN_CANCELLED;
 

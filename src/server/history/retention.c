@@ -26,7 +26,8 @@ static const struct word {
     {"logs", bytes, 64 << 10, {offsetof(struct retention, logs.total_bytes)}},
     {"service-logs", bytes, 64 << 10, {offsetof(struct retention, logs.service_bytes)}},
     {"age", seconds, 1,
-	{offsetof(struct retention, store.keep_seconds), offsetof(struct retention, logs.max_age_s)}},
+	{offsetof(struct retention, store.keep_seconds),
+	    offsetof(struct retention, logs.max_age_s)}},
 };
 
 static bool read_amount(const char *text, size_t n, const struct unit *units, int64_t *out)

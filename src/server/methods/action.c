@@ -2,24 +2,24 @@
 #include "server/methods/methods.h"
 
 #include "manifest/definition_read.h"
+#include "server/change/registration.h"
+#include "server/change/submission.h"
+#include "server/explain/status.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
-#include "server/change/registration.h"
-#include "server/explain/status.h"
-#include "server/change/submission.h"
 
-#define P_CONTEXT                                                                                  \
-	{                                                                                          \
-		"context", RPC_STRING, false, "its namespace (default)"                            \
+#define P_CONTEXT                                                       \
+	{                                                               \
+		"context", RPC_STRING, false, "its namespace (default)" \
 	}
-#define P_SERVICE                                                                                  \
-	{                                                                                          \
-		"service", RPC_STRING, false, "the service it belongs to"                          \
+#define P_SERVICE                                                         \
+	{                                                                 \
+		"service", RPC_STRING, false, "the service it belongs to" \
 	}
 
-#define P_DRY                                                                                      \
-	{                                                                                          \
-		"dry_run", RPC_BOOL, false, "check only, nothing changes"                          \
+#define P_DRY                                                             \
+	{                                                                 \
+		"dry_run", RPC_BOOL, false, "check only, nothing changes" \
 	}
 
 static const struct rpc_param set_params[] = {

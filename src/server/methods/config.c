@@ -1,27 +1,27 @@
 /* config.c - apply and diff: a set of manifests against what is stored and what runs. */
 #include "base/map.h"
 #include "server/change/apply.h"
-#include "server/history/background.h"
-#include "server/explain/events.h"
 #include "server/change/manifest_files.h"
-#include "server/operation/operations.h"
-#include "server/methods/config_change.h"
-#include "server/supervise/perform.h"
 #include "server/change/registration.h"
 #include "server/change/submission.h"
+#include "server/explain/events.h"
+#include "server/history/background.h"
+#include "server/methods/config_change.h"
+#include "server/operation/operations.h"
+#include "server/supervise/perform.h"
 
 #define LIMIT_DEFAULT 10 /* services that are stopped or restarted without being asked */
 
-#define CONFIG_PARAMS                                                                              \
-	{"manifests", RPC_ARRAY, false, "[{path, text}]"},                                         \
-	    {"paths", RPC_ARRAY, false,                                                            \
-		"files and folders; with `manifests`: what those were found in"},                  \
-	    {"start", RPC_BOOL, false, "start all that they define"},                              \
-	    {"replace", RPC_BOOL, false, "stop what conflicts first"},                             \
-	    {"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold"},            \
-	    {"prune", RPC_BOOL, false, "these are all the manifests: others are withdrawn"},       \
-	{                                                                                          \
-		"force", RPC_BOOL, false, "remove what others need, beyond any limit"              \
+#define CONFIG_PARAMS                                                                        \
+	{"manifests", RPC_ARRAY, false, "[{path, text}]"},                                   \
+	    {"paths", RPC_ARRAY, false,                                                      \
+		"files and folders; with `manifests`: what those were found in"},            \
+	    {"start", RPC_BOOL, false, "start all that they define"},                        \
+	    {"replace", RPC_BOOL, false, "stop what conflicts first"},                       \
+	    {"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold"},      \
+	    {"prune", RPC_BOOL, false, "these are all the manifests: others are withdrawn"}, \
+	{                                                                                    \
+		"force", RPC_BOOL, false, "remove what others need, beyond any limit"        \
 	}
 
 static const struct rpc_param apply_params[] = {CONFIG_PARAMS,
@@ -105,7 +105,8 @@ static void about(const struct config *c, struct strv *names, struct strv *befor
 		if (!c->go.n && !c->stop.n)
 			strv_add(names, ch->name);
 	}
-	json_object_foreach(c->touched, name, o) strv_add_once(before, &seen, name);
+	json_object_foreach (c->touched, name, o)
+		strv_add_once(before, &seen, name);
 	map_release(&seen);
 }
 

@@ -3,9 +3,9 @@
 #include "base/map.h"
 #include "server/change/apply.h"
 #include "server/change/manifest_files.h"
-#include "server/operation/operations.h"
 #include "server/change/registration.h"
 #include "server/change/rehearsal.h"
+#include "server/operation/operations.h"
 
 void config_release(struct config *c)
 {
@@ -35,8 +35,7 @@ static bool is_gone(const struct config *c, const char *source)
 		return false;
 	if (param_bool(c->params, "prune", false))
 		return true;
-	json_array_foreach(paths, i, folder)
-	{
+	json_array_foreach (paths, i, folder) {
 		if (json_is_string(folder) &&
 		    manifest_file_is_of(json_string_value(folder), source))
 			return true;
@@ -183,7 +182,8 @@ static void mark_gone(struct config *c)
 	const char *name;
 	json_t *o;
 
-	json_object_foreach(c->touched, name, o) json_object_set_new(o, "gone", json_true());
+	json_object_foreach (c->touched, name, o)
+		json_object_set_new(o, "gone", json_true());
 }
 
 static void drop(struct strv *names, const char *name)
@@ -269,8 +269,7 @@ static json_t *touched_json(const struct config *c, bool stop, bool start)
 	json_t *list = json_array(), *o;
 	const char *name;
 
-	json_object_foreach(c->touched, name, o)
-	{
+	json_object_foreach (c->touched, name, o) {
 		if ((json_object_get(o, "stop") != NULL) == stop &&
 		    (json_object_get(o, "start") != NULL) == start)
 			json_array_append_new(list, json_pack("{s:s, s:O}", "name", name, "reason",
@@ -360,6 +359,7 @@ size_t config_count_stopped(const struct config *c)
 	json_t *o;
 	size_t n = 0;
 
-	json_object_foreach(c->touched, name, o) n += json_object_get(o, "stop") != NULL;
+	json_object_foreach (c->touched, name, o)
+		n += json_object_get(o, "stop") != NULL;
 	return n;
 }

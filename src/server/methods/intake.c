@@ -59,8 +59,7 @@ enum err intake_read_all(struct intake *t, const json_t *params)
 		return error_set(&t->e, ERR_INVALID, "either `manifest` or `manifests` is needed");
 	if (text)
 		code = intake_read_one(t, text, param_text(params, "path"), params);
-	json_array_foreach(list, i, m)
-	{
+	json_array_foreach (list, i, m) {
 		const char *body = param_text(m, "text");
 
 		if (!body)

@@ -2,25 +2,25 @@
 #include "server/methods/methods.h"
 
 #include "logs/query.h"
+#include "server/explain/status.h"
 #include "server/history/background.h"
 #include "server/operation/operations.h"
-#include "server/explain/status.h"
 
 #define LIMIT_DEFAULT 1000
-#define LIMIT_MAX 10000
+#define LIMIT_MAX     10000
 
-#define P_FILTER                                                                                   \
-	{"action", RPC_STRING, false, "of that action"},                                           \
-	    {"attempt", RPC_INT, false, "of that attempt"},                                        \
-	    {"stream", RPC_STRING, false, "stdout, stderr, inserted or any"},                      \
-	    {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"},           \
-	    {"until", RPC_STRING_OR_INT, false, "likewise, inclusive"},                            \
-	    {"limit", RPC_INT, false, "at most so many (1000)"},                                   \
-	    {"tail", RPC_INT, false, "the last so many"},                                          \
-	    {"grep", RPC_STRING, false, "lines with that text"},                                   \
-	    {"regex", RPC_STRING, false, "lines that match (PCRE2)"},                              \
-	{                                                                                          \
-		"cursor", RPC_STRING, false, "`next` of the last answer"                           \
+#define P_FILTER                                                                         \
+	{"action", RPC_STRING, false, "of that action"},                                 \
+	    {"attempt", RPC_INT, false, "of that attempt"},                              \
+	    {"stream", RPC_STRING, false, "stdout, stderr, inserted or any"},            \
+	    {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"}, \
+	    {"until", RPC_STRING_OR_INT, false, "likewise, inclusive"},                  \
+	    {"limit", RPC_INT, false, "at most so many (1000)"},                         \
+	    {"tail", RPC_INT, false, "the last so many"},                                \
+	    {"grep", RPC_STRING, false, "lines with that text"},                         \
+	    {"regex", RPC_STRING, false, "lines that match (PCRE2)"},                    \
+	{                                                                                \
+		"cursor", RPC_STRING, false, "`next` of the last answer"                 \
 	}
 
 static const struct rpc_param query_params[] = {

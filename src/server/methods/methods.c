@@ -1,9 +1,9 @@
 #include "server/methods/methods.h"
 
 #include "base/map.h"
+#include "server/explain/status.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
-#include "server/explain/status.h"
 
 #include <stdio.h>
 
@@ -57,8 +57,9 @@ void param_names(const json_t *params, const char *key, struct strv *out)
 		map_put(&seen, out->v[i], out);
 	if (json_is_string(v))
 		strv_add_once(out, &seen, json_string_value(v));
-	json_array_foreach(v, i, name) if (json_is_string(name))
-	    strv_add_once(out, &seen, json_string_value(name));
+	json_array_foreach (v, i, name)
+		if (json_is_string(name))
+			strv_add_once(out, &seen, json_string_value(name));
 	map_release(&seen);
 }
 

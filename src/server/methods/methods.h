@@ -55,8 +55,8 @@ bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action);
 void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
     const struct strv *names, json_t *take_extra);
 /* The plan of a request, on the daemon's engine or on a rehearsal's; answers. */
-void ops_answer_plan(struct rpc_call *call, const struct engine *en, const struct engine_request *rq,
-    json_t *take_extra);
+void ops_answer_plan(struct rpc_call *call, const struct engine *en,
+    const struct engine_request *rq, json_t *take_extra);
 /* An operation that is under way already: wait for it and answer. */
 void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const struct strv *names,
     json_t *take_extra);
@@ -65,18 +65,18 @@ void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const str
 void ops_note(struct rpc_call *call, const char *kind, const struct strv *names, json_t *answer);
 void ops_note_one(struct rpc_call *call, const char *kind, const char *name, json_t *answer);
 
-#define OPS_METHOD(method, text, table, fn, changes)                                               \
-	{                                                                                          \
-		.name = (method), .summary = (text), .params = (table),                            \
-		.n_params = countof(table), .handler = (fn), .mutating = (changes)                 \
+#define OPS_METHOD(method, text, table, fn, changes)                               \
+	{                                                                          \
+		.name = (method), .summary = (text), .params = (table),            \
+		.n_params = countof(table), .handler = (fn), .mutating = (changes) \
 	}
-#define OPS_METHOD_0(method, text, fn, changes)                                                    \
-	{                                                                                          \
-		.name = (method), .summary = (text), .handler = (fn), .mutating = (changes)        \
+#define OPS_METHOD_0(method, text, fn, changes)                                             \
+	{                                                                                   \
+		.name = (method), .summary = (text), .handler = (fn), .mutating = (changes) \
 	}
-#define OPS_GROUP(table)                                                                           \
-	{                                                                                          \
-		.methods = (table), .n = countof(table)                                            \
+#define OPS_GROUP(table)                                \
+	{                                               \
+		.methods = (table), .n = countof(table) \
 	}
 
 #endif

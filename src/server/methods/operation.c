@@ -4,7 +4,7 @@
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 
-#define LIST_MAX 1000
+#define LIST_MAX     1000
 #define LIST_DEFAULT 100
 
 static const struct rpc_param op_params[] = {{"operation", RPC_STRING_OR_INT, true, "its number"}};
@@ -184,8 +184,7 @@ static bool is_about(const json_t *o, const char *name)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "names"), i, v)
-	{
+	json_array_foreach (json_object_get(o, "names"), i, v) {
 		if (text_eq(json_string_value(v), name))
 			return true;
 	}

@@ -3,29 +3,29 @@
 
 #include "base/map.h"
 #include "manifest/definition_read.h"
-#include "server/operation/operations.h"
-#include "server/supervise/perform.h"
 #include "server/change/registration.h"
 #include "server/change/rehearsal.h"
 #include "server/change/submission.h"
+#include "server/operation/operations.h"
+#include "server/supervise/perform.h"
 
 #define MANY 100 /* so many contributions leave holes in the heap that are worth giving back */
 
-#define P_START                                                                                    \
-	{                                                                                          \
-		"start", RPC_BOOL, false, "start what it defines, as one operation"                \
+#define P_START                                                                     \
+	{                                                                           \
+		"start", RPC_BOOL, false, "start what it defines, as one operation" \
 	}
-#define P_WAIT                                                                                     \
-	{                                                                                          \
-		"wait", RPC_BOOL, false, "with start: answer at the end (default)"                 \
+#define P_WAIT                                                                     \
+	{                                                                          \
+		"wait", RPC_BOOL, false, "with start: answer at the end (default)" \
 	}
-#define P_TIMEOUT                                                                                  \
-	{                                                                                          \
-		"timeout_ms", RPC_INT, false, "bounds the wait only"                               \
+#define P_TIMEOUT                                                    \
+	{                                                            \
+		"timeout_ms", RPC_INT, false, "bounds the wait only" \
 	}
-#define P_DRY                                                                                      \
-	{                                                                                          \
-		"dry_run", RPC_BOOL, false, "check, and plan the start; nothing changes"           \
+#define P_DRY                                                                            \
+	{                                                                                \
+		"dry_run", RPC_BOOL, false, "check, and plan the start; nothing changes" \
 	}
 
 static const struct rpc_param register_params[] = {

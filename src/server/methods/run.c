@@ -2,12 +2,12 @@
 #include "server/methods/methods.h"
 
 #include "manifest/definition_read.h"
-#include "server/supervise/launch.h"
-#include "server/operation/operations.h"
-#include "server/supervise/perform.h"
-#include "server/history/records.h"
-#include "server/explain/status.h"
 #include "server/change/submission.h"
+#include "server/explain/status.h"
+#include "server/history/records.h"
+#include "server/operation/operations.h"
+#include "server/supervise/launch.h"
+#include "server/supervise/perform.h"
 
 static const struct rpc_param submit_params[] = {{"name", RPC_STRING, false, "how people call it"},
     {"context", RPC_STRING, false, "of its actions"},
@@ -315,8 +315,7 @@ static void add_edges(const struct service_def *s, json_t *jobs)
 	size_t i;
 	json_t *job;
 
-	json_array_foreach(jobs, i, job)
-	{
+	json_array_foreach (jobs, i, job) {
 		const struct action_def *a =
 		    s ? service_find_action(s, param_text(job, "action")) : NULL;
 		json_t *shown = a ? action_def_shown(a) : NULL;

@@ -4,37 +4,37 @@
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 
-#define P_NAME                                                                                     \
-	{                                                                                          \
-		"name", RPC_STRING_OR_ARRAY, true, "a service, or a list: one operation"           \
+#define P_NAME                                                                           \
+	{                                                                                \
+		"name", RPC_STRING_OR_ARRAY, true, "a service, or a list: one operation" \
 	}
-#define P_WAIT                                                                                     \
-	{                                                                                          \
-		"wait", RPC_BOOL, false, "answer at the end (default), not at once"                \
+#define P_WAIT                                                                      \
+	{                                                                           \
+		"wait", RPC_BOOL, false, "answer at the end (default), not at once" \
 	}
-#define P_TIMEOUT                                                                                  \
-	{                                                                                          \
-		"timeout_ms", RPC_INT, false, "bounds the wait only"                               \
+#define P_TIMEOUT                                                    \
+	{                                                            \
+		"timeout_ms", RPC_INT, false, "bounds the wait only" \
 	}
-#define P_DRY                                                                                      \
-	{                                                                                          \
-		"dry_run", RPC_BOOL, false, "the steps, nothing changes"                           \
+#define P_DRY                                                            \
+	{                                                                \
+		"dry_run", RPC_BOOL, false, "the steps, nothing changes" \
 	}
-#define P_REPLACE                                                                                  \
-	{                                                                                          \
-		"replace", RPC_BOOL, false, "stop what conflicts first"                            \
+#define P_REPLACE                                                       \
+	{                                                               \
+		"replace", RPC_BOOL, false, "stop what conflicts first" \
 	}
-#define P_NO_DEPS                                                                                  \
-	{                                                                                          \
-		"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold"           \
+#define P_NO_DEPS                                                                        \
+	{                                                                                \
+		"no_deps", RPC_BOOL, false, "pull nothing in; every hard edge must hold" \
 	}
-#define P_UNNEEDED                                                                                 \
-	{                                                                                          \
-		"with_unneeded", RPC_BOOL, false, "stop also what nothing demands any more"        \
+#define P_UNNEEDED                                                                          \
+	{                                                                                   \
+		"with_unneeded", RPC_BOOL, false, "stop also what nothing demands any more" \
 	}
-#define P_WITH_DEPS                                                                                \
-	{                                                                                          \
-		"with_deps", RPC_BOOL, false, "restart hard dependencies, too"                     \
+#define P_WITH_DEPS                                                            \
+	{                                                                      \
+		"with_deps", RPC_BOOL, false, "restart hard dependencies, too" \
 	}
 
 static const struct rpc_param start_params[] = {

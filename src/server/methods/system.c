@@ -3,11 +3,11 @@
 
 #include "server/api.h"
 #include "server/doctor/doctor.h"
-#include "server/supervise/gates.h"
-#include "server/operation/operations.h"
-#include "server/supervise/perform.h"
 #include "server/explain/status.h"
+#include "server/operation/operations.h"
 #include "server/recovery/upgrade.h"
+#include "server/supervise/gates.h"
+#include "server/supervise/perform.h"
 
 #include <sys/resource.h>
 
@@ -94,7 +94,8 @@ static void doctor(struct rpc_call *call, json_t *params)
 {
 	struct error e = {0};
 
-	if (doctor_begin(ops_daemon(call), param_bool(params, "repair", false), answer_doctor, call, &e))
+	if (doctor_begin(
+		ops_daemon(call), param_bool(params, "repair", false), answer_doctor, call, &e))
 		ops_fail(call, e.code, "%s", e.msg);
 }
 
@@ -179,8 +180,9 @@ static const struct rpc_method methods[] = {
     OPS_METHOD_0("system.info", "Who is there", info, false),
     OPS_METHOD_0(
 	"system.shutdown", "Stop everything in reverse order, then end", shutdown_all, true),
-    OPS_METHOD("system.doctor", "Holds what we believe against what the kernel says, and mends on request",
-	doctor_params, doctor, true),
+    OPS_METHOD("system.doctor",
+	"Holds what we believe against what the kernel says, and mends on request", doctor_params,
+	doctor, true),
     OPS_METHOD("system.upgrade",
 	"Let another server take over: no service notices.  Answered when it is about to; "
 	"`op.get` of the next server tells how it ended",

@@ -1,8 +1,8 @@
 #include "server/operation/operation_json.h"
 
 #include "rpc/json_out.h"
-#include "server/operation/operations.h"
 #include "server/explain/status.h"
+#include "server/operation/operations.h"
 
 json_t *strv_json(const struct strv *l)
 {
@@ -163,8 +163,7 @@ static void read_list(const json_t *list, struct strv *out)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach (list, i, v) {
 		if (json_is_string(v))
 			strv_add(out, json_string_value(v));
 	}
@@ -175,8 +174,7 @@ static void read_was(struct operation_memory *m, const json_t *list)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach (list, i, v) {
 		const char *service = json_string_value(json_array_get(v, 0));
 		const char *word = json_string_value(json_array_get(v, 1));
 		enum wanted before;
@@ -193,8 +191,7 @@ static unsigned read_flags(const json_t *list)
 	json_t *v;
 	enum op_flag f;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach (list, i, v) {
 		if (json_is_string(v) && op_flag_parse(json_string_value(v), &f))
 			flags |= 1u << f;
 	}

@@ -502,8 +502,9 @@ void operations_adopt_own(struct daemon *d, const struct store_operation *row)
 	    detail ? detail : json_object());
 	size_t i;
 
-	json_array_foreach(names, i, v) if (json_is_string(v))
-	    strv_add(&en->own.names, json_string_value(v));
+	json_array_foreach (names, i, v)
+		if (json_is_string(v))
+			strv_add(&en->own.names, json_string_value(v));
 	en->event = EVENT_UNREAD;
 	json_decref(names);
 }

@@ -2,11 +2,11 @@
 
 #include "server/doctor/doctor.h"
 #include "server/explain/events.h"
-#include "server/supervise/previous_definition.h"
+#include "server/history/records.h"
 #include "server/supervise/perform.h"
+#include "server/supervise/previous_definition.h"
 #include "server/supervise/probes.h"
 #include "server/supervise/readiness.h"
-#include "server/history/records.h"
 
 #include <signal.h>
 

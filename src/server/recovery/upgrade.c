@@ -1,16 +1,16 @@
 #include "server/recovery/upgrade.h"
 
 #include "server/api.h"
-#include "server/supervise/side_command.h"
 #include "server/operation/operations.h"
+#include "server/supervise/side_command.h"
 #include "server/version.h"
 
 #include <event2/event.h>
 #include <stdio.h>
 
-#define NAME "hero_proc_server"
+#define NAME		 "hero_proc_server"
 #define ANSWER_WITHIN_MS 5000 /* of --version-json */
-#define FAREWELL_MS 10	      /* for the last answers to reach their sockets */
+#define FAREWELL_MS	 10   /* for the last answers to reach their sockets */
 
 struct upgrade {
 	struct daemon *d;

@@ -29,7 +29,8 @@ struct attempt {
 	struct readiness *readiness; /* NULL: not watched */
 	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
 	struct probes *probes;	     /* NULL: none */
-	struct previous_definition *former; /* what it was executed from, once that was replaced; or NULL */
+	struct previous_definition
+	    *former; /* what it was executed from, once that was replaced; or NULL */
 };
 
 /* A token of ours beside the engine's: never a job's. */

@@ -13,7 +13,7 @@ struct attempt_label {
 	int64_t row;
 	uint32_t attempt, restarts;
 	usec_wall created;
-	msec since; /* when it was asked for, on CLOCK_MONOTONIC; 0: not known */
+	msec since;		  /* when it was asked for, on CLOCK_MONOTONIC; 0: not known */
 	uint32_t tries, failures; /* as of struct job_core; with `since` only */
 	bool is_run, aux;
 };

@@ -64,7 +64,9 @@ static pid_t listener_of(const char *path, pid_t maker)
 {
 	pid_t pid = 0;
 
-	return maker > 0 && kill(maker, 0) == 0 ? maker : port_owner_of_socket(path, &pid) ? pid : 0;
+	return maker > 0 && kill(maker, 0) == 0	  ? maker
+	       : port_owner_of_socket(path, &pid) ? pid
+						  : 0;
 }
 
 static enum err prepare_socket(const struct occupant *p, const char *path, struct error *e)
@@ -90,8 +92,8 @@ static enum err prepare_folder(struct daemon *d, const struct service_def *s, st
 	return path_make(dir, 0755, e);
 }
 
-static enum err refuse_port(
-    const struct occupant *p, const struct tcp_def *t, const struct sockaddr_in *at, struct error *e)
+static enum err refuse_port(const struct occupant *p, const struct tcp_def *t,
+    const struct sockaddr_in *at, struct error *e)
 {
 	auto_free char *what =
 	    text_fmt("port %s:%lld", t->host ? t->host : "127.0.0.1", (long long)t->port);

@@ -1,8 +1,8 @@
 #include "server/supervise/evict.h"
 
 #include "server/recovery/handover.h"
-#include "server/supervise/port_owner.h"
 #include "server/supervise/perform.h"
+#include "server/supervise/port_owner.h"
 
 #include <errno.h>
 #include <event2/event.h>

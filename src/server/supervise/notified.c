@@ -1,11 +1,11 @@
 #include "server/supervise/notified.h"
 
 #include "rpc/json_out.h"
+#include "server/change/unit_spec.h"
+#include "server/history/records.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/probes.h"
-#include "server/history/records.h"
 #include "server/supervise/reload.h"
-#include "server/change/unit_spec.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -13,8 +13,8 @@
 #include <stdio.h>
 
 #define EXTEND_MAX_MS (24 * 3600000LL) /* of one EXTEND_TIMEOUT_USEC, from when it was said */
-#define STATUS_MAX 1024
-#define WORDS_MAX 256
+#define STATUS_MAX    1024
+#define WORDS_MAX     256
 
 enum phase { PHASE_NONE, PHASE_RELOADING, PHASE_STOPPING };
 

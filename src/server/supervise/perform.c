@@ -1,14 +1,14 @@
-#include "server/container.h"
 #include "server/supervise/perform.h"
+#include "server/container.h"
 
 #include "server/change/apply.h"
-#include "server/supervise/attempt.h"
-#include "server/explain/events.h"
-#include "server/supervise/gates.h"
-#include "server/operation/operations.h"
-#include "server/history/records.h"
 #include "server/change/registration.h"
 #include "server/change/submission.h"
+#include "server/explain/events.h"
+#include "server/history/records.h"
+#include "server/operation/operations.h"
+#include "server/supervise/attempt.h"
+#include "server/supervise/gates.h"
 
 #include <event2/event.h>
 

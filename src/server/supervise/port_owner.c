@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STATE_LISTEN 0x0Au	/* TCP_LISTEN of net/tcp_states.h */
+#define STATE_LISTEN   0x0Au	/* TCP_LISTEN of net/tcp_states.h */
 #define SOCKET_LISTENS 0x10000u /* __SO_ACCEPTCON of linux/net.h */
 
 static long now_ms(void)

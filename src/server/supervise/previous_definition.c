@@ -26,7 +26,8 @@ static struct attempt *live_of(const struct daemon *d, job_id job)
 	return job < d->slots.n ? d->slots.v[job].live : NULL;
 }
 
-void previous_definition_keep(struct daemon *d, const char *service, const struct service_def *before)
+void previous_definition_keep(
+    struct daemon *d, const char *service, const struct service_def *before)
 {
 	unit_id unit = engine_find(d->engine, service);
 	struct previous_definition *f = NULL;
@@ -47,7 +48,8 @@ void previous_definition_keep(struct daemon *d, const char *service, const struc
 	previous_definition_drop(&f);
 }
 
-const struct previous_definition *previous_definition_of(const struct daemon *d, unit_id unit, const char *action)
+const struct previous_definition *previous_definition_of(
+    const struct daemon *d, unit_id unit, const char *action)
 {
 	struct job_view j;
 

@@ -1,5 +1,6 @@
 /*
- * previous_definition.h - what a process was executed from, after its definition was replaced or removed.
+ * previous_definition.h - what a process was executed from, after its definition was replaced or
+ * removed.
  *
  * A process is stopped, probed and judged by the definition it was executed from: its stop
  * signal, its readiness, its exit codes.  So an attempt that is alive when its service is
@@ -20,11 +21,13 @@ struct previous_definition {
 };
 
 /* Live attempts of a service that know of no former definition hold this one (copied). */
-void previous_definition_keep(struct daemon *d, const char *service, const struct service_def *before);
+void previous_definition_keep(
+    struct daemon *d, const char *service, const struct service_def *before);
 void previous_definition_drop(struct previous_definition **f);
 
 /* Of the live attempt of this action; NULL: it runs what is defined, or does not run. */
-const struct previous_definition *previous_definition_of(const struct daemon *d, unit_id unit, const char *action);
+const struct previous_definition *previous_definition_of(
+    const struct daemon *d, unit_id unit, const char *action);
 
 /* What differs between that and the definition, a sentence each; false: it executes the same. */
 bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv *out);
@@ -32,6 +35,7 @@ bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv
 /* For the row of the run: JSON, NULL without any; and back, when the server starts again. */
 char *previous_definition_json(const struct daemon *d, unit_id unit);
 struct previous_definition *previous_definition_read(const char *json);
-struct previous_definition *previous_definition_hold(struct previous_definition *f); /* f may be NULL */
+struct previous_definition *previous_definition_hold(
+    struct previous_definition *f); /* f may be NULL */
 
 #endif

@@ -1,20 +1,20 @@
 #include "server/supervise/probes.h"
 
 #include "probe/probe.h"
-#include "server/supervise/side_command.h"
-#include "server/supervise/perform.h"
-#include "server/supervise/readiness.h"
+#include "server/change/unit_spec.h"
 #include "server/explain/events.h"
 #include "server/explain/status.h"
-#include "server/change/unit_spec.h"
+#include "server/supervise/perform.h"
+#include "server/supervise/readiness.h"
+#include "server/supervise/side_command.h"
 
 struct slot {
 	struct probes *of;
 	enum probe_role role;
-	struct probe *probe; /* NULL: waits, or is not given */
+	struct probe *probe;	    /* NULL: waits, or is not given */
 	struct side_command *aside; /* the command that is under way */
-	char *command;	     /* of exec */
-	bool heard;	     /* before it began */
+	char *command;		    /* of exec */
+	bool heard;		    /* before it began */
 };
 
 struct probes {
@@ -186,8 +186,8 @@ static void on_ask(void *ctx)
 
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
-	else if (side_command_start(at->d, a, s->command, at->d->slots.v[at->job].pid, on_command_over, s,
-		     &s->aside, &e) == ERR_OK)
+	else if (side_command_start(at->d, a, s->command, at->d->slots.v[at->job].pid,
+		     on_command_over, s, &s->aside, &e) == ERR_OK)
 		return;
 	probe_answer(s->probe, false, e.msg);
 }

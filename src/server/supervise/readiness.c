@@ -1,11 +1,11 @@
-#include "server/explain/events.h"
 #include "server/supervise/readiness.h"
+#include "server/explain/events.h"
 
 #include "probe/gate.h"
+#include "server/change/unit_spec.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/probes.h"
-#include "server/change/unit_spec.h"
 #include "sys/urgent.h"
 
 #include "logs/query.h"

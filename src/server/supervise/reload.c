@@ -1,9 +1,9 @@
 #include "server/supervise/reload.h"
 
 #include "model/signals.h"
-#include "server/supervise/side_command.h"
-#include "server/supervise/notified.h"
 #include "server/change/unit_spec.h"
+#include "server/supervise/notified.h"
+#include "server/supervise/side_command.h"
 
 #include <event2/event.h>
 
@@ -13,10 +13,10 @@
 struct item {
 	struct reload *of;
 	char *action;
-	uint64_t token;	       /* of its attempt */
+	uint64_t token;		      /* of its attempt */
 	struct side_command *command; /* while it runs, or NULL */
-	bool ready_due;	       /* READY=1 is waited for */
-	msec said_before;      /* READY=1 of before the reload does not count */
+	bool ready_due;		      /* READY=1 is waited for */
+	msec said_before;	      /* READY=1 of before the reload does not count */
 };
 
 struct reload {
@@ -193,9 +193,9 @@ enum err reload_begin(struct daemon *d, unit_id unit, const struct reload_reques
 /* ---- news -------------------------------------------------------------------------- */
 
 /* `next` first: a call that is answered is gone. */
-#define for_items(d, r, it)                                                                        \
-	for (struct reload *r = (d)->reloads, *next = r ? r->next : NULL; r;                       \
-	     r = next, next = r ? r->next : NULL)                                                  \
+#define for_items(d, r, it)                                                  \
+	for (struct reload *r = (d)->reloads, *next = r ? r->next : NULL; r; \
+	     r = next, next = r ? r->next : NULL)                            \
 		for (struct item *it = r->items; it && it < r->items + r->n; it++)
 
 void reload_heard(struct attempt *at)

@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
-#define SHOWN_MAX 4
+#define SHOWN_MAX   4
 #define COMMAND_MAX 60
 
 static bool is_of_session(pid_t pid, pid_t leader)

@@ -1,9 +1,9 @@
 #include "server/supervise/side_command.h"
 
+#include "server/history/records.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/launch.h"
-#include "server/history/records.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -215,7 +215,8 @@ bool side_command_on_empty(struct daemon *d, uint64_t token)
 	return true;
 }
 
-const struct side_command *side_command_next(const struct daemon *d, const struct side_command *after, uint64_t *token)
+const struct side_command *side_command_next(
+    const struct daemon *d, const struct side_command *after, uint64_t *token)
 {
 	const struct side_command *a = after ? after->next : d->asides;
 

@@ -22,7 +22,8 @@ typedef void (*side_command_fn)(void *ctx, bool good, const char *text);
 
 /* `command` for `sh -c`; NULL: that of `a` itself. */
 enum err side_command_start(struct daemon *d, const struct action_def *a, const char *command,
-    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out, struct error *e) attr_must_use;
+    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out,
+    struct error *e) attr_must_use;
 /* Kill all of it; nothing is told any more.  NULL does nothing. */
 void side_command_kill(struct side_command *a);
 
@@ -34,6 +35,7 @@ bool side_command_on_empty(struct daemon *d, uint64_t token);
 void asides_free(struct daemon *d);
 
 /* Those under way, one after the other (NULL: the first); NULL: no more. */
-const struct side_command *side_command_next(const struct daemon *d, const struct side_command *after, uint64_t *token);
+const struct side_command *side_command_next(
+    const struct daemon *d, const struct side_command *after, uint64_t *token);
 
 #endif

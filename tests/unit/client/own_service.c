@@ -11,5 +11,6 @@ static int serve(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	return hero_service_main(argc, argv, "[[binaries]]\nname = \"own_service\"\nkind = \"server\"\n", serve);
+	return hero_service_main(
+	    argc, argv, "[[binaries]]\nname = \"own_service\"\nkind = \"server\"\n", serve);
 }

@@ -27,7 +27,7 @@ static void expect(hp_service *s, const char *name, const char *part)
 
 static void a_good_definition_is_sent(void **state)
 {
-	const char *const argv[] = { "/bin/true", NULL };
+	const char *const argv[] = {"/bin/true", NULL};
 	hp_service *s = hp_service_new("web");
 	hp_action *a = hp_service_action(s, "web"), *b = hp_service_action(s, "prepare");
 
@@ -84,7 +84,7 @@ static void a_service_that_needs_itself_is_refused(void **state)
 /* An argument that JSON can not carry was once left out, and the rest was executed. */
 static void text_that_is_not_utf8_is_refused(void **state)
 {
-	const char *const argv[] = { "/bin/rm", "\xff", "/tmp/x", NULL };
+	const char *const argv[] = {"/bin/rm", "\xff", "/tmp/x", NULL};
 	hp_service *s = hp_service_new("a");
 
 	(void)state;
@@ -101,7 +101,7 @@ static void text_that_is_not_utf8_is_refused(void **state)
 
 static void what_is_missing_is_refused(void **state)
 {
-	const char *const nothing[] = { NULL };
+	const char *const nothing[] = {NULL};
 	hp_service *s = hp_service_new("a");
 
 	(void)state;
@@ -152,12 +152,12 @@ static void exit_statuses_are_those_of_the_specification(void **state)
 {
 	const struct {
 		int code, status;
-	} rows[] = { { 0, 0 }, { -32001, 3 }, { -32002, 4 }, { -32003, 4 }, { -32004, 4 }, { -32005, 5 },
-		{ -32006, 6 }, { -32007, 8 }, { -32011, 5 }, { -32602, 4 }, { -32014, 7 } };
+	} rows[] = {{0, 0}, {-32001, 3}, {-32002, 4}, {-32003, 4}, {-32004, 4}, {-32005, 5},
+	    {-32006, 6}, {-32007, 8}, {-32011, 5}, {-32602, 4}, {-32014, 7}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct hp_error e = { .code = rows[i].code };
+		const struct hp_error e = {.code = rows[i].code};
 
 		assert_int_equal(hp_error_exit_status(&e), rows[i].status);
 	}
@@ -166,16 +166,16 @@ static void exit_statuses_are_those_of_the_specification(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_good_definition_is_sent),
-		cmocka_unit_test(a_bad_name_is_refused),
-		cmocka_unit_test(two_actions_of_one_name_are_refused),
-		cmocka_unit_test(a_circle_of_actions_is_refused),
-		cmocka_unit_test(a_service_that_needs_itself_is_refused),
-		cmocka_unit_test(text_that_is_not_utf8_is_refused),
-		cmocka_unit_test(what_is_missing_is_refused),
-		cmocka_unit_test(parameters_that_are_not_json_are_not_sent),
-		cmocka_unit_test(a_run_is_checked_like_a_service),
-		cmocka_unit_test(exit_statuses_are_those_of_the_specification),
+	    cmocka_unit_test(a_good_definition_is_sent),
+	    cmocka_unit_test(a_bad_name_is_refused),
+	    cmocka_unit_test(two_actions_of_one_name_are_refused),
+	    cmocka_unit_test(a_circle_of_actions_is_refused),
+	    cmocka_unit_test(a_service_that_needs_itself_is_refused),
+	    cmocka_unit_test(text_that_is_not_utf8_is_refused),
+	    cmocka_unit_test(what_is_missing_is_refused),
+	    cmocka_unit_test(parameters_that_are_not_json_are_not_sent),
+	    cmocka_unit_test(a_run_is_checked_like_a_service),
+	    cmocka_unit_test(exit_statuses_are_those_of_the_specification),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

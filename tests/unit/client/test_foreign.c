@@ -47,7 +47,7 @@ static void names_of_the_program_and_of_the_library_do_not_meet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_the_program_and_of_the_library_do_not_meet),
+	    cmocka_unit_test(names_of_the_program_and_of_the_library_do_not_meet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

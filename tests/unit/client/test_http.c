@@ -16,7 +16,7 @@ static struct http_conn answered_by(const char *bytes)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(send(ends[1], bytes, strlen(bytes), MSG_NOSIGNAL), (ssize_t)strlen(bytes));
 	close(ends[1]);
-	return (struct http_conn){ .fd = ends[0] };
+	return (struct http_conn){.fd = ends[0]};
 }
 
 static enum err read_all(const char *bytes, int *status, struct str *body, struct error *e)
@@ -33,8 +33,8 @@ static enum err read_all(const char *bytes, int *status, struct str *body, struc
 
 static void expect_body(const char *bytes, int status, const char *body)
 {
-	auto_str got = { 0 };
-	struct error e = { 0 };
+	auto_str got = {0};
+	struct error e = {0};
 	int s = 0;
 
 	assert_int_equal(read_all(bytes, &s, &got, &e), ERR_OK);
@@ -44,8 +44,8 @@ static void expect_body(const char *bytes, int status, const char *body)
 
 static void expect_error(const char *bytes, enum err code, const char *part)
 {
-	auto_str got = { 0 };
-	struct error e = { 0 };
+	auto_str got = {0};
+	struct error e = {0};
 	int s = 0;
 
 	assert_int_equal(read_all(bytes, &s, &got, &e), code);
@@ -55,7 +55,8 @@ static void expect_error(const char *bytes, enum err code, const char *part)
 static void a_body_has_the_length_that_was_said(void **state)
 {
 	(void)state;
-	expect_body("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and what is not ours", 200, "hello");
+	expect_body("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and what is not ours", 200,
+	    "hello");
 	expect_body("HTTP/1.1 200 OK\r\ncontent-length:0\r\n\r\n", 200, "");
 	expect_body("HTTP/1.1 403 Forbidden\nContent-Length: 2\n\nno", 403, "no");
 	expect_body("HTTP/1.1 204 No Content\r\n\r\n", 204, "");
@@ -70,16 +71,21 @@ static void without_a_length_the_connection_ends_the_body(void **state)
 static void chunks_are_joined(void **state)
 {
 	(void)state;
-	expect_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-		    "3\r\nabc\r\nA;name=value\r\n0123456789\r\n0\r\n\r\n", 200, "abc0123456789");
-	expect_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n"
-		    "2\r\nok\r\n0\r\nTrailer: x\r\n\r\n", 200, "ok");
+	expect_body(
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "3\r\nabc\r\nA;name=value\r\n0123456789\r\n0\r\n\r\n",
+	    200, "abc0123456789");
+	expect_body(
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n"
+	    "2\r\nok\r\n0\r\nTrailer: x\r\n\r\n",
+	    200, "ok");
 }
 
 static void interim_answers_are_skipped(void **state)
 {
 	(void)state;
-	expect_body("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok");
+	expect_body("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+	    200, "ok");
 }
 
 static void an_answer_that_breaks_off_is_no_answer(void **state)
@@ -87,8 +93,10 @@ static void an_answer_that_breaks_off_is_no_answer(void **state)
 	(void)state;
 	expect_error("", ERR_NO_DAEMON, "before it answered");
 	expect_error("HTTP/1.1 200 OK\r\nContent-Le", ERR_NO_DAEMON, "before it answered");
-	expect_error("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ERR_NO_DAEMON, "in the middle");
-	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf", ERR_NO_DAEMON, "in the middle");
+	expect_error(
+	    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ERR_NO_DAEMON, "in the middle");
+	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+	    ERR_NO_DAEMON, "in the middle");
 }
 
 /* A chunk size that is no number once read as 0: a cut answer looked whole. */
@@ -96,21 +104,25 @@ static void nonsense_is_refused(void **state)
 {
 	(void)state;
 	expect_error("SSH-2.0-OpenSSH\r\n", ERR_SYSTEM, "not HTTP/1.1");
-	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ERR_SYSTEM, "bad chunk size");
-	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n", ERR_SYSTEM, "longer than it said");
+	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ERR_SYSTEM,
+	    "bad chunk size");
+	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n",
+	    ERR_SYSTEM, "longer than it said");
 	expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", ERR_SYSTEM, "gzip");
-	expect_error("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", ERR_SYSTEM, "bad Content-Length");
-	expect_error("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", ERR_SYSTEM, "bad Content-Length");
+	expect_error(
+	    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", ERR_SYSTEM, "bad Content-Length");
+	expect_error("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", ERR_SYSTEM,
+	    "bad Content-Length");
 }
 
 static void a_silent_peer_costs_no_more_than_the_deadline(void **state)
 {
-	struct error e = { 0 };
+	struct error e = {0};
 	int ends[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	struct http_conn c = { .fd = ends[0] };
+	struct http_conn c = {.fd = ends[0]};
 	assert_int_equal(http_receive_head(&c, http_deadline(20), &e), ERR_TIMEOUT);
 	http_close(&c);
 	close(ends[1]);
@@ -120,7 +132,7 @@ static void a_silent_peer_costs_no_more_than_the_deadline(void **state)
 static void a_peer_that_is_gone_is_an_error_and_no_signal(void **state)
 {
 	struct http_conn c = answered_by("");
-	struct error e = { 0 };
+	struct error e = {0};
 
 	(void)state;
 	assert_int_equal(http_send(&c, "POST", "/rpc", "{}", http_deadline(SOON), &e), ERR_OK);
@@ -131,7 +143,7 @@ static void a_peer_that_is_gone_is_an_error_and_no_signal(void **state)
 static void nobody_there_is_no_daemon(void **state)
 {
 	struct http_conn c;
-	struct error e = { 0 };
+	struct error e = {0};
 	char path[200];
 
 	(void)state;
@@ -153,7 +165,8 @@ static void the_socket_comes_from_the_environment(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
-		unsetenv((const char *const[]){ "PATH_ROOT", "PATH_VAR", "HERO_SOCKET_DIR", "HERO_PROC_SOCKET" }[i]);
+		unsetenv((const char *const[]){
+		    "PATH_ROOT", "PATH_VAR", "HERO_SOCKET_DIR", "HERO_PROC_SOCKET"}[i]);
 	setenv("HOME", "/h", 1);
 	expect_socket("/h/hero/var/sockets/hero_proc/rpc.sock");
 	setenv("PATH_ROOT", "/r", 1);
@@ -171,16 +184,16 @@ static void the_socket_comes_from_the_environment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_body_has_the_length_that_was_said),
-		cmocka_unit_test(without_a_length_the_connection_ends_the_body),
-		cmocka_unit_test(chunks_are_joined),
-		cmocka_unit_test(interim_answers_are_skipped),
-		cmocka_unit_test(an_answer_that_breaks_off_is_no_answer),
-		cmocka_unit_test(nonsense_is_refused),
-		cmocka_unit_test(a_silent_peer_costs_no_more_than_the_deadline),
-		cmocka_unit_test(a_peer_that_is_gone_is_an_error_and_no_signal),
-		cmocka_unit_test(nobody_there_is_no_daemon),
-		cmocka_unit_test(the_socket_comes_from_the_environment),
+	    cmocka_unit_test(a_body_has_the_length_that_was_said),
+	    cmocka_unit_test(without_a_length_the_connection_ends_the_body),
+	    cmocka_unit_test(chunks_are_joined),
+	    cmocka_unit_test(interim_answers_are_skipped),
+	    cmocka_unit_test(an_answer_that_breaks_off_is_no_answer),
+	    cmocka_unit_test(nonsense_is_refused),
+	    cmocka_unit_test(a_silent_peer_costs_no_more_than_the_deadline),
+	    cmocka_unit_test(a_peer_that_is_gone_is_an_error_and_no_signal),
+	    cmocka_unit_test(nobody_there_is_no_daemon),
+	    cmocka_unit_test(the_socket_comes_from_the_environment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,10 +25,10 @@ static size_t count(enum effect_kind kind)
 static op_id begin(struct job_policy p)
 {
 	const char *name = "db";
-	const struct engine_job_spec job = { .name = name, .policy = p };
-	const struct engine_unit_spec unit = { .name = name, .jobs = &job, .n_jobs = 1 };
-	const struct engine_request rq = { .kind = OP_START, .names = &name, .n_names = 1 };
-	struct error e = { 0 };
+	const struct engine_job_spec job = {.name = name, .policy = p};
+	const struct engine_unit_spec unit = {.name = name, .jobs = &job, .n_jobs = 1};
+	const struct engine_request rq = {.kind = OP_START, .names = &name, .n_names = 1};
+	struct error e = {0};
 	op_id op;
 
 	en = engine_new(1);
@@ -39,8 +39,11 @@ static op_id begin(struct job_policy p)
 	return op;
 }
 
-static const struct job_policy slow = { .readiness = true, .restart = RESTART_NEVER, .stability = 100,
-	.start_timeout = 1000, .stop_timeout = 1000 };
+static const struct job_policy slow = {.readiness = true,
+    .restart = RESTART_NEVER,
+    .stability = 100,
+    .start_timeout = 1000,
+    .stop_timeout = 1000};
 
 static void a_start_and_who_waits_for_it_get_the_time(void **state)
 {
@@ -105,7 +108,7 @@ static void without_a_deadline_there_is_none_afterwards(void **state)
 	(void)state;
 	struct job_view j;
 
-	begin((struct job_policy){ .one_shot = true, .stop_timeout = 1000 });
+	begin((struct job_policy){.one_shot = true, .stop_timeout = 1000});
 	engine_extend(en, 10, token, 60000);
 	assert_true(engine_job_at(en, 0, 0, &j));
 	assert_int_equal(j.deadline, MSEC_NEVER);
@@ -115,11 +118,11 @@ static void without_a_deadline_there_is_none_afterwards(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_start_and_who_waits_for_it_get_the_time),
-		cmocka_unit_test(a_deadline_never_comes_earlier),
-		cmocka_unit_test(a_stop_gets_the_time_until_it_is_killed),
-		cmocka_unit_test(what_is_ready_or_not_there_has_nothing_to_extend),
-		cmocka_unit_test(without_a_deadline_there_is_none_afterwards),
+	    cmocka_unit_test(a_start_and_who_waits_for_it_get_the_time),
+	    cmocka_unit_test(a_deadline_never_comes_earlier),
+	    cmocka_unit_test(a_stop_gets_the_time_until_it_is_killed),
+	    cmocka_unit_test(what_is_ready_or_not_there_has_nothing_to_extend),
+	    cmocka_unit_test(without_a_deadline_there_is_none_afterwards),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

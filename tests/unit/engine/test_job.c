@@ -13,10 +13,10 @@
 /* The machine under a job, as the keeper sees it. */
 struct machine {
 	bool asked, leader, set; /* a spawn is not answered; the leader, others of its set live */
-	bool hangs;     /* HANGS came, the spawn is not answered: KILL can reach it */
+	bool hangs;		 /* HANGS came, the spawn is not answered: KILL can reach it */
 	bool armed;
-	bool was_ready; /* READY came in this attempt, while it ran */
-	bool stopped;   /* a stop came before the end */
+	bool was_ready;	     /* READY came in this attempt, while it ran */
+	bool stopped;	     /* a stop came before the end */
 	uint32_t executions; /* that count, since the run began or the counter was reset */
 };
 
@@ -161,8 +161,9 @@ static void happen(struct machine *m, const struct job_core *before, const struc
 		m->executions = 0; /* stable */
 	if (in->ev == JOB_EV_READY && before->state == JOB_RUNNING)
 		m->was_ready = true;
-	if (in->ev == JOB_EV_BEGIN && (job_state_is_end(before->state) || before->state == JOB_CREATED))
-		*m = (struct machine){ 0 };
+	if (in->ev == JOB_EV_BEGIN &&
+	    (job_state_is_end(before->state) || before->state == JOB_CREATED))
+		*m = (struct machine){0};
 	if ((in->ev == JOB_EV_STOP || in->ev == JOB_EV_KILL) && !job_state_is_end(before->state) &&
 	    before->state != JOB_CREATED)
 		m->stopped = true;
@@ -195,7 +196,8 @@ static void carry_out(struct machine *m, const struct job_step *st)
 	}
 }
 
-static void check_state(const struct job_policy *p, const struct job_core *c, const struct machine *m)
+static void check_state(
+    const struct job_policy *p, const struct job_core *c, const struct machine *m)
 {
 	if (!p->virtual)
 		assert_int_equal(job_state_has_process(c->state), has_process(m));
@@ -219,10 +221,12 @@ static void check_state(const struct job_policy *p, const struct job_core *c, co
 	}
 }
 
-static bool was_success(const struct job_policy *p, const struct job_core *before, const struct machine *m)
+static bool was_success(
+    const struct job_policy *p, const struct job_core *before, const struct machine *m)
 {
-	return before->last.success && (before->state != JOB_STOPPING || before->reason == REASON_NONE) &&
-	    (p->one_shot || !p->readiness || m->was_ready);
+	return before->last.success &&
+	       (before->state != JOB_STOPPING || before->reason == REASON_NONE) &&
+	       (p->one_shot || !p->readiness || m->was_ready);
 }
 
 /* The end of an attempt, judged by the words of SPEC 4. */
@@ -235,7 +239,8 @@ static void check_verdict(const struct job_policy *p, const struct job_core *bef
 		b.last = in->exit;
 	bool success = was_success(p, &b, m), another = in->demanded && !b.stop;
 
-	if (b.reason == REASON_DEPENDENCY_FAILED && !b.stop) { /* no end of its own: it waits again */
+	if (b.reason == REASON_DEPENDENCY_FAILED &&
+	    !b.stop) { /* no end of its own: it waits again */
 		assert_int_equal(after->state, JOB_WAITING_DEPS);
 		return;
 	}
@@ -249,9 +254,11 @@ static void check_verdict(const struct job_policy *p, const struct job_core *bef
 		another = false;
 	assert_int_equal(another, after->state == JOB_WAITING_DEPS || after->state == JOB_RETRYING);
 	if (another)
-		assert_int_equal(after->state == JOB_WAITING_DEPS, job_backoff(p, after->failures, 0) == 0);
+		assert_int_equal(
+		    after->state == JOB_WAITING_DEPS, job_backoff(p, after->failures, 0) == 0);
 	if (after->state == JOB_SUCCEEDED && b.last.rule != EXIT_RULE_STOP)
-		assert_true(success); /* ended before its readiness: failed, whatever its exit code */
+		assert_true(
+		    success); /* ended before its readiness: failed, whatever its exit code */
 	if (after->state == JOB_SUCCEEDED)
 		assert_true(p->one_shot || !p->readiness || m->was_ready);
 	if (success && b.last.rule == EXIT_RULE_NONE && !b.stop && p->one_shot)
@@ -268,14 +275,17 @@ static void check_step(const struct job_policy *p, const struct node *from, cons
 	const struct job_core *before = &from->core, *after = &st->core;
 	bool end = job_state_is_end(after->state), was_end = job_state_is_end(before->state);
 
-	assert_int_equal(count(st, JOB_VERB_ENDED), end && (!was_end || before->state != after->state));
+	assert_int_equal(
+	    count(st, JOB_VERB_ENDED), end && (!was_end || before->state != after->state));
 	assert_true(count(st, JOB_VERB_SPAWN) <= 1);
-	if (in->ev == JOB_EV_NO_EXEC && !m->stopped) { /* not a thing that another attempt would mend */
+	if (in->ev == JOB_EV_NO_EXEC &&
+	    !m->stopped) { /* not a thing that another attempt would mend */
 		assert_int_equal(after->state, JOB_FAILED);
 		assert_int_equal(after->reason, REASON_SPAWN_ERROR);
 	}
 	if (in->ev == JOB_EV_TRANSIENT) /* EAGAIN and its like never count */
-		assert_int_equal(after->attempts, m->stopped ? before->attempts : before->attempts - 1);
+		assert_int_equal(
+		    after->attempts, m->stopped ? before->attempts : before->attempts - 1);
 	if (in->ev == JOB_EV_KILL && m->leader)
 		assert_int_equal(count(st, JOB_VERB_KILL), 1);
 	if (in->ev == JOB_EV_EXECUTED && before->stop)
@@ -287,15 +297,17 @@ static void check_step(const struct job_policy *p, const struct node *from, cons
 static void step(struct world *w, size_t from, const struct input *in)
 {
 	const struct node n = w->v[from];
-	const struct job_world jw = { .demanded = in->demanded };
+	const struct job_world jw = {.demanded = in->demanded};
 	struct node to;
 
 	if (!can_come(&n, in) || (w->p.virtual && in->ev == JOB_EV_PROBE))
 		return;
-	struct job_step st = job_step(&w->p, n.core, &jw, in->ev, in->ev == JOB_EV_EXITED ? &in->exit : NULL);
-	struct job_step again = job_step(&w->p, n.core, &jw, in->ev, in->ev == JOB_EV_EXITED ? &in->exit : NULL);
+	struct job_step st =
+	    job_step(&w->p, n.core, &jw, in->ev, in->ev == JOB_EV_EXITED ? &in->exit : NULL);
+	struct job_step again =
+	    job_step(&w->p, n.core, &jw, in->ev, in->ev == JOB_EV_EXITED ? &in->exit : NULL);
 	assert_memory_equal(&st.core, &again.core, sizeof(st.core));
-	to = (struct node){ .core = st.core, .m = n.m };
+	to = (struct node){.core = st.core, .m = n.m};
 	happen(&to.m, &n.core, in);
 	check_step(&w->p, &n, in, &st, &to.m);
 	carry_out(&to.m, &st);
@@ -306,22 +318,25 @@ static void step(struct world *w, size_t from, const struct input *in)
 
 static void let_come(struct world *w, size_t from)
 {
-	static const enum exit_rule rules[] = { EXIT_RULE_NONE, EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL };
+	static const enum exit_rule rules[] = {
+	    EXIT_RULE_NONE, EXIT_RULE_RESTART, EXIT_RULE_STOP, EXIT_RULE_FAIL};
 
 	for (unsigned ev = 0; ev < JOB_EVENT_COUNT; ev++)
 		for (unsigned bits = 0; bits < (ev == JOB_EV_EXITED ? 32 : 2); bits++) {
-			struct input in = { .ev = (enum job_event)ev, .demanded = bits & 1 };
+			struct input in = {.ev = (enum job_event)ev, .demanded = bits & 1};
 
-			in.exit = (struct job_exit){ .code = bits & 2 ? 0 : 1, .success = bits & 2,
-				.empty = bits & 4, .rule = rules[bits >> 3] };
+			in.exit = (struct job_exit){.code = bits & 2 ? 0 : 1,
+			    .success = bits & 2,
+			    .empty = bits & 4,
+			    .rule = rules[bits >> 3]};
 			step(w, from, &in);
 		}
 }
 
 static size_t explore(const struct job_policy *p)
 {
-	struct world w = { .p = *p };
-	const struct node first = { .core = { .state = JOB_CREATED, .last = { .code = -1 } } };
+	struct world w = {.p = *p};
+	const struct node first = {.core = {.state = JOB_CREATED, .last = {.code = -1}}};
 
 	add(&w, &first);
 	for (size_t i = 0; i < w.n; i++)
@@ -336,19 +351,25 @@ static size_t explore(const struct job_policy *p)
 static void what_is_promised_of_a_job_holds_after_every_event(void **state)
 {
 	(void)state;
-	static const enum restart restarts[] = { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
-	static const uint32_t maxima[] = { 0, 1, 3 };
+	static const enum restart restarts[] = {RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER};
+	static const uint32_t maxima[] = {0, 1, 3};
 	size_t steps = 0;
 
 	for (unsigned bits = 0; bits < 16; bits++)
 		for (size_t r = 0; r < countof(restarts); r++)
 			for (size_t m = 0; m < countof(maxima); m++) {
-				const struct job_policy p = { .one_shot = bits & 1, .readiness = bits & 2,
-					.restart = restarts[r], .max_attempts = maxima[m],
-					.delay = bits & 4 ? 100 : 0, .delay_given = true, .factor = 2,
-					.delay_max = 300, .stability = 10000,
-					.start_timeout = bits & 8 ? 5000 : 0, .timeout = bits & 8 ? 5000 : 0,
-					.stop_timeout = 1000 };
+				const struct job_policy p = {.one_shot = bits & 1,
+				    .readiness = bits & 2,
+				    .restart = restarts[r],
+				    .max_attempts = maxima[m],
+				    .delay = bits & 4 ? 100 : 0,
+				    .delay_given = true,
+				    .factor = 2,
+				    .delay_max = 300,
+				    .stability = 10000,
+				    .start_timeout = bits & 8 ? 5000 : 0,
+				    .timeout = bits & 8 ? 5000 : 0,
+				    .stop_timeout = 1000};
 
 				if (p.one_shot && p.readiness)
 					continue;
@@ -361,18 +382,24 @@ static void what_is_promised_of_a_job_holds_after_every_event(void **state)
 static void a_target_has_no_process_and_no_attempts(void **state)
 {
 	(void)state;
-	explore(&(struct job_policy){ .virtual = true });
+	explore(&(struct job_policy){.virtual = true});
 }
 
 /* ---- one rule each ------------------------------------------------------------------ */
 
-static const struct job_policy forever = { .restart = RESTART_ALWAYS, .delay = 100, .factor = 2,
-	.delay_max = 30000, .stability = 10000, .start_timeout = 90000, .stop_timeout = 10000 };
+static const struct job_policy forever = {.restart = RESTART_ALWAYS,
+    .delay = 100,
+    .factor = 2,
+    .delay_max = 30000,
+    .stability = 10000,
+    .start_timeout = 90000,
+    .stop_timeout = 10000};
 
 static void the_default_is_at_once_then_doubling_to_30_s(void **state)
 {
 	(void)state;
-	static const msec want[] = { 0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000 };
+	static const msec want[] = {
+	    0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000};
 
 	for (uint32_t i = 0; i < countof(want); i++)
 		assert_int_equal(job_backoff(&forever, i + 1, 0.5), want[i]);
@@ -412,7 +439,7 @@ static void jitter_adds_a_part_of_the_pause(void **state)
 static struct job_core ended_in(struct job_core c, const struct job_policy *p, struct job_exit x)
 {
 	x.empty = true;
-	return job_step(p, c, &(struct job_world){ .demanded = true }, JOB_EV_EXITED, &x).core;
+	return job_step(p, c, &(struct job_world){.demanded = true}, JOB_EV_EXITED, &x).core;
 }
 
 /* Ready once was enough for all attempts: a second one that ended at once with 0 had succeeded. */
@@ -420,11 +447,12 @@ static void F62_an_attempt_is_not_ready_because_a_former_one_was(void **state)
 {
 	(void)state;
 	struct job_policy p = forever;
-	struct job_core c = { .state = JOB_RUNNING, .executed = true, .was_ready = true, .attempts = 2 };
+	struct job_core c = {
+	    .state = JOB_RUNNING, .executed = true, .was_ready = true, .attempts = 2};
 
 	p.readiness = true;
 	p.restart = RESTART_ON_FAILURE;
-	c = ended_in(c, &p, (struct job_exit){ .code = 0, .success = true });
+	c = ended_in(c, &p, (struct job_exit){.code = 0, .success = true});
 	assert_int_equal(c.reason, REASON_NOT_READY);
 	assert_int_equal(c.failures, 1);
 }
@@ -434,10 +462,11 @@ static void a_rule_makes_no_success_of_what_was_ended_for_a_reason(void **state)
 {
 	(void)state;
 	struct job_policy p = forever;
-	struct job_core c = { .state = JOB_STOPPING, .executed = true, .attempts = 1, .reason = REASON_START_TIMEOUT };
+	struct job_core c = {
+	    .state = JOB_STOPPING, .executed = true, .attempts = 1, .reason = REASON_START_TIMEOUT};
 
 	p.readiness = true;
-	c = ended_in(c, &p, (struct job_exit){ .code = -1, .signal = 15, .rule = EXIT_RULE_STOP });
+	c = ended_in(c, &p, (struct job_exit){.code = -1, .signal = 15, .rule = EXIT_RULE_STOP});
 	assert_int_equal(c.state, JOB_FAILED);
 	assert_int_equal(c.reason, REASON_START_TIMEOUT);
 }
@@ -445,15 +474,16 @@ static void a_rule_makes_no_success_of_what_was_ended_for_a_reason(void **state)
 static void stability_alone_resets_the_counter(void **state)
 {
 	(void)state;
-	const struct job_world w = { .demanded = true };
-	struct job_core c = { .state = JOB_READY, .ready = true, .executed = true, .attempts = 3, .failures = 2 };
+	const struct job_world w = {.demanded = true};
+	struct job_core c = {
+	    .state = JOB_READY, .ready = true, .executed = true, .attempts = 3, .failures = 2};
 	struct job_policy p = forever;
 
 	p.max_attempts = 3;
-	assert_int_equal(ended_in(c, &p, (struct job_exit){ .code = 1 }).reason, REASON_GAVE_UP);
+	assert_int_equal(ended_in(c, &p, (struct job_exit){.code = 1}).reason, REASON_GAVE_UP);
 	c = job_step(&p, c, &w, JOB_EV_TIMER, NULL).core;
 	assert_int_equal(c.state, JOB_READY);
-	c = ended_in(c, &p, (struct job_exit){ .code = 1 });
+	c = ended_in(c, &p, (struct job_exit){.code = 1});
 	assert_int_equal(c.state, JOB_WAITING_DEPS); /* the first restart is at once again */
 	assert_int_equal(c.failures, 1);
 }
@@ -461,14 +491,14 @@ static void stability_alone_resets_the_counter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_promised_of_a_job_holds_after_every_event),
-		cmocka_unit_test(a_target_has_no_process_and_no_attempts),
-		cmocka_unit_test(the_default_is_at_once_then_doubling_to_30_s),
-		cmocka_unit_test(a_written_delay_is_taken_as_it_is),
-		cmocka_unit_test(jitter_adds_a_part_of_the_pause),
-		cmocka_unit_test(F62_an_attempt_is_not_ready_because_a_former_one_was),
-		cmocka_unit_test(a_rule_makes_no_success_of_what_was_ended_for_a_reason),
-		cmocka_unit_test(stability_alone_resets_the_counter),
+	    cmocka_unit_test(what_is_promised_of_a_job_holds_after_every_event),
+	    cmocka_unit_test(a_target_has_no_process_and_no_attempts),
+	    cmocka_unit_test(the_default_is_at_once_then_doubling_to_30_s),
+	    cmocka_unit_test(a_written_delay_is_taken_as_it_is),
+	    cmocka_unit_test(jitter_adds_a_part_of_the_pause),
+	    cmocka_unit_test(F62_an_attempt_is_not_ready_because_a_former_one_was),
+	    cmocka_unit_test(a_rule_makes_no_success_of_what_was_ended_for_a_reason),
+	    cmocka_unit_test(stability_alone_resets_the_counter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

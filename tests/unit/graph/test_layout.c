@@ -18,7 +18,8 @@ static struct layout *draw(size_t n, const uint32_t (*edges)[2], size_t n_edges)
 	l->nodes = mem_new((n + 1) * sizeof(*l->nodes));
 	l->edges = mem_new((n_edges + 1) * sizeof(*l->edges));
 	for (size_t i = 0; i < n; i++)
-		l->nodes[i] = (struct layout_node){.width = 40 + (double)(i % 5) * 20, .height = HIGH};
+		l->nodes[i] =
+		    (struct layout_node){.width = 40 + (double)(i % 5) * 20, .height = HIGH};
 	for (size_t i = 0; i < n_edges; i++)
 		l->edges[i] = (struct layout_edge){.from = edges[i][0], .to = edges[i][1]};
 	layout_run(l);
@@ -35,7 +36,8 @@ static void done(struct layout *l)
 
 static bool overlap(const struct layout_node *a, const struct layout_node *b)
 {
-	double dx = a->x < b->x ? b->x - a->x : a->x - b->x, dy = a->y < b->y ? b->y - a->y : a->y - b->y;
+	double dx = a->x < b->x ? b->x - a->x : a->x - b->x,
+	       dy = a->y < b->y ? b->y - a->y : a->y - b->y;
 
 	return dx < (a->width + b->width) / 2 && dy < (a->height + b->height) / 2;
 }
@@ -46,7 +48,8 @@ static void assert_clean(const struct layout *l)
 		const struct layout_node *n = &l->nodes[i];
 
 		assert_true(n->x - n->width / 2 > -0.01 && n->x + n->width / 2 < l->width + 0.01);
-		assert_true(n->y - n->height / 2 > -0.01 && n->y + n->height / 2 < l->height + 0.01);
+		assert_true(
+		    n->y - n->height / 2 > -0.01 && n->y + n->height / 2 < l->height + 0.01);
 		for (size_t k = 0; k < i; k++)
 			assert_false(overlap(n, &l->nodes[k]));
 	}

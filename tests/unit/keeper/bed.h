@@ -70,8 +70,8 @@ extern struct bed bed;
 int bed_setup_with_cgroups(void **state);
 int bed_setup_without_cgroups(void **state);
 int bed_teardown(void **state);
-#define WITH(t) cmocka_unit_test_setup_teardown(t, bed_setup_with_cgroups, bed_teardown)
+#define WITH(t)	   cmocka_unit_test_setup_teardown(t, bed_setup_with_cgroups, bed_teardown)
 #define WITHOUT(t) cmocka_unit_test_setup_teardown(t, bed_setup_without_cgroups, bed_teardown)
-#define BOTH(t) WITH(t), WITHOUT(t)
+#define BOTH(t)	   WITH(t), WITHOUT(t)
 
 #endif

@@ -1,9 +1,9 @@
 #include "logs_helper.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
-#include <fcntl.h>
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {

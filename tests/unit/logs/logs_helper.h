@@ -2,9 +2,9 @@
 #ifndef HP_TESTS_LOGS_HELPER_H
 #define HP_TESTS_LOGS_HELPER_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
@@ -38,12 +38,12 @@ bool got_line(const struct log_line *l, void *ctx);
 char *fixture_read(struct fixture *f, struct log_filter *q, struct str *next); /* caller frees */
 
 /* Until `cond` holds or ten seconds are over. */
-#define wait_until(cond)                                                                           \
-	do {                                                                                       \
-		int tries_ = 10000;                                                                \
-		while (!(cond) && --tries_)                                                        \
-			usleep(1000);                                                              \
-		assert_true(tries_ > 0);                                                           \
+#define wait_until(cond)                    \
+	do {                                \
+		int tries_ = 10000;         \
+		while (!(cond) && --tries_) \
+			usleep(1000);       \
+		assert_true(tries_ > 0);    \
 	} while (0)
 
 #endif

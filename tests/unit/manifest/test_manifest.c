@@ -1,6 +1,6 @@
 /* Manifests: what is an edge, what is an error, and that silence is never the answer. */
-#include "manifest/manifest.h"
 #include "manifest/dependency.h"
+#include "manifest/manifest.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -17,10 +17,11 @@ struct result {
 
 static struct result read_as(const char *text, const char *binary)
 {
-	struct result r = { 0 };
+	struct result r = {0};
 
 	r.code = manifest_read(text, strlen(text),
-	    &(struct manifest_options){ .path = "web/service.toml", .binary = binary }, &r.m, &r.d, &r.e);
+	    &(struct manifest_options){.path = "web/service.toml", .binary = binary}, &r.m, &r.d,
+	    &r.e);
 	return r;
 }
 
@@ -52,16 +53,19 @@ static void expect_error(const char *text, int line, int column, const char *par
 	}
 	if (!found)
 		for (size_t i = 0; i < r.d.n; i++)
-			print_message("got %d:%d %s\n", r.d.v[i].line, r.d.v[i].column, r.d.v[i].message);
+			print_message(
+			    "got %d:%d %s\n", r.d.v[i].line, r.d.v[i].column, r.d.v[i].message);
 	assert_true(found);
 	done(&r);
 }
 
-static const char full[] = "[[dependencies]]\nrepo        = \"lhumina_code/hero_collab\"\n"
-			   "crate_name  = \"hero_collab_server\"\nbin_name    = \"hero_collab_server\"\n"
-			   "socket_name = \"rpc.sock\"\n";
-static const char shorts[] = "[[dependencies]]\nrepo = \"lhumina_code/hero_collab\"\n"
-			     "crate = \"hero_collab_server\"\nbin = \"hero_collab_server\"\nsocket = \"rpc.sock\"\n";
+static const char full[] =
+    "[[dependencies]]\nrepo        = \"lhumina_code/hero_collab\"\n"
+    "crate_name  = \"hero_collab_server\"\nbin_name    = \"hero_collab_server\"\n"
+    "socket_name = \"rpc.sock\"\n";
+static const char shorts[] =
+    "[[dependencies]]\nrepo = \"lhumina_code/hero_collab\"\n"
+    "crate = \"hero_collab_server\"\nbin = \"hero_collab_server\"\nsocket = \"rpc.sock\"\n";
 
 static char *meaning(const char *text, const char *binary)
 {
@@ -79,7 +83,8 @@ static char *meaning(const char *text, const char *binary)
 static void both_key_forms_give_the_same_edge(void **state)
 {
 	(void)state;
-	auto_free char *a = meaning(full, "hero_collab_web"), *b = meaning(shorts, "hero_collab_web");
+	auto_free char *a = meaning(full, "hero_collab_web"),
+		       *b = meaning(shorts, "hero_collab_web");
 
 	assert_string_equal(a, b);
 	struct result r = read_as(full, "hero_collab_web");
@@ -97,7 +102,7 @@ static void the_block_of_issue_135_survives_a_round_trip(void **state)
 {
 	(void)state;
 	struct result r = read_as(full, "hero_collab_web");
-	auto_str text = { 0 };
+	auto_str text = {0};
 
 	manifest_write(&r.m.v[0], &text);
 	auto_free char *before = service_def_meaning(&r.m.v[0]);
@@ -109,15 +114,18 @@ static void the_block_of_issue_135_survives_a_round_trip(void **state)
 static void the_stored_form_reads_back_to_the_same(void **state)
 {
 	(void)state;
-	const char *text = "[service]\nname = \"a\"\nrequires = [\"db\"]\nwants = [{name = \"x\", timeout = \"5s\"}]\n"
-			   "[[binaries]]\nname = \"a1\"\nkind = \"job\"\nexec = [\"/bin/true\", \"x\"]\n"
-			   "env = {A = \"1\"}\nretry_policy = {restart = \"on-failure\", delay_ms = 0, max_attempts = 3}\n"
-			   "[[binaries]]\nname = \"a2\"\nnice = 5\nreadiness = {after_ms = 200}\n"
-			   "[[binaries.sockets]]\nname = \"rpc.sock\"\n"
-			   "[[dependencies]]\nbin = \"b\"\nkind = [\"wants\", \"after\"]\nfor = \"a2\"\n";
+	const char *text =
+	    "[service]\nname = \"a\"\nrequires = [\"db\"]\nwants = [{name = \"x\", timeout = "
+	    "\"5s\"}]\n"
+	    "[[binaries]]\nname = \"a1\"\nkind = \"job\"\nexec = [\"/bin/true\", \"x\"]\n"
+	    "env = {A = \"1\"}\nretry_policy = {restart = \"on-failure\", delay_ms = 0, "
+	    "max_attempts = 3}\n"
+	    "[[binaries]]\nname = \"a2\"\nnice = 5\nreadiness = {after_ms = 200}\n"
+	    "[[binaries.sockets]]\nname = \"rpc.sock\"\n"
+	    "[[dependencies]]\nbin = \"b\"\nkind = [\"wants\", \"after\"]\nfor = \"a2\"\n";
 	struct result r = read_as(text, NULL);
 	struct service_def back;
-	struct diags d = { 0 };
+	struct diags d = {0};
 
 	assert_int_equal(r.code, ERR_OK);
 	json_t *j = service_def_stored(&r.m.v[0]);
@@ -136,25 +144,34 @@ static void the_stored_form_reads_back_to_the_same(void **state)
 static void every_mistake_is_an_error_with_its_place(void **state)
 {
 	(void)state;
-	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nrepo = \"o/r\"\ncrate_nme = \"c\"\n", 5, 1,
+	expect_error(
+	    "[[binaries]]\nname=\"w\"\n[[dependencies]]\nrepo = \"o/r\"\ncrate_nme = \"c\"\n", 5, 1,
 	    "no key `crate_nme`", "crate_name");
-	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nbin_name = \"x\"\n", 5, 0,
-	    "`bin_name` and `bin` (line 4) say different things", "keep one");
-	expect_error("[[dependencies]]\nbin = \"b\"\n", 1, 0, "applies to no started binary", "[[binaries]]");
-	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nfor = \"nobody\"\n", 3, 0, "names `nobody`", NULL);
-	expect_error("[dependencies]\nrepo = \"o/r\"\nbin_name = \"b\"\n", 2, 0, "has no key `repo`", "two brackets");
-	expect_error("[[binaries]]\nname=\"w\"\nstart_timeout = \"10 s\"\n", 3, 0, "is not a duration", "10s");
-	expect_error("[[binaries]]\nname=\"w\"\nkind = \"sever\"\n", 3, 0, "not one of its words", "server");
+	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nbin_name = \"x\"\n",
+	    5, 0, "`bin_name` and `bin` (line 4) say different things", "keep one");
+	expect_error("[[dependencies]]\nbin = \"b\"\n", 1, 0, "applies to no started binary",
+	    "[[binaries]]");
+	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nfor = \"nobody\"\n",
+	    3, 0, "names `nobody`", NULL);
+	expect_error("[dependencies]\nrepo = \"o/r\"\nbin_name = \"b\"\n", 2, 0,
+	    "has no key `repo`", "two brackets");
+	expect_error("[[binaries]]\nname=\"w\"\nstart_timeout = \"10 s\"\n", 3, 0,
+	    "is not a duration", "10s");
+	expect_error(
+	    "[[binaries]]\nname=\"w\"\nkind = \"sever\"\n", 3, 0, "not one of its words", "server");
 	expect_error("[[binaries]]\nname=\"a b\"\n", 1, 0, "not a name", NULL);
-	expect_error("[[binaries]]\nname=\"w\"\n[[binaries]]\nname=\"w\"\n", 3, 0, "two binaries are named `w`", NULL);
-	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nsocket = \"../x\"\n", 5, 0, "no socket", NULL);
+	expect_error("[[binaries]]\nname=\"w\"\n[[binaries]]\nname=\"w\"\n", 3, 0,
+	    "two binaries are named `w`", NULL);
+	expect_error("[[binaries]]\nname=\"w\"\n[[dependencies]]\nbin = \"b\"\nsocket = \"../x\"\n",
+	    5, 0, "no socket", NULL);
 	expect_error("name = \"x\nexec = 1\n", 1, 0, "", NULL);
 }
 
 static void repo_only_is_an_edge_with_a_warning(void **state)
 {
 	(void)state;
-	struct result r = read_as("[[binaries]]\nname = \"w\"\n[[dependencies]]\nrepo = \"o/hero_db\"\n", NULL);
+	struct result r =
+	    read_as("[[binaries]]\nname = \"w\"\n[[dependencies]]\nrepo = \"o/hero_db\"\n", NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	assert_string_equal(dep_key(&r.m.v[0].actions.v[0].depends_on.v[0]), "hero_db");
@@ -167,9 +184,13 @@ static void repo_only_is_an_edge_with_a_warning(void **state)
 static void a_composite_that_names_its_own_binaries_has_no_false_cycle(void **state)
 {
 	(void)state;
-	struct result r = read_as("[service]\nname = \"c\"\n[[binaries]]\nname = \"server\"\n[[binaries]]\nname = \"admin\"\n"
-				  "[[binaries]]\nname = \"web\"\n[[dependencies]]\nbin = \"server\"\n[[dependencies]]\nbin = \"admin\"\n"
-				  "[[dependencies]]\nbin = \"db\"\n", NULL);
+	struct result r = read_as(
+	    "[service]\nname = \"c\"\n[[binaries]]\nname = \"server\"\n[[binaries]]\nname = "
+	    "\"admin\"\n"
+	    "[[binaries]]\nname = \"web\"\n[[dependencies]]\nbin = "
+	    "\"server\"\n[[dependencies]]\nbin = \"admin\"\n"
+	    "[[dependencies]]\nbin = \"db\"\n",
+	    NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	assert_int_equal(r.m.n, 1);
@@ -182,7 +203,10 @@ static void a_composite_that_names_its_own_binaries_has_no_false_cycle(void **st
 static void without_a_service_name_each_binary_is_a_service(void **state)
 {
 	(void)state;
-	struct result r = read_as("[[binaries]]\nname = \"a\"\n[[binaries]]\nname = \"b\"\nkind = \"cli\"\n[[env]]\nname = \"K\"\ndefault = \"v\"\n", NULL);
+	struct result r = read_as(
+	    "[[binaries]]\nname = \"a\"\n[[binaries]]\nname = \"b\"\nkind = \"cli\"\n[[env]]\nname "
+	    "= \"K\"\ndefault = \"v\"\n",
+	    NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	assert_int_equal(r.m.n, 2);
@@ -197,8 +221,12 @@ static void without_a_service_name_each_binary_is_a_service(void **state)
 static void zinit_form_is_read_as_it_is(void **state)
 {
 	(void)state;
-	struct result r = read_as("[service]\nname = \"app\"\nexec = \"sleep 9\"\noneshot = false\n[lifecycle]\nrestart = \"on-failure\"\nmax_restarts = 3\n"
-				  "[dependencies]\nrequires = [\"db\"]\nafter = [\"db\"]\nconflicts = [\"old\"]\n[logging]\nbuffer_lines = 100\n", NULL);
+	struct result r = read_as(
+	    "[service]\nname = \"app\"\nexec = \"sleep 9\"\noneshot = false\n[lifecycle]\nrestart "
+	    "= \"on-failure\"\nmax_restarts = 3\n"
+	    "[dependencies]\nrequires = [\"db\"]\nafter = [\"db\"]\nconflicts = "
+	    "[\"old\"]\n[logging]\nbuffer_lines = 100\n",
+	    NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	const struct service_def *s = &r.m.v[0];
@@ -215,7 +243,7 @@ static void zinit_form_is_read_as_it_is(void **state)
 static void assert_survives(const struct service_def *s)
 {
 	struct service_def again;
-	struct diags diags = { 0 };
+	struct diags diags = {0};
 	json_t *stored = service_def_stored(s);
 
 	assert_true(service_def_read_json(stored, NULL, true, &diags, &again));
@@ -226,8 +254,10 @@ static void assert_survives(const struct service_def *s)
 		const struct probe_def *b = again.actions.v[0].probes[role];
 
 		assert_int_equal(a != NULL, b != NULL);
-		assert_true(!a || (a->interval == b->interval && a->interval_given == b->interval_given &&
-		    a->failure_threshold == b->failure_threshold && a->threshold_given == b->threshold_given));
+		assert_true(
+		    !a || (a->interval == b->interval && a->interval_given == b->interval_given &&
+			      a->failure_threshold == b->failure_threshold &&
+			      a->threshold_given == b->threshold_given));
 	}
 	json_decref(stored);
 	service_def_release(&again);
@@ -241,20 +271,24 @@ static void health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe(void **
 		const char *written, *target;
 		enum probe_kind kind;
 	} forms[] = {
-		{ "http = \"http://127.0.0.1:80/up\"\nretries = 5", "http://127.0.0.1:80/up", PROBE_HTTP },
-		{ "tcp = \"127.0.0.1:80\"\ninterval_ms = 500", "127.0.0.1:80", PROBE_TCP },
-		{ "exec = \"pg_isready\"\ntimeout_ms = 500", "pg_isready", PROBE_EXEC },
-		{ "type = \"tcp\"\ntarget = \"127.0.0.1:80\"", "127.0.0.1:80", PROBE_TCP },
+	    {"http = \"http://127.0.0.1:80/up\"\nretries = 5", "http://127.0.0.1:80/up",
+		PROBE_HTTP},
+	    {"tcp = \"127.0.0.1:80\"\ninterval_ms = 500", "127.0.0.1:80", PROBE_TCP},
+	    {"exec = \"pg_isready\"\ntimeout_ms = 500", "pg_isready", PROBE_EXEC},
+	    {"type = \"tcp\"\ntarget = \"127.0.0.1:80\"", "127.0.0.1:80", PROBE_TCP},
 	};
 
 	for (size_t i = 0; i < countof(forms); i++) {
-		auto_free char *text = text_fmt("[service]\nname = \"app\"\nexec = \"sleep 9\"\n[health]\n%s\n", forms[i].written);
+		auto_free char *text =
+		    text_fmt("[service]\nname = \"app\"\nexec = \"sleep 9\"\n[health]\n%s\n",
+			forms[i].written);
 		struct result r = read_as(text, NULL);
 
 		assert_int_equal(r.code, ERR_OK);
 		assert_int_equal(r.d.n, 0);
 		const struct action_def *a = &r.m.v[0].actions.v[0];
-		assert_true(a->probes[PROBE_READINESS] && a->probes[PROBE_LIVENESS] && !a->probes[PROBE_STARTUP]);
+		assert_true(a->probes[PROBE_READINESS] && a->probes[PROBE_LIVENESS] &&
+			    !a->probes[PROBE_STARTUP]);
 		assert_int_equal(a->probes[PROBE_LIVENESS]->kind, forms[i].kind);
 		assert_int_equal(a->probes[PROBE_READINESS]->kind, forms[i].kind);
 		assert_string_equal(a->probes[PROBE_LIVENESS]->target, forms[i].target);
@@ -269,10 +303,12 @@ static void health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe(void **
 static void probes_are_read_in_each_form_and_survive(void **state)
 {
 	(void)state;
-	struct result r = read_as("[[binaries]]\nname = \"w\"\n[binaries.probes]\n"
-				  "startup = {tcp = 8080}\n"
-				  "readiness = {socket = \"rpc.sock\", path = \"/ready\", failure_threshold = 4}\n"
-				  "liveness = {exec = [\"it's\", \"up\"], action = \"warn\", interval = \"2s\"}\n", NULL);
+	struct result r = read_as(
+	    "[[binaries]]\nname = \"w\"\n[binaries.probes]\n"
+	    "startup = {tcp = 8080}\n"
+	    "readiness = {socket = \"rpc.sock\", path = \"/ready\", failure_threshold = 4}\n"
+	    "liveness = {exec = [\"it's\", \"up\"], action = \"warn\", interval = \"2s\"}\n",
+	    NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	assert_int_equal(r.d.n, 0);
@@ -291,7 +327,10 @@ static void probes_are_read_in_each_form_and_survive(void **state)
 static void kinds_and_conditions_have_their_defaults(void **state)
 {
 	(void)state;
-	struct result r = read_as("[[binaries]]\nname = \"w\"\n[[dependencies]]\nbin = \"a\"\ncondition = \"succeeded\"\n[[dependencies]]\nbin = \"b\"\nwhen = {env = \"M\", is = \"p\"}\n", NULL);
+	struct result r = read_as(
+	    "[[binaries]]\nname = \"w\"\n[[dependencies]]\nbin = \"a\"\ncondition = "
+	    "\"succeeded\"\n[[dependencies]]\nbin = \"b\"\nwhen = {env = \"M\", is = \"p\"}\n",
+	    NULL);
 
 	assert_int_equal(r.code, ERR_OK);
 	const struct dep_list *l = &r.m.v[0].actions.v[0].depends_on;
@@ -360,10 +399,14 @@ static void every_case_gives_its_expect_or_a_message(void **state)
 
 		snprintf(path, sizeof(path), "%s/service_toml/%s.toml", cases(), name);
 		auto_free char *text = slurp(path, &n);
-		struct result r = { 0 };
+		struct result r = {0};
 		const json_t *expect = json_object_get(c, "expect");
-		r.code = manifest_read(text, n, &(struct manifest_options){ .path = path,
-			.binary = json_object_get(expect, "dependencies") || strncmp(name, "keyform", 7) == 0 ? "caller" : NULL },
+		r.code = manifest_read(text, n,
+		    &(struct manifest_options){.path = path,
+			.binary = json_object_get(expect, "dependencies") ||
+					  strncmp(name, "keyform", 7) == 0
+				      ? "caller"
+				      : NULL},
 		    &r.m, &r.d, &r.e);
 		if (r.code)
 			assert_true(diags_has_error(&r.d));
@@ -405,8 +448,9 @@ static bool same_as_tagged(const struct node *n, const json_t *t)
 	if (!type || !value)
 		return false;
 	if (n->kind == NODE_STRING)
-		return strcmp(type, "string") == 0 && json_string_length(json_object_get(t, "value")) == n->s_bytes &&
-		    memcmp(value, n->s, n->s_bytes) == 0;
+		return strcmp(type, "string") == 0 &&
+		       json_string_length(json_object_get(t, "value")) == n->s_bytes &&
+		       memcmp(value, n->s, n->s_bytes) == 0;
 	if (n->kind == NODE_INT)
 		return strcmp(type, "integer") == 0 && strtoll(value, NULL, 10) == n->i;
 	if (n->kind == NODE_BOOL)
@@ -444,7 +488,7 @@ static unsigned walk_toml(const char *dir, bool valid)
 
 	while (d && (e = readdir(d))) {
 		size_t len = strlen(e->d_name), n;
-		struct error err = { 0 };
+		struct error err = {0};
 		int line = 0, column = 0;
 
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
@@ -462,7 +506,8 @@ static unsigned walk_toml(const char *dir, bool valid)
 				fail_msg("another tree: %s", path);
 			json_decref(want);
 		} else if (root || line <= 0) {
-			fail_msg("%s: %s", root ? "taken for valid" : "refused without a line", path);
+			fail_msg(
+			    "%s: %s", root ? "taken for valid" : "refused without a line", path);
 		}
 		node_free(root);
 	}
@@ -501,7 +546,7 @@ static void bombs_are_refused_before_they_are_parsed(void **state)
 	(void)state;
 	struct error e;
 	int line, column;
-	auto_str deep = { 0 }, dotted = { 0 };
+	auto_str deep = {0}, dotted = {0};
 
 	str_add(&deep, "x = ");
 	for (int i = 0; i < 50000; i++)
@@ -532,22 +577,22 @@ static void durations_are_exact(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_key_forms_give_the_same_edge),
-		cmocka_unit_test(the_block_of_issue_135_survives_a_round_trip),
-		cmocka_unit_test(the_stored_form_reads_back_to_the_same),
-		cmocka_unit_test(every_mistake_is_an_error_with_its_place),
-		cmocka_unit_test(repo_only_is_an_edge_with_a_warning),
-		cmocka_unit_test(a_composite_that_names_its_own_binaries_has_no_false_cycle),
-		cmocka_unit_test(without_a_service_name_each_binary_is_a_service),
-		cmocka_unit_test(zinit_form_is_read_as_it_is),
-		cmocka_unit_test(health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe),
-		cmocka_unit_test(probes_are_read_in_each_form_and_survive),
-		cmocka_unit_test(kinds_and_conditions_have_their_defaults),
-		cmocka_unit_test(every_case_gives_its_expect_or_a_message),
-		cmocka_unit_test(toml_test_agrees),
-		cmocka_unit_test(text_that_is_no_toml_is_refused_with_its_line),
-		cmocka_unit_test(bombs_are_refused_before_they_are_parsed),
-		cmocka_unit_test(durations_are_exact),
+	    cmocka_unit_test(both_key_forms_give_the_same_edge),
+	    cmocka_unit_test(the_block_of_issue_135_survives_a_round_trip),
+	    cmocka_unit_test(the_stored_form_reads_back_to_the_same),
+	    cmocka_unit_test(every_mistake_is_an_error_with_its_place),
+	    cmocka_unit_test(repo_only_is_an_edge_with_a_warning),
+	    cmocka_unit_test(a_composite_that_names_its_own_binaries_has_no_false_cycle),
+	    cmocka_unit_test(without_a_service_name_each_binary_is_a_service),
+	    cmocka_unit_test(zinit_form_is_read_as_it_is),
+	    cmocka_unit_test(health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe),
+	    cmocka_unit_test(probes_are_read_in_each_form_and_survive),
+	    cmocka_unit_test(kinds_and_conditions_have_their_defaults),
+	    cmocka_unit_test(every_case_gives_its_expect_or_a_message),
+	    cmocka_unit_test(toml_test_agrees),
+	    cmocka_unit_test(text_that_is_no_toml_is_refused_with_its_line),
+	    cmocka_unit_test(bombs_are_refused_before_they_are_parsed),
+	    cmocka_unit_test(durations_are_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

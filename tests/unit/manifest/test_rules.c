@@ -16,9 +16,10 @@ struct result {
 
 static struct result read_n(const char *text, size_t n)
 {
-	struct result r = { 0 };
+	struct result r = {0};
 
-	r.code = manifest_read(text, n, &(struct manifest_options){ .path = "web/service.toml" }, &r.m, &r.d, &r.e);
+	r.code = manifest_read(
+	    text, n, &(struct manifest_options){.path = "web/service.toml"}, &r.m, &r.d, &r.e);
 	return r;
 }
 
@@ -29,7 +30,8 @@ static void done(struct result *r)
 }
 
 /* Exactly this diagnosis is among them. */
-static void expect(const char *text, enum diag_severity severity, int line, int column, const char *part)
+static void expect(
+    const char *text, enum diag_severity severity, int line, int column, const char *part)
 {
 	struct result r = read_n(text, strlen(text));
 	bool found = false;
@@ -50,9 +52,12 @@ static void expect(const char *text, enum diag_severity severity, int line, int 
 static void an_entry_for_nobody_is_an_error(void **state)
 {
 	(void)state;
-	expect(W "[[dependencies]]\nbin = \"w\"\nfor = \"w\"\n", E, 3, 1, "applies to no started binary");
-	expect(W "[[binaries]]\nname = \"c\"\nkind = \"cli\"\n[[dependencies]]\nbin = \"b\"\nfor = \"c\"\n", E, 6, 1,
+	expect(W "[[dependencies]]\nbin = \"w\"\nfor = \"w\"\n", E, 3, 1,
 	    "applies to no started binary");
+	expect(W
+	    "[[binaries]]\nname = \"c\"\nkind = \"cli\"\n[[dependencies]]\nbin = \"b\"\nfor = "
+	    "\"c\"\n",
+	    E, 6, 1, "applies to no started binary");
 }
 
 static void two_words_on_one_thing_are_an_error(void **state)
@@ -80,17 +85,21 @@ static void no_key_is_dropped_in_silence(void **state)
 {
 	(void)state;
 	expect(W "[[binaries.tcp]]\nport = 1\nhots = \"x\"\n", E, 5, 1, "no key `hots`");
-	expect(W "retry_policy = {rules = [{code = 3, then = \"fail\", xx = 1}]}\n", E, 3, 52, "no key `xx`");
+	expect(W "retry_policy = {rules = [{code = 3, then = \"fail\", xx = 1}]}\n", E, 3, 52,
+	    "no key `xx`");
 	expect(W "kill_other = {sokets = true}\n", E, 3, 15, "no key `sokets`");
 	expect(W "kill_other = true\n", E, 3, 14, "must be a table");
-	expect("[service]\nname = \"s\"\n[lifecycle]\nmax_restarts = 3\n" W, DIAG_WARNING, 3, 1, "`lifecycle` speaks of");
-	expect("[service]\nname = \"s\"\noneshot = true\n" W, DIAG_WARNING, 3, 11, "`oneshot` speaks of");
+	expect("[service]\nname = \"s\"\n[lifecycle]\nmax_restarts = 3\n" W, DIAG_WARNING, 3, 1,
+	    "`lifecycle` speaks of");
+	expect("[service]\nname = \"s\"\noneshot = true\n" W, DIAG_WARNING, 3, 11,
+	    "`oneshot` speaks of");
 }
 
 static void a_warning_hides_no_error(void **state)
 {
 	(void)state;
-	expect(W "[[dependencies]]\nany = [\"x\"]\nbin = \"b b\"\n", E, 3, 1, "`b b` is not a name");
+	expect(
+	    W "[[dependencies]]\nany = [\"x\"]\nbin = \"b b\"\n", E, 3, 1, "`b b` is not a name");
 	expect(W "[[dependencies]]\nany = [\"x x\"]\n", E, 3, 1, "`x x` is not a name");
 }
 
@@ -102,9 +111,11 @@ static void every_name_is_checked_wherever_it_stands(void **state)
 	expect("[service]\nname = \"a b\"\n" W, E, 2, 8, "`a b` is not a name");
 	expect("socket_folder = \"../x\"\n" W, E, 1, 17, "`../x` is not a name");
 	expect("repo = \"o/..\"\n" W, E, 1, 8, "`o/..` is not a name");
-	expect("[service]\nname = \"a\"\nconflicts = [\"b\", \"c(\"]\n" W, E, 3, 19, "`c(` is not a name");
-	expect("[service]\nname = \"a\"\n[dependencies]\nconflicts = [\"c(\"]\n", E, 4, 14, "`c(` is not a name");
-	struct diags d = { 0 };
+	expect("[service]\nname = \"a\"\nconflicts = [\"b\", \"c(\"]\n" W, E, 3, 19,
+	    "`c(` is not a name");
+	expect("[service]\nname = \"a\"\n[dependencies]\nconflicts = [\"c(\"]\n", E, 4, 14,
+	    "`c(` is not a name");
+	struct diags d = {0};
 	struct service_def s;
 	json_t *j = json_pack("{s:s, s:s}", "name", "a", "socket_folder", "../x");
 	assert_false(service_def_read_json(j, "test", false, &d, &s));
@@ -123,8 +134,10 @@ static const struct dep *only_edge(const struct result *r, size_t action)
 static void entries_for_different_binaries_are_two(void **state)
 {
 	(void)state;
-	static const char text[] = "[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = \"c\"\n"
-				   "[[dependencies]]\nbin = \"b\"\nfor = \"a\"\n[[dependencies]]\nbin = \"b\"\nfor = \"c\"\n";
+	static const char text[] =
+	    "[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = \"c\"\n"
+	    "[[dependencies]]\nbin = \"b\"\nfor = \"a\"\n[[dependencies]]\nbin = \"b\"\nfor = "
+	    "\"c\"\n";
 	struct result r = read_n(text, sizeof(text) - 1);
 
 	assert_string_equal(only_edge(&r, 0)->bin, "b");
@@ -135,8 +148,9 @@ static void entries_for_different_binaries_are_two(void **state)
 static void what_requires_is_not_softened_by_what_wants(void **state)
 {
 	(void)state;
-	static const char text[] = W "[[dependencies]]\nbin = \"b\"\nkind = \"wants\"\noptional = true\ntimeout = \"1s\"\n"
-				     "[[dependencies]]\nbin = \"b\"\ntimeout = \"9s\"\n";
+	static const char text[] = W
+	    "[[dependencies]]\nbin = \"b\"\nkind = \"wants\"\noptional = true\ntimeout = \"1s\"\n"
+	    "[[dependencies]]\nbin = \"b\"\ntimeout = \"9s\"\n";
 	struct result r = read_n(text, sizeof(text) - 1);
 	const struct dep *d = only_edge(&r, 0);
 
@@ -163,21 +177,23 @@ static void what_is_written_reads_back(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		W "description = \"a\\u007fb\"\n",
-		W "inputs = {\"$x\" = {\"a b\" = 1}}\n",
-		W "depends_on = []\n",
-		"[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = \"c\"\n[[dependencies]]\nbin = \"b\"\n",
+	    W "description = \"a\\u007fb\"\n",
+	    W "inputs = {\"$x\" = {\"a b\" = 1}}\n",
+	    W "depends_on = []\n",
+	    "[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = "
+	    "\"c\"\n[[dependencies]]\nbin = \"b\"\n",
 	};
 
 	for (size_t i = 0; i < countof(texts); i++) {
 		struct result r = read_n(texts[i], strlen(texts[i]));
-		auto_str text = { 0 };
+		auto_str text = {0};
 
 		assert_int_equal(r.code, ERR_OK);
 		manifest_write(&r.m.v[0], &text);
 		struct result back = read_n(str_text(&text), text.n);
 		assert_int_equal(back.code, ERR_OK);
-		auto_free char *a = service_def_meaning(&r.m.v[0]), *b = service_def_meaning(&back.m.v[0]);
+		auto_free char *a = service_def_meaning(&r.m.v[0]),
+			       *b = service_def_meaning(&back.m.v[0]);
 		assert_string_equal(a, b);
 		done(&r);
 		done(&back);
@@ -195,28 +211,34 @@ static void what_nobody_could_act_on_is_refused_when_it_is_said(void **state)
 	expect(W "success_exit_codes = [0, \"SIGNONE\"]\n", E, 3, 26, "`SIGNONE` is neither");
 	expect(W "success_exit_codes = -1\n", E, 3, 22, "`-1` is neither");
 	expect(W "limits = {nofiles = 10}\n", E, 3, 21, "there is no limit `nofiles`");
-	expect(W "limits = {core = 0, nofile = \"9:3\"}\n", E, 3, 30, "`nofile = 9:3` is not soft or soft:hard");
+	expect(W "limits = {core = 0, nofile = \"9:3\"}\n", E, 3, 30,
+	    "`nofile = 9:3` is not soft or soft:hard");
 	expect(W "limits = {nofile = \"many\"}\n", E, 3, 20, "`nofile = many`");
 	expect(W "umask = \"0999\"\n", E, 3, 9, "`0999` is not octal");
 	expect(W "umask = \"-2\"\n", E, 3, 9, "is not octal");
 	expect(W "readiness = {log = \"ready(\"}\n", E, 3, 20, "missing closing parenthesis");
 	expect(W "readiness = {fd = 2}\n", E, 3, 19, "outside 3..63");
-	expect(W "script = \"true\"\nreadiness = {fd = 19}\n", E, 1, 1, "descriptor 19 is that of the script");
-	expect(W "retry_policy = {rules = [{signal = \"KIL\", then = \"stop\"}]}\n", E, 3, 36, "`KIL` is no signal");
-	expect(W "retry_policy = {rules = [{code = 300, then = \"stop\"}]}\n", E, 3, 34, "outside 0..255");
+	expect(W "script = \"true\"\nreadiness = {fd = 19}\n", E, 1, 1,
+	    "descriptor 19 is that of the script");
+	expect(W "retry_policy = {rules = [{signal = \"KIL\", then = \"stop\"}]}\n", E, 3, 36,
+	    "`KIL` is no signal");
+	expect(W "retry_policy = {rules = [{code = 300, then = \"stop\"}]}\n", E, 3, 34,
+	    "outside 0..255");
 	expect(W "retry_policy = {rules = [{code = 3, then = \"retry\"}]}\n", E, 3, 44, "`retry`");
 	expect(W "retry_policy = {rules = [{code = 3}]}\n", E, 3, 26, "a rule needs `then`");
-	expect("[service]\nname = \"s\"\nexec = \"true\"\n[lifecycle]\nstop_signal = \"NO\"\n", E, 5, 15,
-	    "`NO` is no signal");
+	expect("[service]\nname = \"s\"\nexec = \"true\"\n[lifecycle]\nstop_signal = \"NO\"\n", E,
+	    5, 15, "`NO` is no signal");
 }
 
 static void what_can_be_acted_on_is_taken(void **state)
 {
 	(void)state;
-	static const char text[] = W "stop_signal = \"SIGRTMIN+3\"\nsuccess_exit_codes = [0, 143, \"SIGTERM\", \"HUP\"]\n"
-				     "limits = {nofile = \"1024:unlimited\", core = 0}\numask = \"0027\"\n"
-				     "readiness = {log = \"^ready \\\\d+$\"}\nuser = \"nobody-of-that-name\"\n"
-				     "retry_policy = {rules = [{code = 3, then = \"fail\"}, {signal = \"9\", then = \"stop\"}]}\n";
+	static const char text[] = W
+	    "stop_signal = \"SIGRTMIN+3\"\nsuccess_exit_codes = [0, 143, \"SIGTERM\", \"HUP\"]\n"
+	    "limits = {nofile = \"1024:unlimited\", core = 0}\numask = \"0027\"\n"
+	    "readiness = {log = \"^ready \\\\d+$\"}\nuser = \"nobody-of-that-name\"\n"
+	    "retry_policy = {rules = [{code = 3, then = \"fail\"}, {signal = \"9\", then = "
+	    "\"stop\"}]}\n";
 	struct result r = read_n(text, sizeof(text) - 1);
 
 	for (size_t i = 0; i < r.d.n; i++)
@@ -233,7 +255,7 @@ static void a_terminal_is_told_nothing_by_a_manifest(void **state)
 	(void)state;
 	static const char text[] = W "\"\\u001b[31m\" = 1\nx = \"\33[2J\"\n";
 	struct result r = read_n(text, sizeof(text) - 1);
-	auto_str out = { 0 };
+	auto_str out = {0};
 
 	assert_int_equal(r.code, ERR_INVALID);
 	for (size_t i = 0; i < r.d.n; i++)
@@ -245,8 +267,8 @@ static void a_terminal_is_told_nothing_by_a_manifest(void **state)
 static void the_caret_counts_characters(void **state)
 {
 	(void)state;
-	struct diags d = { 0 };
-	auto_str out = { 0 };
+	struct diags d = {0};
+	auto_str out = {0};
 
 	diag_add(&d, DIAG_ERROR, "f", 1, 4, NULL, NULL, "m");
 	diags_quote(&d, "f", "\xc3\xa9 = x\r\n", 8);
@@ -259,10 +281,11 @@ static void the_caret_counts_characters(void **state)
 static void a_full_manifest_is_answered_at_once(void **state)
 {
 	(void)state;
-	auto_str grid = { 0 }, wrong = { 0 };
+	auto_str grid = {0}, wrong = {0};
 
 	for (int i = 0; i < 12000; i++)
-		str_fmt(&grid, "[[binaries]]\nname = \"b%d\"\n[[dependencies]]\nbin = \"d%d\"\n", i, i);
+		str_fmt(
+		    &grid, "[[binaries]]\nname = \"b%d\"\n[[dependencies]]\nbin = \"d%d\"\n", i, i);
 	struct result r = read_n(str_text(&grid), grid.n);
 	assert_int_equal(r.code, ERR_INVALID);
 	assert_non_null(strstr(r.d.v[0].message, "more than 100000 edges"));
@@ -280,21 +303,21 @@ static void a_full_manifest_is_answered_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_entry_for_nobody_is_an_error),
-		cmocka_unit_test(two_words_on_one_thing_are_an_error),
-		cmocka_unit_test(equal_durations_in_two_spellings_are_fine),
-		cmocka_unit_test(no_key_is_dropped_in_silence),
-		cmocka_unit_test(a_warning_hides_no_error),
-		cmocka_unit_test(every_name_is_checked_wherever_it_stands),
-		cmocka_unit_test(entries_for_different_binaries_are_two),
-		cmocka_unit_test(what_requires_is_not_softened_by_what_wants),
-		cmocka_unit_test(numbers_keep_their_digits_as_text),
-		cmocka_unit_test(what_is_written_reads_back),
-		cmocka_unit_test(what_nobody_could_act_on_is_refused_when_it_is_said),
-		cmocka_unit_test(what_can_be_acted_on_is_taken),
-		cmocka_unit_test(a_terminal_is_told_nothing_by_a_manifest),
-		cmocka_unit_test(the_caret_counts_characters),
-		cmocka_unit_test(a_full_manifest_is_answered_at_once),
+	    cmocka_unit_test(an_entry_for_nobody_is_an_error),
+	    cmocka_unit_test(two_words_on_one_thing_are_an_error),
+	    cmocka_unit_test(equal_durations_in_two_spellings_are_fine),
+	    cmocka_unit_test(no_key_is_dropped_in_silence),
+	    cmocka_unit_test(a_warning_hides_no_error),
+	    cmocka_unit_test(every_name_is_checked_wherever_it_stands),
+	    cmocka_unit_test(entries_for_different_binaries_are_two),
+	    cmocka_unit_test(what_requires_is_not_softened_by_what_wants),
+	    cmocka_unit_test(numbers_keep_their_digits_as_text),
+	    cmocka_unit_test(what_is_written_reads_back),
+	    cmocka_unit_test(what_nobody_could_act_on_is_refused_when_it_is_said),
+	    cmocka_unit_test(what_can_be_acted_on_is_taken),
+	    cmocka_unit_test(a_terminal_is_told_nothing_by_a_manifest),
+	    cmocka_unit_test(the_caret_counts_characters),
+	    cmocka_unit_test(a_full_manifest_is_answered_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

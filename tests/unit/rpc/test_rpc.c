@@ -184,9 +184,9 @@ static bool is_like(json_t *have, json_t *want)
 	}
 	if (!json_is_object(want))
 		return json_equal(have, want);
-	json_object_foreach(
-	    want, key, value) if (strcmp(key, "message") != 0 &&
-				  !is_like(json_object_get(have, key), value)) return false;
+	json_object_foreach (want, key, value)
+		if (strcmp(key, "message") != 0 && !is_like(json_object_get(have, key), value))
+			return false;
 	return true;
 }
 
@@ -208,8 +208,7 @@ static void the_collected_requests_are_answered_as_collected(void **state)
 	(void)state;
 	if (!all)
 		skip();
-	json_array_foreach(json_object_get(all, "cases"), i, one)
-	{
+	json_array_foreach (json_object_get(all, "cases"), i, one) {
 		auto_free char *request =
 		    with_our_method(json_string_value(json_object_get(one, "request_raw")));
 		json_t *have = ask(request), *want = json_object_get(one, "expect");
@@ -322,8 +321,7 @@ static void the_document_comes_from_the_table(void **state)
 	assert_non_null(json_object_get(doc, "openrpc"));
 	assert_non_null(json_object_get(json_object_get(doc, "info"), "version"));
 	assert_int_equal(json_array_size(list), countof(methods) + 1);
-	json_array_foreach(list, i, m)
-	{
+	json_array_foreach (list, i, m) {
 		assert_true(json_is_string(json_object_get(m, "name")));
 		assert_true(json_is_array(json_object_get(m, "params")));
 		assert_true(

@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
+#include "server/change/unit_spec.h"
 #include "server/history/clock.h"
 #include "server/history/retention.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/launch.h"
-#include "server/change/unit_spec.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -69,17 +69,17 @@ static void label_tells_the_next_server_everything(void **state)
 {
 	char unit[] = "web@a+b", action[] = "main";
 	struct attempt_label in = {.unit = unit,
-			 .action = action,
-			 .run = 12,
-			 .row = 34,
-			 .attempt = 5,
-			 .restarts = 4,
-			 .created = 99,
-			 .since = 98,
-			 .tries = 3,
-			 .failures = 2,
-			 .is_run = true},
-		     out;
+				 .action = action,
+				 .run = 12,
+				 .row = 34,
+				 .attempt = 5,
+				 .restarts = 4,
+				 .created = 99,
+				 .since = 98,
+				 .tries = 3,
+				 .failures = 2,
+				 .is_run = true},
+			     out;
 	auto_str text = {0};
 	(void)state;
 

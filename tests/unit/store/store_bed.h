@@ -5,9 +5,9 @@
 #ifndef HP_TESTS_STORE_BED_H
 #define HP_TESTS_STORE_BED_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
@@ -39,7 +39,7 @@ bool bed_list_run(const struct store_run *r, void *ctx);  /* ctx: struct str, na
 void bed_put_definitions(struct store *s);
 void bed_expect_definitions(struct store *s);
 
-void bed_remove(const char *dir); /* and all in it */
+void bed_remove(const char *dir);	   /* and all in it */
 size_t bed_count_aside(struct fixture *f); /* databases that were set aside */
 
 #endif

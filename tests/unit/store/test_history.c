@@ -4,9 +4,9 @@
  * The functions of SQLite that the store calls stand here in front of the real ones (dlsym(3)):
  * they note each text, and count the steps of its machine (sqlite3_stmt_status).
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
@@ -37,8 +37,8 @@ static void note(const char *sql)
 }
 
 /* `real` becomes the function of that name that would have been called. */
-#define REAL(name)                                                                                 \
-	__typeof__(&name) real;                                                                    \
+#define REAL(name)              \
+	__typeof__(&name) real; \
 	*(void **)&real = dlsym(RTLD_NEXT, #name)
 
 int sqlite3_prepare_v2(sqlite3 *db, const char *sql, int n, sqlite3_stmt **st, const char **rest)
