@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define EAGER_FIRST_MS 10
+#define EAGER_FIRST_MS 20
+#define EAGER_PART     3   /* of the time that has passed */
 #define JITTER_PART    10  /* a tenth of the interval */
 #define GRID_MS	       100 /* long pauses end on it: many probes, one wake-up */
 
@@ -26,8 +27,9 @@ struct probe {
 	enum probe_state state;
 	usec_wall since;
 	unsigned passes, failures; /* in a row */
-	msec begun, counted;	   /* the last try; the last failure that counted */
-	msec pause;		   /* of an eager one */
+	msec begun, counted;	   /* when the last try began; the last failure that counted */
+	msec born;
+	bool passed; /* once */
 	char *last;
 };
 
@@ -78,16 +80,24 @@ static msec random_below(msec n)
 
 static bool is_eager(const struct probe *p)
 {
-	return p->is.eager && p->state == PROBE_UNKNOWN;
+	return p->is.eager && !p->passed;
+}
+
+/* Never past the moment at which a failure counts again. */
+static msec eager_pause(const struct probe *p, msec now)
+{
+	msec part = (now - p->born) / EAGER_PART, left = p->counted + p->is.interval - now;
+	msec pause = part > EAGER_FIRST_MS ? part : EAGER_FIRST_MS;
+
+	return left > 0 && left < pause ? left : pause;
 }
 
 static void set_next(struct probe *p)
 {
 	msec now = now_ms(), at = p->begun + p->is.interval;
 
-	if (is_eager(p) && p->pause < p->is.interval) {
-		set_timer(p, p->pause);
-		p->pause *= 2;
+	if (is_eager(p) && !p->passes && eager_pause(p, now) < p->is.interval) {
+		set_timer(p, eager_pause(p, now));
 		return;
 	}
 	at += random_below(p->is.interval / JITTER_PART);
@@ -102,19 +112,19 @@ static void set_next(struct probe *p)
 static bool count(struct probe *p, bool good)
 {
 	enum probe_state before = p->state;
-	msec now = now_ms();
 
 	if (good) {
 		p->failures = 0;
 		if (++p->passes < p->is.success_threshold)
 			return false;
 		p->state = PROBE_PASSING;
+		p->passed = true;
 		return before != p->state;
 	}
 	p->passes = 0;
-	if (is_eager(p) && p->failures && now - p->counted < p->is.interval)
+	if (is_eager(p) && p->failures && p->begun - p->counted < p->is.interval)
 		return false;
-	p->counted = now;
+	p->counted = p->begun;
 	if (++p->failures % p->is.failure_threshold != 0)
 		return false;
 	p->state = PROBE_FAILING;
@@ -221,9 +231,10 @@ struct probe *probe_new(struct event_base *base, const struct probe_spec *spec,
 	*p = (struct probe){.is = *spec,
 	    .calls = calls,
 	    .ctx = ctx,
-	    .pause = EAGER_FIRST_MS,
+	    .passed = spec->passing,
 	    .state = spec->passing ? PROBE_PASSING : PROBE_UNKNOWN,
 	    .since = nanoseconds(CLOCK_REALTIME) / 1000,
+	    .born = now_ms(),
 	    .begun = now_ms()};
 	if (take_to) {
 		p->to = *take_to;

@@ -2,10 +2,10 @@
  * probe.h - one probe: asks the same thing again and again, and counts (SPEC 4).
  *
  * The first try is made at once, the next ones begin `interval` apart, a little later
- * by chance; tries never overlap, and one that takes longer than `timeout` counts as
- * failed.  `success_threshold` passes in a row make it passing, `failure_threshold`
- * failures in a row failing.  Asked are unix, tcp and http here (dial.h); exec and log
- * are asked by the owner, through probe_calls:
+ * by chance; an eager one asks more often until it first passes.  Tries never overlap, and
+ * one that takes longer than `timeout` counts as failed.  `success_threshold` passes in a row make
+ *it passing, `failure_threshold` failures in a row failing.  Asked are unix, tcp and http here
+ *(dial.h); exec and log are asked by the owner, through probe_calls:
  *
  *	exec  `ask` begins a command, which ends in probe_answer(), or in `drop` when its
  *	      time is over or the probe is freed: nothing of it may go on then
@@ -37,8 +37,10 @@ struct probe_spec {
 	enum probe_kind kind;
 	msec interval, timeout;
 	unsigned failure_threshold, success_threshold;
-	/* Until it first passes, tries follow after 10 ms, doubling to `interval`; failures
-	 * count once an interval. */
+	/* Until it first passes, a try follows after a third of the time that has passed so far,
+	 * from 20 ms up to `interval`: what is ready after 300 ms is seen within 400.  Failures
+	 * count once an interval, so a threshold stays a time; after a first success the others
+	 * of `success_threshold` are an interval apart. */
 	bool eager;
 	bool once;    /* of log */
 	bool passing; /* what it begins as, after a restart of the server */

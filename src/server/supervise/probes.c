@@ -312,7 +312,7 @@ static void begin(struct attempt *at, enum probe_role role, bool passing, bool r
 	    .timeout = p->timeout,
 	    .failure_threshold = (unsigned)p->failure_threshold,
 	    .success_threshold = (unsigned)p->success_threshold,
-	    .eager = asks && !p->interval_given && role != PROBE_LIVENESS,
+	    .eager = p->kind != PROBE_LOG,
 	    .once = role != PROBE_LIVENESS,
 	    .passing = passing};
 	slot->probe = probe_new(at->d->base, &spec, asks ? &to : NULL, &calls, slot);

@@ -293,6 +293,42 @@ static void an_eager_one_looks_more_often_than_it_counts(void **state)
 	assert_true(now_ms() - at < 250); /* before an interval is over */
 }
 
+/* pg_isready cost a second where postgres was there after a tenth. */
+static void what_is_ready_after_300_ms_is_seen_within_400(void **state)
+{
+	struct bed *b = *state;
+	struct probe_spec s = spec_of(PROBE_EXEC);
+
+	s.interval = 1000;
+	s.eager = true;
+	b->answers = "-";
+	msec at = now_ms();
+	begin(b, &s, NULL);
+	told_within(b, NULL, 300);
+	assert_in_range(b->asked, 6, 10); /* often, and less and less so */
+	b->answers = "+";
+	assert_true(told_within(b, "P", 1000));
+	assert_in_range(now_ms() - at, 300, 420);
+}
+
+static void after_it_passed_an_eager_one_keeps_to_its_interval(void **state)
+{
+	struct bed *b = *state;
+	struct probe_spec s = spec_of(PROBE_EXEC);
+
+	s.interval = 200;
+	s.eager = true;
+	s.success_threshold = 2;
+	s.failure_threshold = 1;
+	b->answers = "-++-";
+	msec at = now_ms();
+	begin(b, &s, NULL);
+	assert_true(told_within(b, "FP", 1000)); /* at 0, 20 and 220 */
+	assert_in_range(now_ms() - at, 210, 300);
+	assert_true(told_within(b, "FPF", 1000));
+	assert_in_range(now_ms() - at, 400, 550);
+}
+
 /* ---- addresses ------------------------------------------------------------------------ */
 
 static void a_whole_2xx_passes(void **state)
@@ -427,6 +463,8 @@ int main(void)
 	    TEST(a_command_past_its_time_is_dropped_and_counts_as_failed),
 	    TEST(a_freed_probe_drops_its_command),
 	    TEST(an_eager_one_looks_more_often_than_it_counts),
+	    TEST(what_is_ready_after_300_ms_is_seen_within_400),
+	    TEST(after_it_passed_an_eager_one_keeps_to_its_interval),
 	    TEST(a_whole_2xx_passes),
 	    TEST(what_is_no_whole_2xx_fails),
 	    TEST(a_socket_and_a_port_pass_by_a_connection),
