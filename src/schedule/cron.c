@@ -171,3 +171,40 @@ int64_t cron_previous(const struct cron *c, const struct zone *z, int64_t before
 			found = t;
 	return found;
 }
+
+static uint64_t count_of_day(const struct cron *c)
+{
+	return (uint64_t)(__builtin_popcountll(c->seconds) * __builtin_popcountll(c->minutes) *
+			  __builtin_popcount(c->hours));
+}
+
+/* The end of the local day of `t`, when that day is whole: no change of the clock near it, and
+ * `after` before its start; else INT64_MIN. */
+static int64_t whole_day_end(const struct zone *z, int64_t after, int64_t t)
+{
+	const struct zone_span s = zone_span_at(z, t);
+	const int64_t start = civil_days_of(t + s.offset) * DAY_SECONDS - s.offset;
+	const int64_t end = start + DAY_SECONDS;
+
+	if (after >= start || end > s.end ||
+	    (s.start != INT64_MIN && start - DAY_SECONDS < s.start))
+		return INT64_MIN;
+	return end;
+}
+
+uint64_t cron_count(const struct cron *c, const struct zone *z, int64_t after, int64_t until)
+{
+	uint64_t n = 0;
+
+	for (int64_t t = cron_next(c, z, after); t <= until; t = cron_next(c, z, after)) {
+		const int64_t end = whole_day_end(z, after, t);
+		if (end != INT64_MIN && end - 1 <= until) {
+			n += count_of_day(c);
+			after = end - 1;
+		} else {
+			n++;
+			after = t;
+		}
+	}
+	return n;
+}

@@ -54,5 +54,7 @@ enum err cron_parse(
  * years there is none. */
 int64_t cron_next(const struct cron *c, const struct zone *z, int64_t after);
 int64_t cron_previous(const struct cron *c, const struct zone *z, int64_t before);
+/* How many it names in `after` < t <= `until`, at the cost of a step a day. */
+uint64_t cron_count(const struct cron *c, const struct zone *z, int64_t after, int64_t until);
 
 #endif
