@@ -16,14 +16,24 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* The line of a stream that has not ended yet. */
+struct log_open_line {
+	struct str text;
+	bool after_return; /* it began behind a carriage return: a newline is part of that end */
+	bool matched;	   /* while it stood still: its end is no other match */
+};
+
 struct log_watch {
 	struct log_watch *next;
 	uint64_t token;
 	struct regex *regex;
-	struct str partial[LOG_STREAM_COUNT];
+	struct log_open_line open[LOG_STREAM_COUNT];
 	log_match_fn fn;
 	void *ctx;
 	bool matched, told;
+	uint64_t matched_at; /* of logs.scanned: the order of telling */
+	struct str line;     /* that matched, until it was told */
+	msec still_at;	     /* then its open lines are looked at; 0: none was written to */
 };
 
 struct log_follow {
@@ -84,6 +94,7 @@ struct logs {
 	struct log_pipe *pipes;
 	struct log_follow *follows;
 	struct log_watch *watches;
+	uint64_t scanned; /* bytes that watches looked at */
 	struct log_insert *inserts, **inserts_end;
 	size_t insert_bytes;
 	struct {
@@ -96,6 +107,7 @@ struct logs {
 	log_closed_fn closed_fn;
 	void *closed_ctx;
 	atomic_uint n_follows, n_watches;
+	_Atomic msec still_at; /* the first of all watches; 0: none */
 	atomic_bool quit;
 };
 
@@ -122,8 +134,14 @@ void log_recount(struct logs *l, struct spool *sp); /* the total follows sp->byt
 void log_ring(struct logs *l);				    /* wake the loop */
 void log_tell_news(struct logs *l, const struct spool *sp); /* new bytes */
 void log_tell_closed(struct logs *l, const struct log_pipe *p);
-void log_scan_watch(struct logs *l, const struct log_pipe *p, uint64_t offset, uint64_t n);
 void log_set_trouble(struct logs *l, const char *text); /* NULL: over */
+
+/* watch.c */
+void log_watch_scan(struct logs *l, const struct log_pipe *p, uint64_t offset, uint64_t n);
+void log_watch_still(struct logs *l);		     /* when still_at has come */
+struct log_watch *log_watch_matched(struct logs *l); /* under `lock`: to be told next */
+
+void log_wake(struct logs *l); /* the log thread */
 
 msec log_now(void);
 usec_wall log_wall(void);

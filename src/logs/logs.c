@@ -85,7 +85,7 @@ enum err logs_open(
 	return ERR_OK;
 }
 
-static void wake(struct logs *l)
+void log_wake(struct logs *l)
 {
 	const uint64_t one = 1;
 
@@ -117,7 +117,7 @@ static void end_thread(struct logs *l)
 {
 	if (atomic_exchange(&l->quit, true))
 		return;
-	wake(l);
+	log_wake(l);
 	pthread_join(l->thread, NULL);
 }
 
@@ -205,7 +205,7 @@ enum err logs_insert(
 	*l->inserts_end = in;
 	l->inserts_end = &in->next;
 	pthread_mutex_unlock(&l->lock);
-	wake(l);
+	log_wake(l);
 	return ERR_OK;
 }
 
@@ -257,57 +257,6 @@ void logs_unfollow(struct logs *l, uint64_t follow)
 	free(found);
 }
 
-enum err logs_watch_ready(
-    struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e)
-{
-	struct regex *r;
-	struct log_watch *w;
-
-	if (regex_new(regex, &r, e))
-		return e->code;
-	w = mem_new(sizeof(*w));
-	w->token = token;
-	w->regex = r;
-	w->fn = fn;
-	w->ctx = ctx;
-	pthread_mutex_lock(&l->lock);
-	w->next = l->watches;
-	l->watches = w;
-	pthread_mutex_unlock(&l->lock);
-	atomic_fetch_add(&l->n_watches, 1);
-	return ERR_OK;
-}
-
-void logs_watch_again(struct logs *l, uint64_t token, log_match_fn fn)
-{
-	pthread_mutex_lock(&l->lock);
-	for (struct log_watch *w = l->watches; w; w = w->next)
-		if (w->token == token && w->fn == fn)
-			w->matched = w->told = false;
-	pthread_mutex_unlock(&l->lock);
-}
-
-void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn)
-{
-	struct log_watch *found = NULL;
-
-	pthread_mutex_lock(&l->lock);
-	for (struct log_watch **at = &l->watches; *at; at = &(*at)->next)
-		if ((*at)->token == token && (*at)->fn == fn) {
-			found = *at;
-			*at = found->next;
-			break;
-		}
-	pthread_mutex_unlock(&l->lock);
-	if (!found)
-		return;
-	atomic_fetch_sub(&l->n_watches, 1);
-	for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
-		str_release(&found->partial[i]);
-	regex_free(found->regex);
-	free(found);
-}
-
 /* One thing to tell, copied out so that its callback runs without the lock. */
 struct telling {
 	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH } what;
@@ -316,6 +265,8 @@ struct telling {
 	log_news_fn news_fn;
 	log_match_fn match_fn;
 	void *ctx;
+	char *line; /* TELL_MATCH: the owner frees */
+	size_t n;
 };
 
 static struct telling next_telling(struct logs *l)
@@ -329,15 +280,17 @@ static struct telling next_telling(struct logs *l)
 		t.ctx = l->closed_ctx;
 		return t;
 	}
-	for (struct log_watch *w = l->watches; w; w = w->next)
-		if (w->matched && !w->told) {
-			w->told = true;
-			t.what = TELL_MATCH;
-			t.closed.token = w->token;
-			t.match_fn = w->fn;
-			t.ctx = w->ctx;
-			return t;
-		}
+	struct log_watch *w = log_watch_matched(l);
+	if (w) {
+		w->told = true;
+		t.what = TELL_MATCH;
+		t.closed.token = w->token;
+		t.match_fn = w->fn;
+		t.ctx = w->ctx;
+		t.n = w->line.n;
+		t.line = str_take(&w->line);
+		return t;
+	}
 	for (struct log_follow *f = l->follows; f; f = f->next)
 		if (f->news) {
 			f->news = false;
@@ -367,9 +320,10 @@ void logs_dispatch(struct logs *l)
 		if (t.what == TELL_CLOSED && t.closed_fn)
 			t.closed_fn(t.closed.token, t.closed.stream, t.ctx);
 		else if (t.what == TELL_MATCH)
-			t.match_fn(t.closed.token, t.ctx);
+			t.match_fn(t.closed.token, t.line, t.n, t.ctx);
 		else if (t.what == TELL_NEWS)
 			t.news_fn(t.ctx);
+		free(t.line);
 	}
 	log_ring(l);
 }

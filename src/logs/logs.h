@@ -83,14 +83,23 @@ typedef void (*log_news_fn)(void *ctx);
 uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx);
 void logs_unfollow(struct logs *l, uint64_t follow);
 
-/* Tell once when a line of the attempt matches; only bytes captured from now on
- * are looked at, each once, so call it before logs_attach (after a restart,
- * logs_query tells about the past).  A watch is known by token and function;
- * it is forgotten by logs_unwatch only, and tells again after logs_watch_again. */
-typedef void (*log_match_fn)(uint64_t token, void *ctx);
-enum err logs_watch_ready(
+/* Tell once when a line of the attempt matches.  Matched is the text without escape
+ * sequences; a line ends at its newline or carriage return, and one that has no end is looked
+ * at once it stood still for LOG_STILL_MS.  A watch is known by token and function; it is
+ * forgotten by logs_unwatch only, and tells again after logs_watch_again.  Only bytes that are
+ * captured from now on are looked at, so it is called before logs_attach; after a restart
+ * logs_watch_stored looks at what is there already, once and for all watches of the attempt.
+ * Several watches tell in the order of their lines. */
+#define LOG_STILL_MS	   100
+#define LOG_MATCH_TEXT_MAX 1024 /* bytes of the line that are told */
+/* `line`: any bytes, without escape sequences; borrowed until the function returns. */
+typedef void (*log_match_fn)(uint64_t token, const char *line, size_t n, void *ctx);
+enum err logs_watch(
     struct logs *l, uint64_t token, const char *regex, log_match_fn fn, void *ctx, struct error *e);
 void logs_watch_again(struct logs *l, uint64_t token, log_match_fn fn);
+/* Reads files: `f` names service, action, job and attempt. */
+struct log_filter;
+void logs_watch_stored(struct logs *l, uint64_t token, const char *dir, const struct log_filter *f);
 void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn);
 
 /* Is something not being kept as it should?  `out` may be NULL. */

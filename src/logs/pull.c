@@ -228,7 +228,7 @@ static void account(struct logs *l, struct log_pipe *p, uint64_t n)
 	if (l->total > l->opt.total_bytes || sp->bytes > l->opt.service_bytes)
 		log_quota_enforce(l, sp);
 	if (atomic_load_explicit(&l->n_watches, memory_order_relaxed))
-		log_scan_watch(l, p, at, n);
+		log_watch_scan(l, p, at, n);
 	if (atomic_load_explicit(&l->n_follows, memory_order_relaxed))
 		log_tell_news(l, sp);
 }

@@ -361,3 +361,14 @@ bool log_reader_next(struct log_reader *r, struct log_line *out)
 			return true;
 	return false;
 }
+
+bool log_reader_next_open(struct log_reader *r, struct log_line *out)
+{
+	settle(r);
+	for (struct log_partial *p = r->partials; p; p = p->next)
+		if (p->wanted && !p->ended && p->text.n > 0) {
+			p->ended = true;
+			return give(r, p, 0, "", 0, out), true;
+		}
+	return false;
+}

@@ -86,4 +86,7 @@ void log_reader_close(struct log_reader *r);
  * false at the end.  Borrowed until the next call. */
 bool log_reader_next(struct log_reader *r, struct log_line *out);
 
+/* After that: the next line that has no end yet, likewise; false: none is left. */
+bool log_reader_next_open(struct log_reader *r, struct log_line *out);
+
 #endif

@@ -183,11 +183,15 @@ static void drain_all(struct logs *l)
 	}
 }
 
-static int wait_msec(const struct logs *l)
+/* 0 is never. */
+static msec sooner(msec a, msec b)
 {
-	msec at = l->retry_at && l->ring_at ? (l->retry_at < l->ring_at ? l->retry_at : l->ring_at)
-		  : l->retry_at		    ? l->retry_at
-					    : l->ring_at;
+	return !a || (b && b < a) ? b : a;
+}
+
+static int wait_msec(struct logs *l)
+{
+	msec at = sooner(sooner(l->retry_at, l->ring_at), atomic_load(&l->still_at));
 
 	if (!at)
 		return l->open_spools || l->copy ? IDLE_MSEC : -1;
@@ -225,6 +229,8 @@ void *log_thread_main(void *logs)
 		if (is_due(l->ring_at)) {
 			l->ring_at = 0;
 			log_ring(l);
+		} else if (is_due(atomic_load(&l->still_at))) {
+			log_watch_still(l);
 		} else if (is_due(l->retry_at)) {
 			retry(l);
 			write_inserts(l);

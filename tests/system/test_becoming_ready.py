@@ -3,6 +3,8 @@ import time
 
 import pytest
 
+from hp import wait_until
+
 
 def started_in(hp, name):
     began = time.monotonic()
@@ -35,3 +37,49 @@ def test_after_readiness_a_probe_keeps_to_its_interval(hp):
     assert started_in(hp, "db") < 0.5
     time.sleep(0.7)  # nothing is to happen: an interval is not over
     assert asked.read_text().count("x") == 4
+
+
+# ---- a line of output ---------------------------------------------------------------
+
+LINES = {"coloured": r"\033[32mrea\033[0mdy\n", "without an end": "all is ready", "ended by CR LF": r"ready\r\n",
+         "ended by CR": r"99 %%\rready\r", "behind a NUL": r"x\0ready\n"}
+
+
+@pytest.mark.parametrize("how", ["readiness", "readiness probe", "startup probe"])
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_F83_a_line_makes_ready_as_people_read_it(hp, line, how):
+    keys = {"readiness": {"readiness": {"log": "ready$"}},
+            "readiness probe": {"probes": {"readiness": {"log": "ready$", "interval_ms": 60000}}},
+            "startup probe": {"probes": {"startup": {"log": "ready$", "interval_ms": 60000}}}}[how]
+    hp.define("s", script=f"printf '{line}'; exec {hp.bin}/pause", start_timeout_ms=3000, **keys)
+    assert started_in(hp, "s") < 1.5
+
+
+@pytest.mark.parametrize("halves", [(r"\033[32mrea", r"\033[0mdy\n"), ("rea", "dy"), (r"ready\n", ""), ("ready", "")])
+def test_F83_what_was_said_counts_whenever_the_server_is_killed(hp, halves):
+    """Half of the line is stored when the server is killed; the next one hears the other half only."""
+    gate = hp.root / "gate"
+    hp.define("s", script=f"sleep 0.2; printf '{halves[0]}'; while [ ! -e {gate} ]; do sleep 0.02; done; "
+                          f"printf '{halves[1]}'; exec {hp.bin}/pause", readiness={"log": "^ready$"})
+    hp.define("other", readiness={"manual": True})  # still waits, so the pipe is read
+    hp.rpc("service.start", name="s", wait=False)
+    files = hp.state_dir / "logs" / "s"
+    wait_until(lambda: any(f.stat().st_size for f in files.glob("*.seg")), what="it wrote")
+    hp.kill_server()
+    gate.touch()
+    hp.wait_state("s", "running")
+    assert hp.action("s")["attempt"] == 1
+
+
+def test_F83_a_run_without_a_service_is_heard_over_a_kill_too(hp):
+    gate = hp.root / "gate"
+    run = hp.rpc("run.submit", wait=False, actions=[
+        {"name": "a", "is_process": True, "readiness": {"log": "^ready$"}, "timeout_ms": 0,
+         "script": f"printf rea; while [ ! -e {gate} ]; do sleep 0.02; done; echo dy; exec {hp.bin}/pause"},
+        {"name": "b", "depends_on": ["a"], "script": f"echo done > {hp.root}/done"}])["run"]
+    folder = hp.state_dir / "logs" / "~runs"
+    wait_until(lambda: any(f.stat().st_size for f in folder.glob("*.seg")), what="it wrote")
+    hp.kill_server()
+    gate.touch()
+    wait_until(lambda: (hp.root / "done").exists(), what="b ran")
+    hp.rpc("run.cancel", run=run)

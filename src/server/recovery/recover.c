@@ -357,7 +357,7 @@ static void watch_readiness(struct recovery *r)
 		at = attempt_find(r->d, s->token);
 		if (at && engine_job(r->d->engine, at->job, &v, NULL) &&
 		    v.core.state == JOB_RUNNING)
-			readiness_begin(at, true);
+			readiness_begin(at);
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "server/recovery/recovery.h"
 
+#include "logs/query.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/events.h"
 #include "server/history/records.h"
@@ -106,20 +107,37 @@ static job_id place(struct daemon *d, const struct job_row *row, const struct su
 	return ID_NONE;
 }
 
-/* What it says from now on counts, too: before its pipe is read again. */
+/* What it said before, and what it says from now on: before its pipe is read again. */
+static void watch_output(
+    struct daemon *d, const struct survivor *s, const struct job_view *j, const struct unit_view *u)
+{
+	const char *services[] = {u->name};
+	const struct log_filter f = {.services = u->is_run ? NULL : services,
+	    .n_services = u->is_run ? 0 : 1,
+	    .action = j->name,
+	    .job = d->slots.v[j->id].row,
+	    .attempt = j->attempt};
+
+	logs_watch_stored(d->logs, s->token, d->paths.logs, &f);
+}
+
 static void expect_readiness(struct daemon *d, const struct survivor *s, job_id job)
 {
 	struct job_view j;
+	struct unit_view u;
 	unit_id unit;
 	struct error e = {0};
 
-	if (s->exited || !engine_job(d->engine, job, &j, &unit))
+	if (s->exited || !engine_job(d->engine, job, &j, &unit) ||
+	    !engine_unit(d->engine, unit, &u))
 		return;
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
 	bool starts = j.core.state == JOB_RUNNING || j.core.state == JOB_STARTING;
 	if (a && ((starts && readiness_prepare(d, a, s->token, &e)) ||
 		     probes_prepare(d, a, s->token, &e)))
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
+	if (a && starts)
+		watch_output(d, s, &j, &u);
 }
 
 /* It was told to stop when the server died, but the keeper heard nothing of that: the request

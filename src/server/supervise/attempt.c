@@ -394,7 +394,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 	at = attempt_find(d, token);
 	if (at && !at->exited) {
 		notified_begin(at);
-		readiness_begin(at, false);
+		readiness_begin(at);
 	}
 }
 

@@ -5,7 +5,6 @@
 #include "server/explain/events.h"
 #include "server/explain/status.h"
 #include "server/supervise/perform.h"
-#include "server/supervise/readiness.h"
 #include "server/supervise/side_command.h"
 
 struct slot {
@@ -214,24 +213,29 @@ static void heard(uint64_t token, struct daemon *d, enum probe_role role, log_ma
 	struct slot *s = &probes_of(at)->slots[role];
 	if (role == PROBE_LIVENESS)
 		logs_watch_again(d->logs, token, fn);
+	else
+		logs_unwatch(d->logs, token, fn); /* one line is the answer for good */
 	if (s->probe)
 		probe_heard(s->probe);
 	else
 		s->heard = true; /* the others wait for the startup probe, lines do not */
 }
 
-static void on_startup_line(uint64_t token, void *ctx)
+static void on_startup_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
+	(void)line, (void)n;
 	heard(token, ctx, PROBE_STARTUP, on_startup_line);
 }
 
-static void on_readiness_line(uint64_t token, void *ctx)
+static void on_readiness_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
+	(void)line, (void)n;
 	heard(token, ctx, PROBE_READINESS, on_readiness_line);
 }
 
-static void on_liveness_line(uint64_t token, void *ctx)
+static void on_liveness_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
+	(void)line, (void)n;
 	heard(token, ctx, PROBE_LIVENESS, on_liveness_line);
 }
 
@@ -248,7 +252,7 @@ enum err probes_prepare(
 		const struct probe_def *p = a->probes[i];
 
 		if (p && p->kind == PROBE_LOG &&
-		    logs_watch_ready(d->logs, token, p->target, line_fns[i], d, e))
+		    logs_watch(d->logs, token, p->target, line_fns[i], d, e))
 			return e->code;
 	}
 	return ERR_OK;
@@ -289,7 +293,7 @@ static enum err address_of(struct attempt *at, const struct service_def *s,
 	return address_parse(out, text, e);
 }
 
-static void begin(struct attempt *at, enum probe_role role, bool passing, bool resumed)
+static void begin(struct attempt *at, enum probe_role role, bool passing)
 {
 	struct slot *slot = &probes_of(at)->slots[role];
 	struct job_view j;
@@ -316,9 +320,7 @@ static void begin(struct attempt *at, enum probe_role role, bool passing, bool r
 	    .once = role != PROBE_LIVENESS,
 	    .passing = passing};
 	slot->probe = probe_new(at->d->base, &spec, asks ? &to : NULL, &calls, slot);
-	if (p->kind == PROBE_LOG && !passing &&
-	    (slot->heard ||
-		(resumed && role != PROBE_LIVENESS && readiness_was_said(at, p->target))))
+	if (p->kind == PROBE_LOG && !passing && slot->heard)
 		probe_heard(slot->probe);
 }
 
@@ -334,13 +336,13 @@ static void begin_others(struct attempt *at, bool resumed)
 	if (!a)
 		return;
 	if (a->probes[PROBE_LIVENESS])
-		begin(at, PROBE_LIVENESS, passing, resumed);
+		begin(at, PROBE_LIVENESS, passing);
 	if (passing && (a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS])) {
 		tell_health(at, true, NULL);
 		perform_effects(d);
 	}
 	if (a->is_process && a->probes[PROBE_READINESS] && attempt_find(d, token) == at)
-		begin(at, PROBE_READINESS, passing, resumed);
+		begin(at, PROBE_READINESS, passing);
 }
 
 void probes_begin(struct attempt *at, bool resumed)
@@ -356,7 +358,7 @@ void probes_begin(struct attempt *at, bool resumed)
 	if (p->started)
 		begin_others(at, resumed);
 	else
-		begin(at, PROBE_STARTUP, false, resumed);
+		begin(at, PROBE_STARTUP, false);
 }
 
 void probes_forget(struct daemon *d, uint64_t token)

@@ -8,8 +8,6 @@
 #include "server/supervise/probes.h"
 #include "sys/urgent.h"
 
-#include "logs/query.h"
-
 #include <event2/event.h>
 #include <fcntl.h>
 
@@ -47,7 +45,7 @@ static void release(struct readiness *r)
 	free(r);
 }
 
-static void on_line(uint64_t token, void *ctx);
+static void on_line(uint64_t token, const char *line, size_t n, void *ctx);
 
 void readiness_forget(struct daemon *d, uint64_t token)
 {
@@ -234,9 +232,10 @@ static void watch_time(struct attempt *at, msec since, msec after)
 
 /* ---- a line of output ------------------------------------------------------------- */
 
-static void on_line(uint64_t token, void *ctx)
+static void on_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
 	struct daemon *d = ctx;
+	(void)line, (void)n;
 	struct attempt *at = attempt_find(d, token);
 
 	logs_unwatch(d->logs, token, on_line);
@@ -252,49 +251,18 @@ enum err readiness_prepare(
 {
 	if (!a->is_process || readiness_of(a) != READY_LOG)
 		return ERR_OK;
-	return logs_watch_ready(d->logs, token, a->readiness.log, on_line, d, e);
+	return logs_watch(d->logs, token, a->readiness.log, on_line, d, e);
 }
 
-static bool found(const struct log_line *line, void *ctx)
+static void watch_log(struct attempt *at)
 {
-	(void)line;
-	*(bool *)ctx = true;
-	return false;
-}
-
-bool readiness_was_said(struct attempt *at, const char *expression)
-{
-	struct job_view j;
-	struct unit_view u;
-	unit_id unit;
-	bool said = false;
-	struct error e = {0};
-
-	if (!engine_job(at->d->engine, at->job, &j, &unit) || !engine_unit(at->d->engine, unit, &u))
-		return false;
-	const char *services[] = {u.name};
-	struct log_filter f = {.services = services,
-	    .n_services = 1,
-	    .action = j.name,
-	    .job = at->d->slots.v[at->job].row,
-	    .attempt = j.attempt,
-	    .regex = expression,
-	    .limit = 1};
-
-	logs_query(at->d->paths.logs, &f, found, &said, NULL, &e);
-	return said;
-}
-
-static void watch_log(struct attempt *at, const struct action_def *a, bool resumed)
-{
-	if ((at->readiness && at->readiness->told) ||
-	    (resumed && readiness_was_said(at, a->readiness.log)))
+	if (at->readiness && at->readiness->told)
 		ready(at);
 }
 
 /* ---- the declaration --------------------------------------------------------------- */
 
-void readiness_begin(struct attempt *at, bool resumed)
+void readiness_begin(struct attempt *at)
 {
 	const struct service_def *s = NULL;
 	struct job_view j;
@@ -309,7 +277,7 @@ void readiness_begin(struct attempt *at, bool resumed)
 	case READY_SOCKETS: watch_sockets(at, s, a); break;
 	case READY_FD: watch_fd(at); break;
 	case READY_AFTER: watch_time(at, j.since, a->readiness.after); break;
-	case READY_LOG: watch_log(at, a, resumed); break;
+	case READY_LOG: watch_log(at); break;
 	case READY_EXECUTED:
 	case READY_PROBE: /* probes.h */
 	case READY_NOTIFY:

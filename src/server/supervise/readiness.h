@@ -17,14 +17,11 @@ enum err readiness_prepare(
     struct daemon *d, const struct action_def *a, uint64_t token, struct error *e) attr_must_use;
 /* There was no spawn after all. */
 void readiness_forget(struct daemon *d, uint64_t token);
-/* `resumed`: what was told before a restart of the server may count, too. */
-void readiness_begin(struct attempt *at, bool resumed);
+void readiness_begin(struct attempt *at);
 void readiness_end(struct attempt *at);
 /* What is waited for, for people: "connect /x/rpc.sock: Connection refused", "a line that
  * matches `ready`"; NULL: nothing, or nothing is known.  Borrowed. */
 const char *readiness_text(const struct attempt *at);
-/* Has a line of this attempt matched?  Asks the stored output: after a restart of the server. */
-bool readiness_was_said(struct attempt *at, const char *expression);
 /* The reading end of the declared descriptor; kept until the newline was seen.  The keeper's
  * duplicate is let go with the attempt, so a service that writes again gets no SIGPIPE. */
 void readiness_take_fd(struct attempt *at, int take_fd);

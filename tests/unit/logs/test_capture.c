@@ -244,8 +244,9 @@ static void count_call(void *ctx)
 	++*(int *)ctx;
 }
 
-static void count_match(uint64_t token, void *ctx)
+static void count_match(uint64_t token, const char *line, size_t n, void *ctx)
 {
+	(void)line, (void)n;
 	assert_int_equal(token, 101);
 	++*(int *)ctx;
 }
@@ -260,10 +261,8 @@ static void readiness_matches_one_line_once_even_when_it_came_in_pieces(void **s
 	fixture_open(f, NULL);
 	p = (struct pollfd){.fd = logs_event_fd(f->logs), .events = POLLIN};
 	assert_int_equal(
-	    logs_watch_ready(f->logs, 101, "^listening on \\d+", count_match, &matched, &e),
-	    ERR_OK);
-	assert_int_equal(
-	    logs_watch_ready(f->logs, 102, "(", count_match, &matched, &e), ERR_INVALID);
+	    logs_watch(f->logs, 101, "^listening on \\d+", count_match, &matched, &e), ERR_OK);
+	assert_int_equal(logs_watch(f->logs, 102, "(", count_match, &matched, &e), ERR_INVALID);
 	fd = fixture_pipe(f, "web", 1, 1, LOG_STDOUT, LOG_BLOCK);
 	write_text(fd, "starting\nnot listening on 1\nlisten");
 	wait_until(logs_stats(f->logs).captured == 34);
