@@ -110,16 +110,26 @@ static json_t *write_retry(const void *obj)
 	return o;
 }
 
-static void read_exec(struct reader *r, void *obj, const struct node *n)
+void action_exec_read(struct reader *r, struct action_def *a, const struct node *n)
 {
-	struct action_def *a = obj;
+	struct command c = {0};
 
-	if (n->kind == NODE_STRING) {
-		read_text(r, n, &a->script);
+	if (!read_command(r, n, &c)) {
+		command_release(&c);
 		return;
 	}
-	if (read_strv(r, n, &a->argv) && (!a->argv.n || !*a->argv.v[0]))
-		reader_error(r, n, NULL, "`exec` is empty");
+	if (c.text) {
+		free(a->script);
+		a->script = c.text;
+	} else {
+		strv_release(&a->argv);
+		a->argv = c.argv;
+	}
+}
+
+static void read_exec(struct reader *r, void *obj, const struct node *n)
+{
+	action_exec_read(r, obj, n);
 }
 
 static json_t *write_exec(const void *obj)
@@ -192,8 +202,9 @@ static void read_readiness(struct reader *r, void *obj, const struct node *n)
 {
 	struct action_def *a = obj;
 	size_t before = r->diags->n;
+	auto_free char *word = NULL;
 	bool ok = n->kind == NODE_STRING
-		      ? set_readiness(r, &a->readiness, n->s, NULL)
+		      ? read_text(r, n, &word) && set_readiness(r, &a->readiness, word, NULL)
 		      : n->kind == NODE_TABLE && n->n == 1 &&
 			    set_readiness(r, &a->readiness, n->first->key, n->first);
 
@@ -442,8 +453,8 @@ static const struct field action_fields[] = {
     {"timeout_ms", {"timeout"}, F_MSEC, ACTION(timeout), .doc = "bounds a one-shot's run; 0: none"},
     {"retry_policy", {"retry"}, F_CUSTOM, .read = read_retry, .write = write_retry,
 	.same = same_retry, .doc = "when another attempt follows"},
-    {"success_exit_codes", {0}, F_STRV, ACTION(success_exit_codes), .judge = judge_exit_codes,
-	.doc = "numbers or signal names; default 0"},
+    {"success_exit_codes", {0}, F_STRV, ACTION(success_exit_codes), .numbers = true,
+	.judge = judge_exit_codes, .doc = "numbers or signal names; default 0"},
     {"tty", {0}, F_BOOL, ACTION(tty), .later = true, .doc = "run under a terminal"},
     {"depends_on", {0}, F_CUSTOM, .read = read_depends_on, .write = write_depends_on,
 	.doc = "names or full edges"},
@@ -462,11 +473,13 @@ static const struct field action_fields[] = {
 	.doc = "end whoever holds its sockets and ports, or executes the same"},
     {"kill_other", {0}, F_CUSTOM, .read = read_kill_other, .write = write_kill_other,
 	.doc = "what may be ended for it: {sockets, tcp, process}"},
-    {"stop_exec", {0}, F_STR, ACTION(stop_exec), .doc = "run to stop it"},
+    {"stop_exec", {0}, F_COMMAND, ACTION(stop_exec),
+	.doc = "run to stop it: a list is executed as it is, a string by the shell"},
     {"stop_signal", {0}, F_STR, ACTION(stop_signal), .judge = judge_signal,
 	.doc = "default SIGTERM"},
     {"stop_timeout_ms", {"stop_timeout"}, F_MSEC, ACTION(stop_timeout), .doc = "then KILL"},
-    {"reload", {0}, F_STR, ACTION(reload), .judge = judge_reload, .doc = "a signal or a command"},
+    {"reload", {0}, F_COMMAND, ACTION(reload), .judge = judge_reload,
+	.doc = "a signal such as SIGHUP, or a command"},
     {"user", {0}, F_STR, ACTION(user), .doc = "run as"},
     {"group", {0}, F_STR, ACTION(group), .doc = "run as"},
     {"groups", {"supplementary_groups"}, F_STRV, ACTION(groups),

@@ -68,8 +68,10 @@ static void keep_actions(struct reader *r, void *obj, const struct node *n)
 
 static void keep_sockets(struct reader *r, void *obj, const struct node *n)
 {
-	(void)r;
-	((struct json_service *)obj)->sockets = n;
+	if (n->kind != NODE_ARRAY)
+		reader_error(r, n, NULL, "`sockets` must be a list");
+	else
+		((struct json_service *)obj)->sockets = n;
 }
 
 static void read_dependencies(struct reader *r, void *obj, const struct node *n)

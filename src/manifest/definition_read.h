@@ -20,6 +20,7 @@ bool action_def_read(struct reader *r, const struct node *n, struct part extra, 
     struct action_def *out);
 
 /* `sockets`, appended to the action `obj`. */
+void action_exec_read(struct reader *r, struct action_def *a, const struct node *n);
 void action_sockets_read(struct reader *r, void *obj, const struct node *n);
 
 /* The shape of service.define: {name, ..., dependencies: {requires, wants, after,

@@ -97,10 +97,10 @@ static void read_gate(struct reader *r, void *obj, const struct node *n)
 	    {"socket:", GATE_SOCKET, false}};
 	struct dep *d = obj;
 
-	if (n->kind != NODE_STRING) {
-		reader_error(r, n, NULL, "`gate` must be a string");
+	auto_free char *text = NULL;
+
+	if (!read_text(r, n, &text))
 		return;
-	}
 	for (size_t i = 0; i < countof(schemes); i++) {
 		size_t len = strlen(schemes[i].prefix);
 
@@ -145,13 +145,13 @@ static void read_when(struct reader *r, void *obj, const struct node *n)
 	const struct node *env = n->kind == NODE_TABLE ? node_get(n, "env") : NULL;
 	const struct node *is = n->kind == NODE_TABLE ? node_get(n, "is") : NULL;
 
-	if (!env || !is || n->n != 2 || env->kind != NODE_STRING || is->kind != NODE_STRING) {
+	if (!env || !is || n->n != 2) {
 		reader_error(r, n, "write when = {env = \"AUTH_MODE\", is = \"proxy\"}",
 		    "`when` needs `env` and `is`");
 		return;
 	}
-	text_set(&d->when_env, env->s);
-	text_set(&d->when_is, is->s);
+	read_text(r, env, &d->when_env);
+	read_text(r, is, &d->when_is);
 }
 
 static json_t *write_when(const void *obj)

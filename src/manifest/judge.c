@@ -34,12 +34,14 @@ bool judge_signal(struct reader *r, const void *text, const struct node *n)
 }
 
 /* A word that begins like a signal is meant as one; all else is a command. */
-bool judge_reload(struct reader *r, const void *text, const struct node *n)
+bool judge_reload(struct reader *r, const void *command, const struct node *n)
 {
-	if (strncmp(text_of(text), "SIG", 3) != 0 || signal_parse(text_of(text)))
+	const char *text = ((const struct command *)command)->text;
+
+	if (!text || strncmp(text, "SIG", 3) != 0 || signal_parse(text))
 		return true;
-	reader_error(r, n, "a signal such as SIGHUP, or a command", "`%s`: `%s` is no signal",
-	    n->key, text_of(text));
+	reader_error(
+	    r, n, "a signal such as SIGHUP, or a command", "`%s`: `%s` is no signal", n->key, text);
 	return false;
 }
 

@@ -14,7 +14,7 @@
 #include "manifest/schema.h"
 
 bool judge_signal(struct reader *r, const void *text, const struct node *n);
-bool judge_reload(struct reader *r, const void *text, const struct node *n);
+bool judge_reload(struct reader *r, const void *command, const struct node *n);
 bool judge_exit_codes(struct reader *r, const void *strv, const struct node *n);
 bool judge_limits(struct reader *r, const void *env, const struct node *n);
 bool judge_umask(struct reader *r, const void *text, const struct node *n);

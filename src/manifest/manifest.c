@@ -151,10 +151,7 @@ static void read_single_exec(struct reader *r, void *obj, const struct node *n)
 	struct manifest_file *f = obj;
 
 	f->has_single = true;
-	if (n->kind == NODE_STRING)
-		read_text(r, n, &f->single.script);
-	else
-		read_strv(r, n, &f->single.argv);
+	action_exec_read(r, &f->single, n);
 	f->single.source = (struct place){text_dup(r->file), n->line, n->column};
 }
 
@@ -330,6 +327,16 @@ static void check_names(struct manifest_file *f, const struct node *table)
 	check_conflicts(f, table);
 }
 
+/* A key is kept as a text of C: what stands behind a NUL would be dropped in silence. */
+static void check_keys(struct manifest_file *f, const struct node *n)
+{
+	for (const struct node *c = n->first; c; c = c->next) {
+		if (c->key && strlen(c->key) < c->key_bytes)
+			reader_error(&f->r, c, NULL, "the key `%s...` holds a NUL byte", c->key);
+		check_keys(f, c);
+	}
+}
+
 static void check_file(struct manifest_file *f)
 {
 	if (!looks_like_manifest(f->root)) {
@@ -339,6 +346,7 @@ static void check_file(struct manifest_file *f)
 		    "this is not a service manifest");
 		return;
 	}
+	check_keys(f, f->root);
 	check_top_level(f);
 	check_names(f, f->root);
 	check_names(f, node_get(f->root, "service"));

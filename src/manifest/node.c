@@ -6,6 +6,7 @@ struct node *node_new(enum node_kind kind, const char *key, size_t key_bytes)
 
 	n->kind = kind;
 	n->key = key ? text_dup_n(key, key_bytes) : NULL;
+	n->key_bytes = key_bytes;
 	return n;
 }
 

@@ -32,6 +32,7 @@ enum node_kind {
 struct node {
 	enum node_kind kind;
 	char *key; /* in a table; else NULL */
+	size_t key_bytes;
 	int key_line, key_column;
 	int line, column; /* of the value */
 	char *s;	  /* NODE_STRING; NODE_TIME as written */

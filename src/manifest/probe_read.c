@@ -59,35 +59,34 @@ static void read_http(struct reader *r, void *obj, const struct node *n)
 		read_text(r, node_get(n, "path"), &p->path);
 }
 
-static void quote_word(struct str *out, const char *word)
+static void read_exec(struct reader *r, void *obj, const struct node *n)
 {
-	str_add_char(out, '\'');
-	for (; *word; word++)
-		if (*word == '\'')
-			str_add(out, "'\\''");
-		else
-			str_add_char(out, *word);
-	str_add_char(out, '\'');
+	set_kind(r, obj, n, PROBE_EXEC);
+	read_command(r, n, &((struct probe_def *)obj)->command);
 }
 
-/* A list is argv: quoted, it means the same to the shell that runs it. */
-static void read_command(struct reader *r, void *obj, const struct node *n)
+/* A list is a command; what a string is, `kind` says. */
+static void read_target(struct reader *r, void *obj, const struct node *n)
 {
 	struct probe_def *p = obj;
-	struct strv words = {0};
-	auto_str line = {0};
 
-	set_kind(r, p, n, PROBE_EXEC);
-	if (n->kind == NODE_STRING) {
+	if (n->kind == NODE_ARRAY)
+		read_command(r, n, &p->command);
+	else
 		read_text(r, n, &p->target);
-	} else if (read_strv(r, n, &words)) {
-		for (size_t i = 0; i < words.n; i++) {
-			str_add(&line, i ? " " : "");
-			quote_word(&line, words.v[i]);
-		}
-		text_set(&p->target, str_text(&line));
-	}
-	strv_release(&words);
+}
+
+static json_t *write_target(const void *obj)
+{
+	const struct probe_def *p = obj;
+	json_t *list = p->command.argv.n ? json_array() : NULL;
+
+	for (size_t i = 0; i < p->command.argv.n; i++)
+		json_array_append_new(list, json_string(p->command.argv.v[i]));
+	if (list)
+		return list;
+	const char *text = p->command.text ? p->command.text : p->target;
+	return text ? json_string(text) : NULL;
 }
 
 static void read_expression(struct reader *r, void *obj, const struct node *n)
@@ -104,11 +103,12 @@ static void read_expression(struct reader *r, void *obj, const struct node *n)
 static const struct field probe_fields[] = {
     {"kind", {"type"}, F_ENUM, PROBE(kind), GIVEN(kind_given), .words = probe_kind_words,
 	.doc = "unix, tcp, http, exec or log; or write one of these keys"},
-    {"target", {0}, F_STR, PROBE(target), .doc = "socket, host:port, URL, command or expression"},
+    {"target", {0}, F_CUSTOM, .read = read_target, .write = write_target,
+	.doc = "socket, host:port, URL, command or expression"},
     {"unix", {0}, F_CUSTOM, .read = read_unix, .doc = "a declared socket, or a path"},
     {"tcp", {"port"}, F_CUSTOM, .read = read_port, .doc = "host:port, or a port"},
     {"http", {"url"}, F_CUSTOM, .read = read_http, .doc = "a URL, or {socket, path}"},
-    {"exec", {"command"}, F_CUSTOM, .read = read_command, .doc = "a command; 0 passes"},
+    {"exec", {"command"}, F_CUSTOM, .read = read_exec, .doc = "a command; 0 passes"},
     {"log", {0}, F_CUSTOM, .read = read_expression, .doc = "an expression over lines of output"},
     {"socket", {0}, F_STR, PROBE(socket), .doc = "http over a declared socket, or a path"},
     {"path", {0}, F_STR, PROBE(path), .doc = "what is asked of it, default /health"},
@@ -128,12 +128,15 @@ static const struct schema probe_schema = {"a probe", probe_fields, countof(prob
 /* ---- can it fail? ---------------------------------------------------------------- */
 
 /* A command that ends with 0 whatever happens. */
-static bool always_succeeds(const char *command)
+static bool always_succeeds(const struct command *c)
 {
-	static const char *const dull[] = {"", "true", ":", "/bin/true", "/usr/bin/true", "'true'",
-	    "'/bin/true'", "'/usr/bin/true'", "':'", "exit", "exit 0", "echo"};
+	static const char *const dull[] = {
+	    "", "true", ":", "/bin/true", "/usr/bin/true", "exit", "exit 0", "echo"};
+	auto_str text = {0};
 	size_t n;
 
+	command_fmt(&text, c);
+	const char *command = str_text(&text);
 	while (isspace((unsigned char)*command) || *command == ';')
 		command++;
 	for (n = strlen(command);
@@ -181,6 +184,15 @@ static void check_address(struct reader *r, const struct node *n, const struct p
 	address_release(&a);
 }
 
+static void refuse_dull(struct reader *r, const struct node *n, const struct command *c)
+{
+	auto_str text = {0};
+
+	command_fmt(&text, c);
+	reader_error(r, n, "ask the service for something it does", "the probe `%s` can not fail",
+	    str_text(&text));
+}
+
 static void check_target(struct reader *r, const struct node *n, const struct probe_def *p)
 {
 	if (p->kind == PROBE_HTTP && p->socket) {
@@ -190,7 +202,12 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 			    "/");
 		return;
 	}
-	if (!p->target || !*p->target) {
+	if (p->command.argv.n && p->kind != PROBE_EXEC) {
+		reader_error(r, n, "write kind = \"exec\"",
+		    "a list is a command, and the probe is `%s`", probe_kind_str(p->kind));
+		return;
+	}
+	if (p->kind == PROBE_EXEC ? !command_is_given(&p->command) : !p->target || !*p->target) {
 		reader_error(r, n, "name what it asks",
 		    "the %s probe has no target, it can not fail", probe_kind_str(p->kind));
 		return;
@@ -199,9 +216,8 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 	case PROBE_TCP:
 	case PROBE_HTTP: check_address(r, n, p); break;
 	case PROBE_EXEC:
-		if (always_succeeds(p->target))
-			reader_error(r, n, "ask the service for something it does",
-			    "the probe `%s` can not fail", p->target);
+		if (always_succeeds(&p->command))
+			refuse_dull(r, n, &p->command);
 		break;
 	case PROBE_LOG:
 		if (judge_regex(r, &p->target, n) && matches_everything(p->target))
@@ -240,6 +256,8 @@ static void read_probe(
 	    .failure_threshold = 3,
 	    .success_threshold = 1};
 	schema_read(r, &(struct part){&probe_schema, p}, 1, n);
+	if (p->kind == PROBE_EXEC && p->target && !command_is_given(&p->command))
+		p->command.text = take(p->target);
 	if (p->kind_given && p->kind == PROBE_UNIX && p->socket && !p->target)
 		p->target = take(p->socket);
 	if (!p->kind_given && p->socket) {

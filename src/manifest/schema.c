@@ -56,14 +56,33 @@ static bool wrong_kind(struct reader *r, const struct node *n, const char *want)
 	return false;
 }
 
+/* What is kept as a text of C would be cut there. */
+static bool holds_nul(struct reader *r, const struct node *n)
+{
+	if ((n->kind != NODE_STRING && n->kind != NODE_TIME) || !memchr(n->s, '\0', n->s_bytes))
+		return false;
+	reader_error(r, n, NULL, "`%s` holds a NUL byte", n->key ? n->key : "an entry");
+	return true;
+}
+
+/* Strings take strings only: 1.10 is a number, and its text is 1.1. */
+static bool wrong_string(struct reader *r, const struct node *n, const char *want)
+{
+	const char *key = n->key ? n->key : "an entry";
+	bool scalar = n->kind == NODE_INT || n->kind == NODE_FLOAT || n->kind == NODE_BOOL ||
+		      n->kind == NODE_TIME;
+
+	reader_error(r, n, scalar ? "put it in quotes" : NULL, "`%s` must be %s, not %s", key, want,
+	    node_kind_str(n->kind));
+	return false;
+}
+
 bool read_text(struct reader *r, const struct node *n, char **out)
 {
 	if (n->kind != NODE_STRING)
-		return wrong_kind(r, n, "a string");
-	if (memchr(n->s, '\0', n->s_bytes)) {
-		reader_error(r, n, NULL, "`%s` holds a NUL byte", n->key ? n->key : "an entry");
+		return wrong_string(r, n, "a string");
+	if (holds_nul(r, n))
 		return false;
-	}
 	text_set(out, n->s);
 	return true;
 }
@@ -135,6 +154,8 @@ bool read_msec(struct reader *r, const struct node *n, msec *out)
 {
 	msec value = n->i;
 
+	if (holds_nul(r, n))
+		return false;
 	if (n->kind == NODE_STRING ? !msec_parse(n->s, &value) : n->kind != NODE_INT) {
 		reader_error(r, n,
 		    "write \"10s\", \"500ms\", \"1h30m\" or a number of milliseconds",
@@ -154,7 +175,9 @@ bool read_words(struct reader *r, const struct node *n, const char *const *words
 	size_t count = 0;
 
 	if (n->kind != NODE_STRING)
-		return wrong_kind(r, n, "a string");
+		return wrong_string(r, n, "a string");
+	if (holds_nul(r, n))
+		return false;
 	auto_free char *text = text_dup(n->s);
 	for (char *p = text; *p; p++)
 		*p = *p == '-' ? '_' : *p;
@@ -173,53 +196,74 @@ bool read_words(struct reader *r, const struct node *n, const char *const *words
 	return false;
 }
 
-/* The shortest text that reads back to the same number. */
-static char *double_text(double d)
+/* A value of the environment: what has one way to be written.  NULL: it is none. */
+static char *value_text(struct reader *r, const struct node *n)
 {
-	char text[40];
-
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, d);
-		if (strtod(text, NULL) == d)
-			break;
-	}
-	return text_fmt("%s%s", text, text[strcspn(text, ".eEni")] ? "" : ".0");
-}
-
-static char *scalar_text(const struct node *n)
-{
+	if (holds_nul(r, n))
+		return NULL;
 	switch (n->kind) {
 	case NODE_STRING:
 	case NODE_TIME: return text_dup(n->s);
 	case NODE_INT: return text_fmt("%" PRId64, n->i);
-	case NODE_FLOAT: return double_text(n->d);
 	case NODE_BOOL: return text_dup(n->i ? "true" : "false");
+	case NODE_FLOAT:
 	case NODE_NULL:
 	case NODE_ARRAY:
-	case NODE_TABLE: break;
+	case NODE_TABLE: wrong_string(r, n, "a string, a whole number, true or false"); break;
 	}
 	return NULL;
 }
 
-static bool add_scalar(struct reader *r, const struct node *n, struct strv *out)
+/* Entries are told under the key of their list. */
+static bool add_entry(
+    struct reader *r, const struct node *n, char *key, bool numbers, struct strv *out)
 {
-	char *text = scalar_text(n);
+	struct node named = *n;
+	char *text = NULL;
 
-	if (!text)
-		return wrong_kind(r, n, "a string");
+	named.key = key;
+	if (numbers && n->kind == NODE_INT)
+		text = text_fmt("%" PRId64, n->i);
+	else if (!read_text(r, &named, &text))
+		return false;
 	strv_take(out, text);
 	return true;
 }
 
-bool read_strv(struct reader *r, const struct node *n, struct strv *out)
+static bool read_list(struct reader *r, const struct node *n, bool numbers, struct strv *out)
 {
+	bool ok = true;
+
 	strv_release(out);
 	if (n->kind != NODE_ARRAY)
-		return add_scalar(r, n, out);
+		return add_entry(r, n, n->key, numbers, out);
 	for (const struct node *c = n->first; c; c = c->next)
-		if (!add_scalar(r, c, out))
-			return false;
-	return true;
+		ok = add_entry(r, c, n->key, numbers, out) && ok;
+	return ok;
+}
+
+bool read_strv(struct reader *r, const struct node *n, struct strv *out)
+{
+	return read_list(r, n, false, out);
+}
+
+bool read_command(struct reader *r, const struct node *n, struct command *out)
+{
+	command_release(out);
+	if (n->kind == NODE_STRING)
+		return read_text(r, n, &out->text);
+	if (n->kind != NODE_ARRAY) {
+		reader_error(r, n, "a string is run by the shell, a list is executed as it is",
+		    "`%s` must be a string or a list of strings, not %s", n->key ? n->key : "it",
+		    node_kind_str(n->kind));
+		return false;
+	}
+	if (!read_strv(r, n, &out->argv))
+		return false;
+	if (out->argv.n && *out->argv.v[0])
+		return true;
+	reader_error(r, n, NULL, "`%s` is empty", n->key ? n->key : "a command");
+	return false;
 }
 
 void read_only_keys(
@@ -260,6 +304,8 @@ static void read_env_entry(struct reader *r, const struct node *n, struct env_li
 {
 	const struct node *name = n->kind == NODE_TABLE ? node_get(n, "name") : NULL;
 
+	if (name && holds_nul(r, name))
+		return;
 	if (!name || name->kind != NODE_STRING || !*name->s || strchr(name->s, '=')) {
 		reader_error(r, name ? name : n, "write name = \"KEY\" and default = \"value\"",
 		    "an environment entry needs a `name` without `=`");
@@ -272,12 +318,16 @@ static void read_env_entry(struct reader *r, const struct node *n, struct env_li
 
 		if (strcmp(c->key, "default") == 0 || strcmp(c->key, "value") == 0) {
 			free(v->value);
-			v->value = c->kind == NODE_NULL ? NULL : scalar_text(c);
+			v->value = c->kind == NODE_NULL ? NULL : value_text(r, c);
 		} else if (strcmp(c->key, "required") == 0) {
 			read_bool(r, c, &v->required);
 		} else if (strcmp(c->key, "secret") == 0) {
 			read_bool(r, c, &v->secret);
-		} else if (c != name && strncmp(c->key, "desc", 4) != 0) {
+		} else if (strcmp(c->key, "description") == 0 || strcmp(c->key, "desc") == 0) {
+			auto_free char *ignored = NULL;
+
+			read_text(r, c, &ignored);
+		} else if (c != name) {
 			const char *near = text_nearest(c->key, known, countof(known));
 			auto_free char *hint = near ? text_fmt("did you mean `%s`?", near) : NULL;
 
@@ -298,13 +348,13 @@ static void read_env(struct reader *r, const struct node *n, struct env_list *ou
 		return;
 	}
 	for (const struct node *c = n->first; c; c = c->next) {
-		char *text = scalar_text(c);
-
-		if (!text || !*c->key || strchr(c->key, '=')) {
-			free(text);
-			reader_error(r, c, NULL, "`%s` is not a name with a plain value", c->key);
+		if (!*c->key || strchr(c->key, '=')) {
+			reader_error(r, c, NULL, "`%s` is no name of a variable", c->key);
 			continue;
 		}
+		char *text = value_text(r, c);
+		if (!text)
+			continue;
 		struct env_var *v = env_slot(out, c->key);
 		free(v->value);
 		v->value = text;
@@ -328,7 +378,8 @@ static bool read_field(struct reader *r, const struct field *f, void *obj, const
 	case F_INT: return read_int(r, n, f->min, f->max || f->min ? f->max : INT64_MAX, p);
 	case F_MSEC: return read_msec(r, n, p);
 	case F_ENUM: return read_words(r, n, f->words, p);
-	case F_STRV: return read_strv(r, n, p);
+	case F_STRV: return read_list(r, n, f->numbers, p);
+	case F_COMMAND: return read_command(r, n, p);
 	case F_ENV: read_env(r, n, p); return true;
 	case F_CUSTOM: f->read(r, obj, n); return true;
 	case F_DOUBLE:
@@ -463,6 +514,11 @@ static json_t *strv_json(const struct strv *l)
 	return list;
 }
 
+static json_t *command_json(const struct command *c)
+{
+	return c->text ? json_string(c->text) : strv_json(&c->argv);
+}
+
 static json_t *env_json(const struct env_list *l, bool stored)
 {
 	json_t *list = l->n ? json_array() : NULL;
@@ -494,10 +550,12 @@ static json_t *field_json(const struct field *f, const void *obj, bool stored)
 	case F_DOUBLE: return json_real(*(const double *)p);
 	case F_ENUM: return json_string(f->words[*(const int *)p]);
 	case F_STRV: return strv_json(p);
+	case F_COMMAND: return command_json(p);
 	case F_ENV: return env_json(p, stored);
 	case F_JSON:
-		return *(char *const *)p ? json_loads(*(char *const *)p, JSON_DECODE_ANY, NULL)
-					 : NULL;
+		return *(char *const *)p
+			   ? json_loads(*(char *const *)p, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
+			   : NULL;
 	case F_CUSTOM: return f->write ? f->write(obj) : NULL;
 	}
 	return NULL;
@@ -526,7 +584,7 @@ void schema_json(const struct schema *s, const void *obj, bool stored, json_t *i
 json_t *schema_describe(const struct schema *s)
 {
 	static const char *const types[] = {"string", "boolean", "integer", "number", "integer",
-	    "string", "array", "array", NULL, NULL};
+	    "string", "array", NULL, "array", NULL, NULL};
 	json_t *properties = json_object();
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -537,6 +595,8 @@ json_t *schema_describe(const struct schema *s)
 		json_t *o = json_pack("{s:s}", "description", f->doc ? f->doc : "");
 		if (types[f->kind])
 			json_object_set_new(o, "type", json_string(types[f->kind]));
+		if (f->kind == F_COMMAND)
+			json_object_set_new(o, "type", json_pack("[s, s]", "string", "array"));
 		for (size_t w = 0; f->kind == F_ENUM && f->words[w]; w++) {
 			if (!w)
 				json_object_set_new(o, "enum", json_array());

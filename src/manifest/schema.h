@@ -28,12 +28,13 @@ enum field_kind {
 	F_BOOL,
 	F_INT,
 	F_DOUBLE,
-	F_MSEC,	  /* "10s", "1h30m" or milliseconds */
-	F_ENUM,	  /* by words; - and _ are the same */
-	F_STRV,	  /* a list of scalars, or one */
-	F_ENV,	  /* {K = "v"} or [{name, value|default, required, secret}] */
-	F_JSON,	  /* anything, kept as JSON text */
-	F_CUSTOM, /* read and write */
+	F_MSEC,	   /* "10s", "1h30m" or milliseconds */
+	F_ENUM,	   /* by words; - and _ are the same */
+	F_STRV,	   /* a list of strings, or one; with `numbers` whole numbers, too */
+	F_COMMAND, /* a string, or a list that is argv */
+	F_ENV,	   /* {K = "v"} or [{name, value|default, required, secret}] */
+	F_JSON,	   /* anything, kept as JSON text */
+	F_CUSTOM,  /* read and write */
 };
 
 struct field {
@@ -51,6 +52,7 @@ struct field {
 	    const void *a, const void *b); /* F_CUSTOM; NULL: what write() gives is equal */
 	/* Does the value that was read make sense? (judge.h)  Not asked of stored ones. */
 	bool (*judge)(struct reader *r, const void *value, const struct node *n);
+	bool numbers;  /* of F_STRV */
 	bool later;    /* kept, and not acted on yet: a warning says so */
 	bool internal; /* of our own stored form only */
 	const char *doc;
@@ -96,6 +98,8 @@ bool read_int(struct reader *r, const struct node *n, int64_t min, int64_t max, 
 bool read_msec(struct reader *r, const struct node *n, msec *out);
 bool read_words(struct reader *r, const struct node *n, const char *const *words, int *out);
 bool read_strv(struct reader *r, const struct node *n, struct strv *out); /* replaces */
+struct command;
+bool read_command(struct reader *r, const struct node *n, struct command *out); /* replaces */
 bool msec_parse(const char *text, msec *out);
 
 /* Errors for the keys of a table that are none of `known` (NULL-ended). */

@@ -54,6 +54,7 @@ static bool values_same(const struct field *f, const void *a, const void *b)
 		       !(*(const double *)x > *(const double *)y);
 	case F_ENUM: return *(const int *)x == *(const int *)y;
 	case F_STRV: return strv_eq(x, y);
+	case F_COMMAND: return command_eq(x, y);
 	case F_ENV: return env_same(x, y);
 	case F_CUSTOM: return f->same ? f->same(a, b) : written_same(f, a, b);
 	}
@@ -126,6 +127,7 @@ static char *value_text(const struct field *f, const void *obj)
 	case F_DOUBLE: return text_fmt("%g", *(const double *)p);
 	case F_ENUM: return text_dup(f->words[*(const int *)p]);
 	case F_STRV:
+	case F_COMMAND:
 	case F_ENV:
 	case F_CUSTOM: break;
 	}

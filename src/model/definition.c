@@ -28,6 +28,63 @@ static struct strv strv_dup(const struct strv *from)
 			(to)->v[i_] = (from)->v[i_];                                      \
 	} while (0)
 
+/* ---- commands ------------------------------------------------------------ */
+
+bool command_is_given(const struct command *c)
+{
+	return c->text || c->argv.n;
+}
+
+void command_release(struct command *c)
+{
+	free(c->text);
+	strv_release(&c->argv);
+	*c = (struct command){0};
+}
+
+void command_copy(struct command *to, const struct command *from)
+{
+	*to = (struct command){text_dup(from->text), strv_dup(&from->argv)};
+}
+
+bool command_eq(const struct command *a, const struct command *b)
+{
+	return text_eq(a->text, b->text) && strv_eq(&a->argv, &b->argv);
+}
+
+static bool is_plain_word(const char *word)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789_@%+=:,./-";
+
+	return *word && word[strspn(word, plain)] == '\0';
+}
+
+static void quote_word(struct str *out, const char *word)
+{
+	str_add_char(out, '\'');
+	for (; *word; word++)
+		if (*word == '\'')
+			str_add(out, "'\\''");
+		else
+			str_add_char(out, *word);
+	str_add_char(out, '\'');
+}
+
+void command_fmt(struct str *out, const struct command *c)
+{
+	if (c->text)
+		str_add(out, c->text);
+	for (size_t i = 0; i < c->argv.n; i++) {
+		str_add(out, i ? " " : "");
+		if (is_plain_word(c->argv.v[i]))
+			str_add(out, c->argv.v[i]);
+		else
+			quote_word(out, c->argv.v[i]);
+	}
+}
+
 /* ---- edges -------------------------------------------------------------- */
 
 void dep_init(struct dep *d)
@@ -164,6 +221,7 @@ void probe_def_free(struct probe_def *p)
 	free(p->target);
 	free(p->socket);
 	free(p->path);
+	command_release(&p->command);
 	free(p);
 }
 
@@ -177,6 +235,7 @@ struct probe_def *probe_def_dup(const struct probe_def *from)
 	to->target = text_dup(from->target);
 	to->socket = text_dup(from->socket);
 	to->path = text_dup(from->path);
+	command_copy(&to->command, &from->command);
 	return to;
 }
 
@@ -217,8 +276,8 @@ void action_def_init(struct action_def *a)
 static size_t action_texts(struct action_def *a, char **out[static 20])
 {
 	char **texts[] = {&a->name, &a->context, &a->description, &a->script, &a->interpreter,
-	    &a->cwd, &a->env_file, &a->readiness.log, &a->stop_exec, &a->stop_signal, &a->reload,
-	    &a->user, &a->group, &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
+	    &a->cwd, &a->env_file, &a->readiness.log, &a->stop_signal, &a->user, &a->group,
+	    &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
 
 	memcpy(out, texts, sizeof(texts));
 	return countof(texts);
@@ -252,6 +311,8 @@ void action_def_release(struct action_def *a)
 	strv_release(&a->groups);
 	rules_release(&a->retry.rules);
 	deps_release(&a->depends_on);
+	command_release(&a->stop_exec);
+	command_release(&a->reload);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
 		probe_def_free(a->probes[i]);
 	sockets_release(&a->sockets);
@@ -282,6 +343,8 @@ void action_def_copy(struct action_def *to, const struct action_def *from)
 	to->groups = strv_dup(&from->groups);
 	rules_copy(&to->retry.rules, &from->retry.rules);
 	deps_copy(&to->depends_on, &from->depends_on);
+	command_copy(&to->stop_exec, &from->stop_exec);
+	command_copy(&to->reload, &from->reload);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
 		to->probes[i] = probe_def_dup(from->probes[i]);
 	sockets_copy(&to->sockets, &from->sockets);

@@ -134,10 +134,17 @@ struct readiness_def {
 	msec after;
 };
 
+/* Something that is executed beside an action: a text for the shell, or argv. */
+struct command {
+	char *text;
+	struct strv argv;
+};
+
 struct probe_def {
 	enum probe_kind kind;
-	bool kind_given; /* not the first member: schema.h, given_at */
-	char *target;	 /* name or path, host:port, URL, command, expression */
+	bool kind_given;	/* not the first member: schema.h, given_at */
+	char *target;		/* name or path, host:port, URL, expression */
+	struct command command; /* of exec */
 	char *socket,
 	    *path; /* http over a socket instead of `target`: its name or path, what is asked */
 	msec interval, timeout; /* never 0 */
@@ -178,10 +185,10 @@ struct action_def {
 	struct probe_def *probes[PROBE_ROLE_COUNT]; /* owned; NULL: none.  Few actions have any */
 	struct socket_list sockets;
 	struct tcp_list tcp;
-	char *stop_exec;
-	char *stop_signal; /* NULL: SIGTERM */
-	msec stop_timeout; /* 10000 */
-	char *reload;
+	struct command stop_exec;
+	char *stop_signal;     /* NULL: SIGTERM */
+	msec stop_timeout;     /* 10000 */
+	struct command reload; /* its text may name a signal */
 	char *user, *group;
 	struct strv groups;	    /* supplementary ones beside those of the user */
 	uint64_t bounding, ambient; /* capabilities.h */
@@ -223,6 +230,12 @@ struct service_def {
 };
 
 void place_release(struct place *p);
+bool command_is_given(const struct command *c);
+void command_release(struct command *c);
+void command_copy(struct command *to, const struct command *from); /* to: uninitialised */
+bool command_eq(const struct command *a, const struct command *b);
+/* As one would type it. */
+void command_fmt(struct str *out, const struct command *c);
 void dep_init(struct dep *d); /* the defaults of SPEC 2 */
 void dep_release(struct dep *d);
 void dep_copy(struct dep *to, const struct dep *from); /* to: uninitialised storage */

@@ -328,7 +328,7 @@ static bool run_stopper(struct daemon *d, struct attempt *at, const struct actio
 
 	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
 	attempt_label_write(&is, &label);
-	if (launch_init_command(&l, a, a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
+	if (launch_init_command(&l, a, &a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
 		l.spec.token = token;
 		l.spec.label = label.s;
@@ -349,7 +349,8 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 
 	if (at)
 		probes_end(at); /* what stops need not answer */
-	if (a && a->stop_exec && at && at->executed && !at->exited && run_stopper(d, at, a))
+	if (a && command_is_given(&a->stop_exec) && at && at->executed && !at->exited &&
+	    run_stopper(d, at, a))
 		return;
 	spawner_stop(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
 }

@@ -189,13 +189,18 @@ enum err launch_init(struct launch *l, const struct action_def *a, char *const *
 	return surround(l, a, frozen_env, paths, e);
 }
 
-enum err launch_init_command(struct launch *l, const struct action_def *a, const char *command,
-    char *const *frozen_env, const struct paths *paths, struct error *e)
+enum err launch_init_command(struct launch *l, const struct action_def *a,
+    const struct command *command, char *const *frozen_env, const struct paths *paths,
+    struct error *e)
 {
 	*l = (struct launch){0};
-	strv_add(&l->argv, "sh");
-	strv_add(&l->argv, "-c");
-	strv_add(&l->argv, command);
+	for (size_t i = 0; i < command->argv.n; i++)
+		strv_take(&l->argv, path_expand(paths, command->argv.v[i]));
+	if (command->text) {
+		strv_add(&l->argv, text_eq(a->interpreter, "bash") ? "bash" : "sh");
+		strv_add(&l->argv, "-c");
+		strv_add(&l->argv, command->text);
+	}
 	return surround(l, a, frozen_env, paths, e);
 }
 

@@ -12,7 +12,7 @@ struct slot {
 	enum probe_role role;
 	struct probe *probe;	    /* NULL: waits, or is not given */
 	struct side_command *aside; /* the command that is under way */
-	char *command;		    /* of exec */
+	struct command command;	    /* of exec */
 	bool heard;		    /* before it began */
 };
 
@@ -47,7 +47,7 @@ static const struct action_def *action_of(
 static void slot_release(struct slot *s)
 {
 	probe_free(take(s->probe));
-	free(take(s->command));
+	command_release(&s->command);
 }
 
 /* ---- what it means -------------------------------------------------------------- */
@@ -185,7 +185,7 @@ static void on_ask(void *ctx)
 
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
-	else if (side_command_start(at->d, a, s->command, at->d->slots.v[at->job].pid,
+	else if (side_command_start(at->d, a, &s->command, at->d->slots.v[at->job].pid,
 		     on_command_over, s, &s->aside, &e) == ERR_OK)
 		return;
 	probe_answer(s->probe, false, e.msg);
@@ -310,7 +310,7 @@ static void begin(struct attempt *at, enum probe_role role, bool passing)
 		report(REPORT_ERROR, "%s: %s probe: %s", a->name, probe_role_str(role), e.msg);
 		return;
 	}
-	slot->command = p->kind == PROBE_EXEC ? text_dup(p->target) : NULL;
+	command_copy(&slot->command, &p->command);
 	const struct probe_spec spec = {.kind = p->kind,
 	    .interval = p->interval,
 	    .timeout = p->timeout,

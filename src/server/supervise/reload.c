@@ -95,7 +95,7 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 
 static bool can_reload(const struct action_def *a, const struct job_view *j, const char *action)
 {
-	return a && a->reload && j->core.state == JOB_READY &&
+	return a && command_is_given(&a->reload) && j->core.state == JOB_READY &&
 	       (!action || strcmp(action, j->name) == 0);
 }
 
@@ -117,19 +117,35 @@ static void on_command(void *ctx, bool good, const char *text)
 	finish(r, &e);
 }
 
+/* 0: it is a command. */
+static int signal_of(const struct command *c)
+{
+	return c->text ? signal_parse(c->text) : 0;
+}
+
 static enum err tell(
     struct item *it, struct attempt *at, const struct action_def *a, bool waits, struct error *e)
 {
 	struct daemon *d = it->of->d;
-	int signo = signal_parse(a->reload);
+	int signo = signal_of(&a->reload);
 
 	it->said_before = notified_ready_at(at);
 	if (!signo)
 		return side_command_start(
-		    d, a, a->reload, d->slots.v[at->job].pid, on_command, it, &it->command, e);
+		    d, a, &a->reload, d->slots.v[at->job].pid, on_command, it, &it->command, e);
 	spawner_signal(d->spawner, at->token, signo, KEEPER_SCOPE_LEADER);
 	it->ready_due = waits && readiness_of(a) == READY_NOTIFY;
 	return ERR_OK;
+}
+
+static void show(struct reload *r, const struct action_def *a, pid_t pid)
+{
+	auto_str command = {0};
+
+	command_fmt(&command, &a->reload);
+	json_array_append_new(r->list,
+	    json_pack("{s:s, s:s, s:i}", "action", a->name,
+		signal_of(&a->reload) ? "signal" : "command", str_text(&command), "pid", pid));
 }
 
 static enum err tell_all(
@@ -146,9 +162,7 @@ static enum err tell_all(
 		struct item *it = &r->items[r->n++];
 		*it = (struct item){.of = r, .action = text_dup(j.name), .token = j.token};
 		*within = a->start_timeout > *within ? a->start_timeout : *within;
-		json_array_append_new(r->list, json_pack("{s:s, s:s, s:i}", "action", a->name,
-						   signal_parse(a->reload) ? "signal" : "command",
-						   a->reload, "pid", r->d->slots.v[at->job].pid));
+		show(r, a, r->d->slots.v[at->job].pid);
 		if (!rq->dry_run && tell(it, at, a, rq->wait, e))
 			return e->code;
 	}

@@ -124,8 +124,9 @@ static enum err open_output(struct side_command *a, int *out_write, struct error
 	return ERR_OK;
 }
 
-enum err side_command_start(struct daemon *d, const struct action_def *def, const char *command,
-    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out, struct error *e)
+enum err side_command_start(struct daemon *d, const struct action_def *def,
+    const struct command *command, pid_t main_pid, side_command_fn fn, void *ctx,
+    struct side_command **out, struct error *e)
 {
 	struct side_command *a = mem_new(sizeof(*a));
 	struct launch l = {0};
@@ -133,14 +134,15 @@ enum err side_command_start(struct daemon *d, const struct action_def *def, cons
 	int output = -1;
 
 	*a = (struct side_command){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
-	a->program = text_dup(command ? "sh" : def->argv.n ? def->argv.v[0] : def->name);
 	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
 	enum err rc = command ? launch_init_command(&l, def, command, d->env, &d->paths, e)
 			      : launch_init(&l, def, d->env, &d->paths, e);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		a->program = text_dup(l.argv.v[0]);
 		rc = open_output(a, &output, e);
+	}
 	if (rc == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
 		rc = spawn(a, &l, output, e);

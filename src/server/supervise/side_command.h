@@ -20,10 +20,10 @@ struct side_command;
  * gone. */
 typedef void (*side_command_fn)(void *ctx, bool good, const char *text);
 
-/* `command` for `sh -c`; NULL: that of `a` itself. */
-enum err side_command_start(struct daemon *d, const struct action_def *a, const char *command,
-    pid_t main_pid, side_command_fn fn, void *ctx, struct side_command **out,
-    struct error *e) attr_must_use;
+/* `command` NULL: that of `a` itself. */
+enum err side_command_start(struct daemon *d, const struct action_def *a,
+    const struct command *command, pid_t main_pid, side_command_fn fn, void *ctx,
+    struct side_command **out, struct error *e) attr_must_use;
 /* Kill all of it; nothing is told any more.  NULL does nothing. */
 void side_command_kill(struct side_command *a);
 

@@ -291,8 +291,10 @@ static void health_of_the_zinit_form_is_a_readiness_and_a_liveness_probe(void **
 			    !a->probes[PROBE_STARTUP]);
 		assert_int_equal(a->probes[PROBE_LIVENESS]->kind, forms[i].kind);
 		assert_int_equal(a->probes[PROBE_READINESS]->kind, forms[i].kind);
-		assert_string_equal(a->probes[PROBE_LIVENESS]->target, forms[i].target);
-		assert_string_equal(a->probes[PROBE_READINESS]->target, forms[i].target);
+		for (enum probe_role k = PROBE_READINESS; k <= PROBE_LIVENESS; k++)
+			assert_string_equal(forms[i].kind == PROBE_EXEC ? a->probes[k]->command.text
+									: a->probes[k]->target,
+			    forms[i].target);
 		assert_int_equal(a->probes[PROBE_LIVENESS]->failure_threshold, i == 0 ? 5 : 3);
 		assert_false(a->probes[PROBE_READINESS]->threshold_given);
 		assert_survives(&r.m.v[0]);
@@ -317,7 +319,7 @@ static void probes_are_read_in_each_form_and_survive(void **state)
 	assert_int_equal(a->probes[PROBE_STARTUP]->interval, 1000);
 	assert_int_equal(a->probes[PROBE_READINESS]->kind, PROBE_HTTP);
 	assert_true(a->probes[PROBE_READINESS]->threshold_given);
-	assert_string_equal(a->probes[PROBE_LIVENESS]->target, "'it'\\''s' 'up'");
+	assert_string_equal(a->probes[PROBE_LIVENESS]->command.argv.v[0], "it's");
 	assert_int_equal(a->probes[PROBE_LIVENESS]->action, PROBE_WARNS);
 	assert_int_equal(a->probes[PROBE_LIVENESS]->interval, 2000);
 	assert_survives(&r.m.v[0]);

@@ -160,16 +160,113 @@ static void what_requires_is_not_softened_by_what_wants(void **state)
 	done(&r);
 }
 
-static void numbers_keep_their_digits_as_text(void **state)
+static void refuse(const char *key, const char *value, const char *message)
+{
+	auto_free char *text = text_fmt(W "%s = %s\n", key, value);
+	struct result r = read_n(text, strlen(text));
+	bool found = false;
+
+	for (size_t i = 0; i < r.d.n; i++)
+		found = found || strstr(r.d.v[i].message, message);
+	if (!found)
+		fail_msg("%s = %s: %s", key, value, r.d.n ? r.d.v[0].message : "taken");
+	assert_int_equal(r.code, ERR_INVALID);
+	done(&r);
+}
+
+/* `exec = 5` and `exec = true` were scripts, 1.10 in a list was "1.1", and what stood behind a
+ * NUL was dropped. */
+static void a_string_takes_a_string_only(void **state)
 {
 	(void)state;
-	static const char text[] = W "args = [3.14159265358979, 1234567.0]\nenv = {X = 0.1}\n";
-	struct result r = read_n(text, sizeof(text) - 1);
-	const struct action_def *a = &r.m.v[0].actions.v[0];
+	static const char *const strings[] = {"description", "script", "interpreter", "cwd",
+	    "env_file", "stop_signal", "user", "group", "umask", "context", "kind"};
+	static const char *const lists[] = {"args", "tags", "groups"};
+	static const char *const commands[] = {"exec", "stop_exec", "reload"};
+	static const char *const wrong[] = {"5", "true", "1.10", "2024-01-01", "{a = \"b\"}"};
 
-	assert_string_equal(a->args.v[0], "3.14159265358979");
-	assert_string_equal(a->args.v[1], "1234567.0");
-	assert_string_equal(a->env.v[0].value, "0.1");
+	for (size_t i = 0; i < countof(wrong); i++) {
+		for (size_t k = 0; k < countof(strings); k++)
+			refuse(strings[k], wrong[i], "must be a string, not");
+		for (size_t k = 0; k < countof(lists); k++) {
+			auto_free char *list = text_fmt("[\"a\", %s]", wrong[i]);
+
+			refuse(lists[k], wrong[i], "must be a string, not");
+			refuse(lists[k], list, "must be a string, not");
+		}
+		for (size_t k = 0; k < countof(commands); k++) {
+			auto_free char *list = text_fmt("[\"a\", %s]", wrong[i]);
+
+			refuse(commands[k], wrong[i], "must be a string or a list of strings, not");
+			refuse(commands[k], list, "must be a string, not");
+		}
+	}
+	refuse("stop_exec", "[]", "`stop_exec` is empty");
+	refuse("probes", "{liveness = {exec = 5}}", "must be a string or a list of strings");
+	refuse("probes", "{liveness = {exec = [1]}}", "must be a string, not");
+	refuse("probes", "{liveness = {log = true}}", "must be a string, not");
+	refuse("probes", "{liveness = {kind = \"exec\", target = 5}}", "must be a string, not");
+	refuse("probes", "{liveness = {kind = \"tcp\", target = [\"a\"]}}", "a list is a command");
+	refuse("sockets", "[{name = 5}]", "must be a string, not");
+	refuse("tcp", "[{port = 80, host = 5}]", "must be a string, not");
+	refuse("readiness", "{log = 5}", "must be a string, not");
+	refuse("depends_on", "[{name = 5}]", "must be a string, not");
+	refuse("depends_on", "[{name = \"a\", for = [5]}]", "must be a string, not");
+	refuse("success_exit_codes", "[true]", "must be a string, not");
+}
+
+static void a_NUL_cuts_no_text(void **state)
+{
+	(void)state;
+	refuse("args", "[\"a\\u0000b\"]", "holds a NUL byte");
+	refuse("env", "{A = \"a\\u0000b\"}", "holds a NUL byte");
+	refuse("env", "{\"A\\u0000B\" = \"a\"}", "holds a NUL byte");
+	refuse("\"cwd\\u0000x\"", "\"/\"", "holds a NUL byte");
+	refuse("env", "[{name = \"A\", value = \"a\\u0000b\"}]", "holds a NUL byte");
+	refuse("env", "[{name = \"A\\u0000B\", value = \"a\"}]", "holds a NUL byte");
+	refuse("kind", "\"job\\u0000b\"", "holds a NUL byte");
+	refuse("readiness", "\"notify\\u0000\"", "holds a NUL byte");
+	refuse("start_timeout", "\"10s\\u0000\"", "holds a NUL byte");
+	refuse("depends_on", "[{gate = \"file:/a\\u0000b\"}]", "holds a NUL byte");
+	refuse("depends_on", "[{name = \"a\", when = {env = \"A\", is = \"b\\u0000\"}}]",
+	    "holds a NUL byte");
+}
+
+static void a_variable_takes_what_has_one_way_to_be_written(void **state)
+{
+	(void)state;
+	refuse("env", "{A = 1.10}", "must be a string, a whole number, true or false");
+	refuse("env", "{A = [1]}", "must be a string, a whole number, true or false");
+	refuse("env", "[{name = \"A\", default = {b = 1}}]", "must be a string, a whole number");
+	refuse("env", "[{name = \"A\", desc = 5}]", "must be a string, not");
+	static const char text[] = W "env = {A = 8080, B = true, C = \"1.10\"}\n";
+	struct result r = read_n(text, sizeof(text) - 1);
+	const struct env_list *env = &r.m.v[0].actions.v[0].env;
+
+	assert_string_equal(env->v[0].value, "8080");
+	assert_string_equal(env->v[1].value, "true");
+	assert_string_equal(env->v[2].value, "1.10");
+	done(&r);
+}
+
+static void a_command_is_a_text_or_a_list_wherever_it_stands(void **state)
+{
+	(void)state;
+	static const char text[] = W
+	    "exec = [\"a\", \"b c\"]\nstop_exec = [\"s\", \"it's\"]\nreload = [\"SIGHUP\"]\n"
+	    "probes = {startup = {exec = [\"p\", \"\"]}, liveness = {exec = \"p | q\"}}\n";
+	struct result r = read_n(text, sizeof(text) - 1);
+	assert_int_equal(r.code, ERR_OK);
+	const struct action_def *a = &r.m.v[0].actions.v[0];
+	auto_str shown = {0};
+
+	assert_int_equal(a->argv.n, 2);
+	assert_int_equal(a->stop_exec.argv.n, 2);
+	command_fmt(&shown, &a->stop_exec);
+	assert_string_equal(shown.s, "s 'it'\\''s'");
+	assert_int_equal(a->reload.argv.n, 1); /* a program of that name */
+	assert_int_equal(a->probes[PROBE_STARTUP]->command.argv.n, 2);
+	assert_string_equal(a->probes[PROBE_LIVENESS]->command.text, "p | q");
 	done(&r);
 }
 
@@ -178,6 +275,9 @@ static void what_is_written_reads_back(void **state)
 	(void)state;
 	static const char *const texts[] = {
 	    W "description = \"a\\u007fb\"\n",
+	    W
+	    "stop_exec = [\"a\", \"b c\"]\nreload = [\"r\"]\nprobes = {liveness = {exec = "
+	    "[\"p\"]}}\n",
 	    W "inputs = {\"$x\" = {\"a b\" = 1}}\n",
 	    W "depends_on = []\n",
 	    "[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = "
@@ -311,7 +411,10 @@ int main(void)
 	    cmocka_unit_test(every_name_is_checked_wherever_it_stands),
 	    cmocka_unit_test(entries_for_different_binaries_are_two),
 	    cmocka_unit_test(what_requires_is_not_softened_by_what_wants),
-	    cmocka_unit_test(numbers_keep_their_digits_as_text),
+	    cmocka_unit_test(a_string_takes_a_string_only),
+	    cmocka_unit_test(a_NUL_cuts_no_text),
+	    cmocka_unit_test(a_variable_takes_what_has_one_way_to_be_written),
+	    cmocka_unit_test(a_command_is_a_text_or_a_list_wherever_it_stands),
 	    cmocka_unit_test(what_is_written_reads_back),
 	    cmocka_unit_test(what_nobody_could_act_on_is_refused_when_it_is_said),
 	    cmocka_unit_test(what_can_be_acted_on_is_taken),
