@@ -433,11 +433,9 @@ static void describe_end(const struct job *j, struct str *out)
 {
 	const struct job_core *c = &j->core;
 
-	if (j->why && (c->reason == REASON_SPAWN_ERROR || c->reason == REASON_PROBE_FAILED)) {
+	if (j->why && job_has_why(c))
 		str_add(out, j->why);
-		return;
-	}
-	if (c->last.signal)
+	else if (c->last.signal)
 		str_fmt(out, "ended by signal %d", c->last.signal);
 	else if (c->last.code >= 0 && c->reason != REASON_START_TIMEOUT)
 		str_fmt(out, "exit code %d", c->last.code);

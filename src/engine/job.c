@@ -21,7 +21,10 @@ bool job_state_is_end(enum job_state s)
 
 bool job_has_why(const struct job_core *c)
 {
-	return c->hangs || c->state == JOB_FAILED || c->state == JOB_RETRYING ||
+	bool by_probe = c->reason == REASON_PROBE_FAILED &&
+			(c->state == JOB_STOPPING || c->state == JOB_WAITING_DEPS);
+
+	return c->hangs || by_probe || c->state == JOB_FAILED || c->state == JOB_RETRYING ||
 	       c->state == JOB_PENDING;
 }
 
@@ -157,7 +160,7 @@ static void wait_again(struct job_step *st)
 static void attempt_over(struct job_step *st, const struct job_policy *p, const struct job_world *w)
 {
 	struct job_core *c = &st->core;
-	enum reason reason = reason_of_end(c, p);
+	enum reason reason = c->cause = reason_of_end(c, p);
 	bool own = reason == REASON_EXIT_CODE || reason == REASON_SIGNAL;
 	bool started = p->one_shot || !p->readiness || c->ready;
 	bool success = reason == REASON_NONE || (own && started && c->last.rule == EXIT_RULE_STOP);

@@ -102,6 +102,7 @@ struct job_core {
 	uint32_t failures; /* ends in a row, for the back-off */
 	uint32_t transients; /* in a row */
 	enum reason reason;  /* of the last end, or why it is being ended */
+	enum reason cause;   /* of the end of the last attempt, also where it gave up after it */
 	struct job_exit last;
 };
 

@@ -236,6 +236,17 @@ static bool may_go_on(const struct engine *en, const struct job *jb, const struc
 	return !en->shutdown && !jb->core.stop && (!done || jb->core.reason != REASON_NONE);
 }
 
+static bool is_attempt_over(const struct job_core *c, enum job_event ev)
+{
+	return (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) && c->state != JOB_STOPPING;
+}
+
+static void forget_why(struct job *jb)
+{
+	free(jb->why);
+	jb->why = NULL;
+}
+
 void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
 {
@@ -255,6 +266,8 @@ void job_event_now(
 	}
 	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
 	jb->core = st.core;
+	if (is_attempt_over(&jb->core, ev) && jb->core.cause != REASON_PROBE_FAILED)
+		forget_why(jb); /* what a probe said last is not why it ended */
 	en->n_stopping +=
 	    (uint32_t)(st.core.state == JOB_STOPPING) - (uint32_t)(from == JOB_STOPPING);
 	if (tracked && !job_tracks_edges(jb))

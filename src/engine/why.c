@@ -39,7 +39,7 @@ static void describe_job(const struct job *jb, struct str *out)
 {
 	const struct job_core *c = &jb->core;
 
-	if (jb->why && c->reason == REASON_SPAWN_ERROR)
+	if (jb->why && job_has_why(c))
 		str_fmt(out, "%s", jb->why);
 	else if (c->reason == REASON_DEPENDENCY_FAILED)
 		str_add(out, "it ends because what it requires failed (on_failure)");

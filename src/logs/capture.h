@@ -67,6 +67,14 @@ struct log_closed {
 	enum log_stream stream;
 };
 
+struct log_settle {
+	struct log_settle *next;
+	uint64_t token;
+	log_settled_fn fn;
+	void *ctx;
+	bool done;
+};
+
 struct log_insert {
 	struct log_insert *next;
 	char *service, *action, *line;
@@ -94,6 +102,7 @@ struct logs {
 	struct log_pipe *pipes;
 	struct log_follow *follows;
 	struct log_watch *watches;
+	struct log_settle *settles;
 	uint64_t scanned; /* bytes that watches looked at */
 	struct log_insert *inserts, **inserts_end;
 	size_t insert_bytes;
@@ -138,8 +147,9 @@ void log_set_trouble(struct logs *l, const char *text); /* NULL: over */
 
 /* watch.c */
 void log_watch_scan(struct logs *l, const struct log_pipe *p, uint64_t offset, uint64_t n);
-void log_watch_still(struct logs *l);		     /* when still_at has come */
-struct log_watch *log_watch_matched(struct logs *l); /* under `lock`: to be told next */
+void log_watch_settle(struct logs *l, uint64_t token); /* its open lines are looked at now */
+void log_watch_still(struct logs *l);		       /* when still_at has come */
+struct log_watch *log_watch_matched(struct logs *l);   /* under `lock`: to be told next */
 
 void log_wake(struct logs *l); /* the log thread */
 

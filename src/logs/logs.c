@@ -102,6 +102,10 @@ static void release_lists(struct logs *l)
 	}
 	while (l->watches)
 		logs_unwatch(l, l->watches->token, l->watches->fn);
+	for (struct log_settle *s; (s = l->settles);) {
+		l->settles = s->next;
+		free(s);
+	}
 	while (l->follows)
 		logs_unfollow(l, l->follows->id);
 	for (struct spool *sp = l->spool_list, *next; sp; sp = next) {
@@ -257,17 +261,46 @@ void logs_unfollow(struct logs *l, uint64_t follow)
 	free(found);
 }
 
+void logs_settle(struct logs *l, uint64_t token, log_settled_fn fn, void *ctx)
+{
+	struct log_settle *s = mem_new(sizeof(*s));
+
+	*s = (struct log_settle){.token = token, .fn = fn, .ctx = ctx};
+	pthread_mutex_lock(&l->lock);
+	s->next = l->settles;
+	l->settles = s;
+	pthread_mutex_unlock(&l->lock);
+	log_wake(l);
+}
+
 /* One thing to tell, copied out so that its callback runs without the lock. */
 struct telling {
-	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH } what;
+	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH, TELL_SETTLED } what;
 	struct log_closed closed;
 	log_closed_fn closed_fn;
 	log_news_fn news_fn;
 	log_match_fn match_fn;
+	log_settled_fn settled_fn;
 	void *ctx;
 	char *line; /* TELL_MATCH: the owner frees */
 	size_t n;
 };
+
+static bool take_settled(struct logs *l, struct telling *t)
+{
+	for (struct log_settle **at = &l->settles, *s; (s = *at); at = &s->next) {
+		if (!s->done)
+			continue;
+		t->what = TELL_SETTLED;
+		t->closed.token = s->token;
+		t->settled_fn = s->fn;
+		t->ctx = s->ctx;
+		*at = s->next;
+		free(s);
+		return true;
+	}
+	return false;
+}
 
 static struct telling next_telling(struct logs *l)
 {
@@ -291,6 +324,8 @@ static struct telling next_telling(struct logs *l)
 		t.line = str_take(&w->line);
 		return t;
 	}
+	if (take_settled(l, &t))
+		return t;
 	for (struct log_follow *f = l->follows; f; f = f->next)
 		if (f->news) {
 			f->news = false;
@@ -321,6 +356,8 @@ void logs_dispatch(struct logs *l)
 			t.closed_fn(t.closed.token, t.closed.stream, t.ctx);
 		else if (t.what == TELL_MATCH)
 			t.match_fn(t.closed.token, t.line, t.n, t.ctx);
+		else if (t.what == TELL_SETTLED)
+			t.settled_fn(t.closed.token, t.ctx);
 		else if (t.what == TELL_NEWS)
 			t.news_fn(t.ctx);
 		free(t.line);

@@ -100,7 +100,13 @@ void logs_watch_again(struct logs *l, uint64_t token, log_match_fn fn);
 /* Reads files: `f` names service, action, job and attempt. */
 struct log_filter;
 void logs_watch_stored(struct logs *l, uint64_t token, const char *dir, const struct log_filter *f);
+bool logs_is_watched(struct logs *l, uint64_t token, log_match_fn fn);
 void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn);
+
+/* Told once what the attempt has written by now was captured, matched and told: its open lines
+ * as if they had stood still. */
+typedef void (*log_settled_fn)(uint64_t token, void *ctx);
+void logs_settle(struct logs *l, uint64_t token, log_settled_fn fn, void *ctx);
 
 /* Is something not being kept as it should?  `out` may be NULL. */
 bool logs_degraded(struct logs *l, struct str *out);

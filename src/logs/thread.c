@@ -141,6 +141,62 @@ static void write_inserts(struct logs *l)
 	}
 }
 
+#define SETTLE_TURNS 16 /* of a pipe that others write to as well */
+
+/* The next one of an attempt that is not blocked. */
+static struct log_pipe *pipe_of(struct logs *l, uint64_t token, struct log_pipe *from)
+{
+	pthread_mutex_lock(&l->lock);
+	struct log_pipe *p = from ? from->next : l->pipes;
+
+	while (p && (p->token != token || p->blocked))
+		p = p->next;
+	pthread_mutex_unlock(&l->lock);
+	return p;
+}
+
+static void pull_all_of(struct logs *l, uint64_t token)
+{
+	for (struct log_pipe *p = pipe_of(l, token, NULL), *next; p; p = next) {
+		enum pull r = PULL_MORE;
+
+		next = pipe_of(l, token, p);
+		for (int turns = 0; r == PULL_MORE && turns < SETTLE_TURNS; turns++)
+			r = log_pull(l, p);
+		if (r == PULL_BLOCKED)
+			set_blocked(l, p, true);
+		else if (r == PULL_END)
+			pipe_close(l, p);
+	}
+}
+
+static struct log_settle *next_settle(struct logs *l)
+{
+	struct log_settle *s;
+
+	pthread_mutex_lock(&l->lock);
+	for (s = l->settles; s && s->done; s = s->next)
+		;
+	pthread_mutex_unlock(&l->lock);
+	return s;
+}
+
+static void settle(struct logs *l)
+{
+	struct log_settle *s;
+
+	while ((s = next_settle(l))) {
+		uint64_t token = s->token;
+
+		pull_all_of(l, token);
+		log_watch_settle(l, token);
+		pthread_mutex_lock(&l->lock);
+		s->done = true; /* the loop frees it from here on */
+		pthread_mutex_unlock(&l->lock);
+		log_ring(l);
+	}
+}
+
 static void close_files(struct logs *l)
 {
 	for (struct spool *sp = log_spools(l); sp; sp = sp->next)
@@ -206,13 +262,19 @@ static bool is_due(msec at)
 
 static void round_of(struct logs *l, const struct epoll_event *ev, int n)
 {
+	bool woken = false;
+
 	for (int i = 0; i < n; i++) {
 		uint64_t count;
 
 		if (ev[i].data.ptr)
 			serve(l, ev[i].data.ptr, ev[i].events);
 		else if (read(l->wake_fd, &count, sizeof(count)) == sizeof(count))
-			write_inserts(l);
+			woken = true;
+	}
+	if (woken) { /* no event of this round may speak of a pipe that this closes */
+		write_inserts(l);
+		settle(l);
 	}
 }
 

@@ -61,6 +61,15 @@ void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn)
 	watch_free(found);
 }
 
+bool logs_is_watched(struct logs *l, uint64_t token, log_match_fn fn)
+{
+	const struct log_watch *w = l->watches; /* changed by this thread only */
+
+	while (w && (w->token != token || w->fn != fn))
+		w = w->next;
+	return w;
+}
+
 struct log_watch *log_watch_matched(struct logs *l)
 {
 	struct log_watch *first = NULL;
@@ -169,6 +178,15 @@ static void match_open(struct logs *l, struct log_watch *w)
 	for (size_t i = 0; i < LOG_STREAM_COUNT && !w->matched; i++)
 		if (w->open[i].text.n && !w->open[i].matched)
 			match(w, &w->open[i], l->scanned), w->open[i].matched = w->matched;
+}
+
+void log_watch_settle(struct logs *l, uint64_t token)
+{
+	pthread_mutex_lock(&l->lock);
+	for (struct log_watch *w = l->watches; w; w = w->next)
+		if (w->token == token)
+			match_open(l, w);
+	pthread_mutex_unlock(&l->lock);
 }
 
 void log_watch_still(struct logs *l)

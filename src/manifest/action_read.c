@@ -229,6 +229,31 @@ static json_t *write_readiness(const void *obj)
 	return json_pack("{s:b}", word, 1);
 }
 
+static void read_fail(struct reader *r, void *obj, const struct node *n)
+{
+	static const char *const known[] = {"log", NULL};
+	struct action_def *a = obj;
+	const struct node *log = n->kind == NODE_TABLE ? node_get(n, "log") : NULL;
+
+	if (!log) {
+		reader_error(r, n, "write fail = {log = \"address in use\"}",
+		    "`fail` needs `log`, an expression over lines of output");
+		return;
+	}
+	read_only_keys(r, n, "`fail`", known);
+	if (read_text(r, log, &a->fail_log) && !r->stored && judge_regex(r, &a->fail_log, log) &&
+	    regex_matches_everything(a->fail_log))
+		reader_error(r, log, "name what the line says", "`fail`: `%s` matches every line",
+		    a->fail_log);
+}
+
+static json_t *write_fail(const void *obj)
+{
+	const struct action_def *a = obj;
+
+	return a->fail_log ? json_pack("{s:s}", "log", a->fail_log) : NULL;
+}
+
 static bool same_retry(const void *a, const void *b)
 {
 	return !schema_difference(&retry_schema, &((const struct action_def *)a)->retry,
@@ -461,6 +486,8 @@ static const struct field action_fields[] = {
     {"readiness", {0}, F_CUSTOM, .read = read_readiness, .write = write_readiness,
 	.given_at = offsetof(struct action_def, readiness.given),
 	.doc = "how it says that it is ready"},
+    {"fail", {0}, F_CUSTOM, .read = read_fail, .write = write_fail,
+	.doc = "{log = \"regex\"}: a line of output that ends the attempt before it was ready"},
     {"watchdog_ms", {"watchdog"}, F_MSEC, ACTION(watchdog),
 	.doc = "once ready, WATCHDOG=1 on $NOTIFY_SOCKET at least so often; 0: none"},
     {"probes", {0}, F_CUSTOM, .read = probes_read, .write = probes_write,
@@ -586,6 +613,16 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 		reader_error(r, n, NULL, "`readiness` waits for sockets, and none is declared");
 }
 
+/* Ready as soon as it was executed: no line comes before that. */
+static void check_fail(struct reader *r, const struct node *n, const struct action_def *a)
+{
+	if (a->fail_log && a->is_process && a->readiness.kind == READY_EXECUTED &&
+	    !a->probes[PROBE_STARTUP] && !a->probes[PROBE_READINESS])
+		reader_warn(r, node_get(n, "fail"),
+		    "declare its `readiness`: {log = \"...\"}, {notify = true}, sockets, a probe",
+		    "`fail` never acts: without a readiness it is ready when it was executed");
+}
+
 bool action_def_read(struct reader *r, const struct node *n, struct part extra, bool needs_command,
     struct action_def *out)
 {
@@ -605,6 +642,7 @@ bool action_def_read(struct reader *r, const struct node *n, struct part extra, 
 		strv_take(&out->argv, text_fmt("${PATH_ROOT}/bin/%s", out->name));
 	if (!out->readiness.given && out->is_process && (out->sockets.n || out->tcp.n))
 		out->readiness.kind = READY_SOCKETS;
+	check_fail(r, n, out);
 	for (size_t i = before; i < r->diags->n; i++)
 		if (r->diags->v[i].severity == DIAG_ERROR)
 			return false;

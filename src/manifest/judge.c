@@ -119,3 +119,18 @@ bool judge_regex(struct reader *r, const void *text, const struct node *n)
 	regex_free(re);
 	return true;
 }
+
+bool regex_matches_everything(const char *expression)
+{
+	static const char *const lines[] = {"x", "\x01", "0", " ", "\t~"};
+	struct regex *re;
+	struct error ignored;
+	size_t hits = 0;
+
+	if (regex_new(expression, &re, &ignored))
+		return false; /* refused already */
+	for (size_t i = 0; i < countof(lines); i++)
+		hits += regex_match(re, lines[i], strlen(lines[i])) == 1;
+	regex_free(re);
+	return hits == countof(lines);
+}

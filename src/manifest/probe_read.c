@@ -1,6 +1,5 @@
 #include "manifest/probe_read.h"
 
-#include "base/regex.h"
 #include "manifest/judge.h"
 #include "model/address.h"
 
@@ -148,22 +147,6 @@ static bool always_succeeds(const struct command *c)
 	return false;
 }
 
-/* An expression that no line escapes: whatever stands in it. */
-static bool matches_everything(const char *expression)
-{
-	static const char *const lines[] = {"x", "\x01", "0", " ", "\t~"};
-	struct regex *re;
-	struct error ignored;
-	size_t hits = 0;
-
-	if (regex_new(expression, &re, &ignored))
-		return false; /* refused already */
-	for (size_t i = 0; i < countof(lines); i++)
-		hits += regex_match(re, lines[i], strlen(lines[i])) == 1;
-	regex_free(re);
-	return hits == countof(lines);
-}
-
 static void check_address(struct reader *r, const struct node *n, const struct probe_def *p)
 {
 	auto_free char *text =
@@ -220,7 +203,7 @@ static void check_target(struct reader *r, const struct node *n, const struct pr
 			refuse_dull(r, n, &p->command);
 		break;
 	case PROBE_LOG:
-		if (judge_regex(r, &p->target, n) && matches_everything(p->target))
+		if (judge_regex(r, &p->target, n) && regex_matches_everything(p->target))
 			reader_error(r, n, "name what the line says",
 			    "the probe `%s` matches every line", p->target);
 		break;

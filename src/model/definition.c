@@ -276,8 +276,8 @@ void action_def_init(struct action_def *a)
 static size_t action_texts(struct action_def *a, char **out[static 20])
 {
 	char **texts[] = {&a->name, &a->context, &a->description, &a->script, &a->interpreter,
-	    &a->cwd, &a->env_file, &a->readiness.log, &a->stop_signal, &a->user, &a->group,
-	    &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
+	    &a->cwd, &a->env_file, &a->readiness.log, &a->fail_log, &a->stop_signal, &a->user,
+	    &a->group, &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
 
 	memcpy(out, texts, sizeof(texts));
 	return countof(texts);

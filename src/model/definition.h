@@ -181,7 +181,9 @@ struct action_def {
 	struct strv success_exit_codes; /* numbers or signal names; empty: 0 */
 	struct dep_list depends_on;
 	struct readiness_def readiness;
-	msec watchdog; /* longest silence on the notification socket once ready; 0: none */
+	char *fail_log; /* regular expression: a line that matches before readiness ends the attempt
+			 */
+	msec watchdog;	/* longest silence on the notification socket once ready; 0: none */
 	struct probe_def *probes[PROBE_ROLE_COUNT]; /* owned; NULL: none.  Few actions have any */
 	struct socket_list sockets;
 	struct tcp_list tcp;

@@ -13,6 +13,7 @@
 #include "server/recovery/upgrade.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/evict.h"
+#include "server/supervise/failure_line.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/perform.h"
@@ -376,6 +377,7 @@ static void release_memory(struct daemon *d)
 		if (d->slots.v[i].live) {
 			probes_end(d->slots.v[i].live);
 			readiness_end(d->slots.v[i].live);
+			failure_line_end(d->slots.v[i].live);
 			notified_end(d->slots.v[i].live);
 			previous_definition_drop(&d->slots.v[i].live->former);
 			free(d->slots.v[i].live);

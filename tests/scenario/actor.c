@@ -5,7 +5,7 @@
  *
  * $STAGE is the scenario's folder.  It writes a line "SERVICE ACTION PID MOMENT NS"
  * (CLOCK_MONOTONIC) to $STAGE/diary for each moment, and takes orders as datagrams on
- * $STAGE/SERVICE.ACTION: `ready`, `open`, `close`, `hang`, `exit N`, `signal N`.
+ * $STAGE/SERVICE.ACTION: `ready`, `open`, `close`, `fail`, `hang`, `exit N`, `signal N`.
  * One loop, one poll(2): nothing here can race with itself.
  */
 #include <errno.h>
@@ -193,6 +193,8 @@ static void take_order(int fd)
 		open_socket();
 	else if (strcmp(order, "close") == 0)
 		close_socket();
+	else if (strcmp(order, "fail") == 0)
+		dprintf(2, "failed as told\n");
 	else if (strcmp(order, "hang") == 0)
 		ignores = 1;
 	else if (sscanf(order, "exit %lld", &code) == 1 ||

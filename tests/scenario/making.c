@@ -84,6 +84,13 @@ static bool ready_(struct making *m, struct cursor *c)
 	return ok;
 }
 
+static bool fails_(struct making *m, struct cursor *c)
+{
+	json_object_set_new(making_action(m), "fail", json_pack("{s:s}", "log", "^failed"));
+	return (cursor_try(c, "by") && cursor_try(c, "log")) ||
+	       cursor_fail(c, "write `fails by log`");
+}
+
 static bool oneshot_(struct making *m, struct cursor *c)
 {
 	(void)c;
@@ -345,6 +352,7 @@ static const struct attribute {
     {"after", making_after},
     {"conflicts", making_conflicts},
     {"ready", ready_},
+    {"fails", fails_},
     {"oneshot", oneshot_},
     {"held", held_},
     {"takes", takes_},

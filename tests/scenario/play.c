@@ -277,6 +277,8 @@ static bool told(struct player *p)
 		return wrong(p, "%s has no process", p->st->names.v[0]);
 	if (p->st->verb == VERB_READY)
 		stage_say_ready(p->s, proc);
+	else if (p->st->verb == VERB_FAIL)
+		stage_say_failed(p->s, proc);
 	else if (p->st->verb == VERB_HANG)
 		proc->hangs = true;
 	else if (p->st->verb == VERB_OPEN)
@@ -393,6 +395,7 @@ static bool perform(struct player *p)
 	case VERB_READY:
 	case VERB_CRASH:
 	case VERB_EXIT:
+	case VERB_FAIL:
 	case VERB_HANG: return told(p);
 	case VERB_PASS: pass(p, st->time); return true;
 	case VERB_WAIT:

@@ -378,7 +378,9 @@ class Player:
         self.stage.rpc("service.ready", name=service, action=action)
 
     def do_hang(self, step):
-        self.order(step, "hang")
+        self.order(step, step["verb"])
+
+    do_fail = do_hang
 
     def do_crash(self, step):
         service, action = self.place(step)

@@ -262,6 +262,7 @@ static bool read_step(struct cursor *c, struct step *st)
 	case VERB_CRASH: return how(c, st, 1);
 	case VERB_EXIT: return how(c, st, 0);
 	case VERB_READY:
+	case VERB_FAIL:
 	case VERB_HANG: return one_name(c, st) && cursor_end(c);
 	case VERB_OPEN:
 	case VERB_CLOSE: return one_name(c, st) && cursor_end(c);
@@ -393,7 +394,8 @@ static bool names_are_known(const struct script *s, struct error *e)
 		const struct step *st = &s->steps.v[i];
 		bool makes = st->verb == VERB_REGISTER || st->verb == VERB_SUBMIT ||
 			     st->verb == VERB_READY || st->verb == VERB_CRASH ||
-			     st->verb == VERB_EXIT || st->verb == VERB_HANG;
+			     st->verb == VERB_EXIT || st->verb == VERB_HANG ||
+			     st->verb == VERB_FAIL;
 
 		for (size_t k = 0; makes && k < st->names.n; k++) {
 			const char *slash = strchr(st->names.v[k], '/');

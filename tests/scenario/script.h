@@ -68,6 +68,7 @@ struct casting {
 	X(VERB_CRASH,       "crash",       "NAME [CODE|SIGNAL]")                      \
 	X(VERB_EXIT,        "exit",        "NAME [CODE]")                             \
 	X(VERB_HANG,        "hang",        "NAME")                                    \
+	X(VERB_FAIL,        "fail",        "NAME")                                    \
 	X(VERB_OPEN,        "open",        "NAME, or a gate")                         \
 	X(VERB_CLOSE,       "close",       "NAME, or a gate")                         \
 	X(VERB_PASS,        "pass",        "TIME")                                    \

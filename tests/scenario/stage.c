@@ -188,6 +188,12 @@ void stage_say_ready(struct stage *s, struct proc *p)
 		p->ready_at = s->now;
 }
 
+void stage_say_failed(struct stage *s, struct proc *p)
+{
+	if (p->def.fail_log && !p->ready)
+		engine_probe_failed(s->engine, s->now, p->token, "it said: failed as told");
+}
+
 /* ---- effects -------------------------------------------------------------------------- */
 
 static void do_signal(struct stage *s, const struct effect *fx)

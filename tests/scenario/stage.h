@@ -95,6 +95,8 @@ struct proc *stage_proc(const struct stage *s, const char *service, const char *
 void stage_signal(struct stage *s, struct proc *p, int signo);
 void stage_end(struct stage *s, struct proc *p, int code, int signo);
 void stage_say_ready(struct stage *s, struct proc *p);
+/* The line that its `fail` waits for. */
+void stage_say_failed(struct stage *s, struct proc *p);
 const struct mark *stage_mark(
     const struct stage *s, const char *subject, enum moment moment, int64_t nth);
 

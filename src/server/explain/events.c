@@ -299,7 +299,8 @@ void events_job(struct daemon *d, const struct effect *fx)
 		str_fmt(&fact, ",\"pid\":%d", s->pid);
 	if (says_how_it_ended(fx->to))
 		add_end(d, &fact, fx, &j);
-	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING)
+	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING ||
+	    (fx->to == JOB_STOPPING && fx->reason == REASON_PROBE_FAILED))
 		add_field(&fact, "why", j.why);
 	if (fx->to == JOB_RUNNING) {
 		auto_free char *expected =

@@ -86,7 +86,7 @@ static void add_ending(const json_t *j, struct str *out)
 	int64_t signal = int_in(j, "signal"), code = int_in(j, "exit_code");
 	bool told = false;
 
-	if (why && (text_eq(reason, "spawn_error") || text_eq(reason, "probe_failed")))
+	if (why)
 		str_fmt(out, ": %s", why);
 	else if (text_eq(reason, "start_timeout"))
 		str_add(out, ": it was not ready within start_timeout_ms");

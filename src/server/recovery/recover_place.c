@@ -4,6 +4,7 @@
 #include "server/doctor/doctor.h"
 #include "server/explain/events.h"
 #include "server/history/records.h"
+#include "server/supervise/failure_line.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/previous_definition.h"
 #include "server/supervise/probes.h"
@@ -128,12 +129,13 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 	unit_id unit;
 	struct error e = {0};
 
-	if (s->exited || !engine_job(d->engine, job, &j, &unit) ||
+	if ((s->exited && s->acked) || !engine_job(d->engine, job, &j, &unit) ||
 	    !engine_unit(d->engine, unit, &u))
 		return;
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
 	bool starts = j.core.state == JOB_RUNNING || j.core.state == JOB_STARTING;
 	if (a && ((starts && readiness_prepare(d, a, s->token, &e)) ||
+		     (starts && failure_line_prepare(d, a, s->token, &e)) ||
 		     probes_prepare(d, a, s->token, &e)))
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
 	if (a && starts)

@@ -7,6 +7,7 @@
 #include "server/recovery/recover.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/claim.h"
+#include "server/supervise/failure_line.h"
 #include "server/supervise/launch.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/perform.h"
@@ -68,6 +69,7 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 		attempt_let_ready_go(s->live);
 		probes_end(s->live);
 		readiness_end(s->live);
+		failure_line_end(s->live);
 		notified_end(s->live);
 		previous_definition_drop(&s->live->former);
 		free(s->live);
@@ -93,6 +95,7 @@ static void drop(struct daemon *d, struct attempt *at)
 {
 	probes_end(at);
 	readiness_end(at);
+	failure_line_end(at);
 	notified_end(at);
 	attempt_let_ready_go(at);
 	if (at->stopper)
@@ -233,7 +236,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 
 	if (launch_init(l, a, d->env, &d->paths, e) || claim_prepare(d, s, a, &l->argv, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
-	    probes_prepare(d, a, fx->token, e))
+	    failure_line_prepare(d, a, fx->token, e) || probes_prepare(d, a, fx->token, e))
 		return e->code;
 	attempt_label(d, fx->unit, fx->job, &label);
 	add_fds(l, a, p);
@@ -290,6 +293,7 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 		if (p.v[HELD_STDOUT][0] >= 0)
 			release_held(d, fx->token);
 		readiness_forget(d, fx->token);
+		failure_line_forget(d, fx->token);
 		probes_forget(d, fx->token);
 		engine_not_executed(d->engine, clock_mono(), fx->token, may_pass(&e), e.msg);
 	}
@@ -397,6 +401,9 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 		notified_begin(at);
 		readiness_begin(at);
 	}
+	at = attempt_find(d, token);
+	if (at && !at->exited)
+		failure_line_executed(at);
 }
 
 /* `sys` 0: it hangs.  false: there is no such job. */
@@ -539,6 +546,8 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 		spawner_ack(d->spawner, token);
 		return;
 	}
+	if (failure_line_delays_exit(at, how, empty))
+		return;
 	reload_attempt_ended(d, token);
 	job_id job = at->job;
 	at->exited = true;
@@ -562,7 +571,7 @@ void attempt_on_empty(void *ctx, uint64_t token)
 
 	if (d->recovery && !at)
 		recover_on_empty(d, token);
-	if (side_command_on_empty(d, token) || !at)
+	if (side_command_on_empty(d, token) || !at || failure_line_delays_empty(at))
 		return;
 	drop(d, at);
 	engine_set_empty(d->engine, clock_mono(), token);

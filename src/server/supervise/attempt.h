@@ -12,6 +12,7 @@
 
 #include "server/daemon.h"
 
+struct failure_line;
 struct previous_definition;
 struct notified;
 struct probes;
@@ -26,9 +27,10 @@ struct attempt {
 	int64_t born;	  /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */
 	bool holds_ready; /* the keeper has its readiness pipe, until what it said is recorded */
 	uint64_t stopper; /* token of its running stop_exec, or 0 */
-	struct readiness *readiness; /* NULL: not watched */
-	struct notified *notified;   /* NULL: it said nothing, and nothing is expected */
-	struct probes *probes;	     /* NULL: none */
+	struct readiness *readiness;	   /* NULL: not watched */
+	struct failure_line *failure_line; /* NULL: nothing to remember of one */
+	struct notified *notified;	   /* NULL: it said nothing, and nothing is expected */
+	struct probes *probes;		   /* NULL: none */
 	struct previous_definition
 	    *former; /* what it was executed from, once that was replaced; or NULL */
 };

@@ -8,6 +8,7 @@
 #include "server/history/records.h"
 #include "server/operation/operations.h"
 #include "server/supervise/attempt.h"
+#include "server/supervise/failure_line.h"
 #include "server/supervise/gates.h"
 
 #include <event2/event.h>
@@ -88,6 +89,8 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 	case EFFECT_GATE_WATCH: gates_watch(d, fx->gate); break;
 	case EFFECT_GATE_DROP: gates_drop(d, fx->gate); break;
 	case EFFECT_JOB:
+		if (fx->to == JOB_READY)
+			failure_line_forget(d, fx->token);
 		records_job_changed(d, fx);
 		events_job(d, fx);
 		break;
