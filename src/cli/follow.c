@@ -1,7 +1,8 @@
 /* follow.c - an operation while it happens: who waits for what, until its end. */
-#include "cli/cli.h"
+#include "cli/follow.h"
 
-#include <stdio.h>
+#include "cli/out.h"
+
 #include <time.h>
 
 #define LOOK_MS	       100
@@ -30,15 +31,14 @@ static msec now(void)
 	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static char *line_of(const struct cli *c, const json_t *status)
+static char *line_of(const json_t *status)
 {
 	const char *state = text_of(status, "state");
 	json_t *waits = json_object_get(status, "waiting_on"), *w;
 	struct str line = {0};
 	size_t i;
 
-	str_fmt(
-	    &line, "%-24s %s%s%s", text_of(status, "name"), paint_state(c, state), state, plain(c));
+	str_fmt(&line, "%-24s %s%s%s", text_of(status, "name"), paint_state(state), state, plain());
 	json_array_foreach (waits, i, w)
 		str_fmt(&line, "%s%s", i ? "; " : "  waits: ", text_of(w, "text"));
 	return str_take(&line);
@@ -60,9 +60,9 @@ static void show_one(struct view *v, const char *name)
 		hp_error_release(&e);
 		return;
 	}
-	auto_free char *line = line_of(v->c, status);
-	if (v->c->live) {
-		print_cut(line, v->c->width);
+	auto_free char *line = line_of(status);
+	if (out_is_terminal()) {
+		print_cut(line, out_width());
 		v->live_lines++;
 	} else if (strcmp(text_of(v->seen, name), line) != 0) {
 		puts(line);
@@ -93,15 +93,15 @@ static void show(struct view *v, const json_t *op, const json_t *names)
 	const char *name;
 	int shown = 0, room = LINES_MOST;
 
-	if (v->c->live && room > v->c->height - 2)
-		room = v->c->height - 2; /* what has scrolled away can not be redrawn */
-	if (v->c->live)
+	if (out_is_terminal() && room > out_height() - 2)
+		room = out_height() - 2; /* what has scrolled away can not be redrawn */
+	if (out_is_terminal())
 		clear_block(v);
 	json_object_del(set, "");
 	json_object_foreach (set, name, ignored)
 		if (shown++ < room)
 			show_one(v, name);
-	if (v->c->live && shown > room && ++v->live_lines)
+	if (out_is_terminal() && shown > room && ++v->live_lines)
 		printf("and %d more\n", shown - room);
 	fflush(stdout);
 	json_decref(set);
@@ -114,8 +114,8 @@ static int end_of(struct cli *c, json_t *op, const char *done_word)
 	size_t i;
 
 	if (c->json)
-		cli_json(json_incref(op));
-	tell_unstored(c, op);
+		print_json(json_incref(op));
+	cli_warn_unstored(op);
 	if (strcmp(state, "done") == 0) {
 		bool changed = json_array_size(json_object_get(op, "steps")) > 0 ||
 			       (strcmp(text_of(op, "kind"), "apply") == 0 &&
@@ -212,53 +212,12 @@ int follow_operation(struct cli *c, int64_t operation, json_t *names, const char
 			status = end_of(c, op, done_word);
 		json_decref(op);
 		if (active && c->timeout && now() - began >= c->timeout) {
-			fprintf(stderr, "hero_proc: not within %lld ms; operation %lld goes on\n",
+			complain("not within %lld ms; operation %lld goes on",
 			    (long long)c->timeout, (long long)operation);
 			status = err_exit_status(ERR_TIMEOUT);
 			break;
 		}
 	}
 	json_decref(v.seen);
-	return status;
-}
-
-static void add_options(const struct cli *c, json_t *params)
-{
-	const struct {
-		const char *key;
-		bool set;
-	} flags[] = {{"replace", c->replace}, {"no_deps", c->no_deps}, {"with_deps", c->with_deps},
-	    {"with_unneeded", c->with_unneeded}, {"dry_run", c->dry_run}};
-	const struct {
-		const char *key, *text;
-	} texts[] = {{"tag", c->tag}, {"class", c->class}};
-
-	for (size_t i = 0; i < countof(flags); i++)
-		if (flags[i].set)
-			json_object_set_new(params, flags[i].key, json_true());
-	for (size_t i = 0; i < countof(texts); i++)
-		if (texts[i].text)
-			json_object_set_new(params, texts[i].key, json_string(texts[i].text));
-}
-
-int change_services(struct cli *c, const char *method, json_t *take_names, const char *done_word)
-{
-	int status;
-	json_t *params = json_pack("{s:b}", "wait", 0);
-
-	if (take_names)
-		json_object_set(params, "name", take_names);
-	add_options(c, params);
-	json_t *answer = cli_call(c, method, params, &status);
-	json_t *names = take_names ? take_names : json_object_get(answer, "names");
-	if (answer && c->dry_run)
-		status = print_plan(c, json_incref(answer));
-	else if (answer && c->no_wait)
-		status = c->json ? cli_json(json_incref(answer)) : 0;
-	else if (answer)
-		status = follow_operation(
-		    c, json_integer_value(json_object_get(answer, "operation")), names, done_word);
-	json_decref(answer);
-	json_decref(take_names);
 	return status;
 }

@@ -1,139 +1,173 @@
-/* out.c - calls and how their answers look. */
-#include "cli/cli.h"
+#include "cli/out.h"
 
-#include <stdio.h>
-#include <time.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <wchar.h>
 
-const char *text_of(const json_t *o, const char *key)
+/* ---- the funnel ----------------------------------------------------------------------- */
+
+static struct {
+	int sys;    /* errno of the first write that failed; 0: none */
+	bool taken; /* a part arrived before */
+} funnel;
+
+static ssize_t write_some(const char *bytes, size_t n)
 {
-	const char *s = json_string_value(json_object_get(o, key));
+	for (;;) {
+		ssize_t done = write(STDOUT_FILENO, bytes, n);
 
-	return s ? s : "";
-}
-
-json_t *cli_try(struct cli *c, const char *method, json_t *take_params, struct hp_error *e)
-{
-	auto_free char *params = take_params ? json_dumps(take_params, JSON_COMPACT) : NULL,
-		       *answer = NULL;
-
-	json_decref(take_params);
-	if (hp_call(c->client, method, params, &answer, e))
-		return NULL;
-	return json_loads(answer, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL); /* of lines of output */
-}
-
-static void print_list(const json_t *list, const char *before)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach (list, i, v)
-		if (json_is_string(v))
-			fprintf(stderr, "%s%s\n", before, json_string_value(v));
-}
-
-/* The message repeats the path: its first words and one line for each edge are easier to read. */
-static void print_cycle(const char *message, const json_t *chain)
-{
-	fprintf(
-	    stderr, "hero_proc: %.*s, nothing was changed:\n", (int)strcspn(message, ":"), message);
-	print_list(chain, "    ");
-}
-
-static void print_diagnostics(const json_t *list, const char *before)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach (list, i, v) {
-		json_int_t line = json_integer_value(json_object_get(v, "line"));
-
-		fputs(before, stderr);
-		if (*text_of(v, "file"))
-			fprintf(stderr, "%s:", text_of(v, "file"));
-		if (line)
-			fprintf(stderr, "%lld:%lld: ", (long long)line,
-			    (long long)json_integer_value(json_object_get(v, "column")));
-		fprintf(stderr, "%s\n", text_of(v, "message"));
-		if (*text_of(v, "hint"))
-			fprintf(stderr, "        hint: %s\n", text_of(v, "hint"));
+		if (done < 0 && errno == EAGAIN)
+			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+		else if (done >= 0 || errno != EINTR)
+			return done;
 	}
 }
 
-void cli_warn(const struct cli *c, const json_t *answer)
+/* Says that all is well: what is wrong is known here, and the verb goes on to its end. */
+static ssize_t put(void *ctx, const char *bytes, size_t n)
 {
-	if (!c->quiet)
-		print_diagnostics(json_object_get(answer, "warnings"), "warning: ");
-}
+	(void)ctx;
+	for (size_t at = 0; at < n && !funnel.sys;) {
+		ssize_t done = write_some(bytes + at, n - at);
 
-int cli_fail(struct cli *c, struct hp_error *e)
-{
-	json_t *data = e->data ? json_loads(e->data, 0, NULL) : NULL;
-	int status = hp_error_exit_status(e);
-
-	if (c->json)
-		cli_json(json_pack("{s:{s:i, s:s, s:O?}}", "error", "code", e->code, "message",
-		    e->message, "data", data));
-	if (strcmp(text_of(data, "name"), "cycle") == 0) {
-		print_cycle(e->message, json_object_get(data, "chain"));
-	} else {
-		fprintf(stderr, "hero_proc: %s\n", e->message);
-		print_list(json_object_get(data, "chain"), "    ");
-		print_diagnostics(json_object_get(data, "errors"), "    ");
+		if (done < 0)
+			funnel.sys = errno;
+		else
+			at += (size_t)done;
+		funnel.taken |= done > 0;
 	}
-	if (*text_of(data, "hint"))
-		fprintf(stderr, "    hint: %s\n", text_of(data, "hint"));
-	if (json_array_size(json_object_get(data, "candidates"))) {
-		fputs("    candidates:\n", stderr);
-		print_list(json_object_get(data, "candidates"), "        ");
-	}
-	if (err_from_rpc_code(e->code) == ERR_NO_DAEMON)
-		fputs("    hint: `hero_proc up` starts one\n", stderr);
-	json_decref(data);
-	hp_error_release(e);
-	return status;
+	return (ssize_t)n;
 }
 
-void tell_unstored(struct cli *c, const json_t *answer)
+/* Opened the wrong way round: writing to what was closed must fail, and does. */
+static void fill_closed(int fd, int mode)
 {
-	const char *why = text_of(answer, "unstored");
-
-	if (*why && !c->told_unstored)
-		fprintf(stderr, "hero_proc: done, but only in memory until the disk takes it: %s\n",
-		    why);
-	c->told_unstored = c->told_unstored || *why;
+	if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+		open("/dev/null", mode);
 }
 
-json_t *cli_call(struct cli *c, const char *method, json_t *take_params, int *status)
+void out_open(void)
 {
-	struct hp_error e;
-	json_t *v = cli_try(c, method, take_params, &e);
+	bool terminal;
 
-	*status = v ? 0 : cli_fail(c, &e);
-	tell_unstored(c, v);
-	return v;
+	fill_closed(STDIN_FILENO, O_WRONLY);
+	fill_closed(STDOUT_FILENO, O_RDONLY);
+	fill_closed(STDERR_FILENO, O_RDONLY);
+	signal(SIGPIPE, SIG_IGN);
+	terminal = isatty(STDOUT_FILENO);
+	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){.write = put});
+	if (!f)
+		abort(); /* out of memory */
+	setvbuf(f, NULL, terminal ? _IOLBF : _IOFBF, 1u << 16);
+	stdout = f;
 }
 
-int cli_json(json_t *take_v)
+int out_close(int status)
 {
-	auto_free char *text = json_dumps(take_v, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	puts(text ? text : "null");
-	json_decref(take_v);
-	return 0;
+	fflush(stdout);
+	if (!funnel.sys)
+		return status;
+	if (funnel.sys != EPIPE || !funnel.taken)
+		fprintf(stderr, "hero_proc: standard output: %s\n", strerrordesc_np(funnel.sys));
+	return status ? status : 1;
 }
 
-const char *paint(const struct cli *c, const char *code)
+bool out_is_broken(void)
 {
-	return c->color ? code : "";
+	struct pollfd at = {.fd = STDOUT_FILENO, .events = 0};
+
+	if (!funnel.sys && poll(&at, 1, 0) > 0 && at.revents & (POLLERR | POLLHUP))
+		funnel.sys = EPIPE;
+	return funnel.sys != 0;
 }
 
-const char *plain(const struct cli *c)
+void complain(const char *fmt, ...)
 {
-	return c->color ? "\033[0m" : "";
+	auto_str text = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vfmt(&text, fmt, ap);
+	va_end(ap);
+	fflush(stdout);
+	fprintf(stderr, "hero_proc: %s\n", str_text(&text));
 }
 
-const char *paint_state(const struct cli *c, const char *state)
+/* ---- the terminal --------------------------------------------------------------------- */
+
+static struct {
+	bool color, terminal, utf8;
+} style;
+
+static const char *setting(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}
+
+/* By the words of locale(7): whether that locale is installed does not matter to us. */
+static bool is_utf8(void)
+{
+	const char *v = setting("LC_ALL");
+
+	if (!v)
+		v = setting("LC_CTYPE");
+	if (!v)
+		v = setting("LANG");
+	return v && (strcasestr(v, "UTF-8") || strcasestr(v, "UTF8"));
+}
+
+void out_style(bool no_color)
+{
+	style.terminal = isatty(STDOUT_FILENO);
+	style.color = style.terminal && !no_color && !setting("NO_COLOR");
+	style.utf8 = is_utf8();
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for widths of characters; the rest of us knows bytes */
+}
+
+bool out_is_terminal(void)
+{
+	return style.terminal;
+}
+
+static struct winsize size_now(void)
+{
+	struct winsize size = {0};
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	return size;
+}
+
+int out_width(void)
+{
+	struct winsize size = size_now();
+
+	return size.ws_col ? size.ws_col : 100;
+}
+
+int out_height(void)
+{
+	struct winsize size = size_now();
+
+	return size.ws_row ? size.ws_row : 24;
+}
+
+const char *paint(const char *code)
+{
+	return style.color ? code : "";
+}
+
+const char *plain(void)
+{
+	return paint("\033[0m");
+}
+
+const char *paint_state(const char *state)
 {
 	static const struct {
 		const char *state, *code;
@@ -143,89 +177,172 @@ const char *paint_state(const struct cli *c, const char *state)
 
 	for (size_t i = 0; i < countof(rows); i++)
 		if (strcmp(rows[i].state, state) == 0)
-			return paint(c, rows[i].code);
-	return paint(c, "\033[33m");
+			return paint(rows[i].code);
+	return paint("\033[33m");
 }
 
-/* Columns, not bytes: escape sequences take none, a UTF-8 character takes one. */
-void print_cut(const char *s, int width)
+const char *glyph(enum glyph g)
 {
-	bool escape = false;
-	int column = 0;
+	static const char *const glyphs[GLYPH_COUNT][2] = {
+	    [GLYPH_BRANCH] = {"|- ", "├─ "},
+	    [GLYPH_LAST] = {"`- ", "└─ "},
+	    [GLYPH_TRUNK] = {"|  ", "│  "},
+	    [GLYPH_SPACE] = {"   ", "   "},
+	    [GLYPH_DONE] = {"+", "✓"},
+	    [GLYPH_FAILED] = {"x", "✗"},
+	    [GLYPH_BUSY] = {"*", "•"},
+	    [GLYPH_IDLE] = {"-", "·"},
+	    [GLYPH_CUT] = {">", "…"},
+	};
 
-	for (; *s; s++) {
-		if (*s == '\033')
-			escape = true;
-		if (!escape && (*s & 0xc0) != 0x80 && ++column > width)
-			break;
-		putchar(*s);
-		if (escape && *s == 'm')
-			escape = false;
+	return glyphs[g][style.utf8];
+}
+
+/* ---- columns -------------------------------------------------------------------------- */
+
+/* Bytes of an SGR sequence ("\033[1;31m") at `s`; 0: there is none. */
+static size_t sgr_length(const char *s, size_t n)
+{
+	size_t i = 2;
+
+	if (n < 3 || s[0] != '\033' || s[1] != '[')
+		return 0;
+	while (i < n && ((s[i] >= '0' && s[i] <= '9') || s[i] == ';'))
+		i++;
+	return i < n && s[i] == 'm' ? i + 1 : 0;
+}
+
+/* Bytes of the UTF-8 character at `s`, 0: it is none; its columns. */
+static size_t character_length(const char *s, size_t n, int *columns)
+{
+	mbstate_t state = {0};
+	wchar_t c;
+	size_t length = mbrtowc(&c, s, n, &state);
+
+	if (length == 0 || length > n)
+		return 0;
+	*columns = wcwidth(c);
+	return *columns < 0 ? 0 : length;
+}
+
+/* Behind what takes up the next columns of `s`, and how many they are. */
+static const char *next_columns(const char *s, int *columns)
+{
+	size_t n = strlen(s), length = sgr_length(s, n);
+
+	*columns = 0;
+	if (length)
+		return s + length;
+	length = character_length(s, n, columns);
+	if (length)
+		return s + length;
+	*columns = 1;
+	return s + 1;
+}
+
+int columns_of(const char *s)
+{
+	int n = 0, more;
+
+	while (*s) {
+		s = next_columns(s, &more);
+		n += more;
 	}
-	if (strchr(s, '\033') || escape)
-		fputs("\033[0m", stdout);
-	putchar('\n');
-}
-
-void table_row(struct table *t, const char *const *cells)
-{
-	size_t n = 0;
-
-	for (; cells[n]; n++)
-		strv_add(&t->cells, cells[n]);
-	t->columns = n;
-}
-
-/* Columns of characters, not of bytes: names may be UTF-8 in descriptions. */
-static int width_of(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += (*s & 0xc0) != 0x80;
 	return n;
 }
 
-void table_print(struct table *t, const struct cli *c)
+void add_cut(struct str *out, const char *s, int width)
 {
-	int widths[12] = {0};
+	bool fits = columns_of(s) <= width;
+	int n = 0, more = 0;
+	const char *at = s, *next;
 
-	for (size_t i = 0; i < t->cells.n; i++) {
-		int w = width_of(t->cells.v[i]);
-
-		if (w > widths[i % t->columns])
-			widths[i % t->columns] = w;
+	for (; *at; at = next, n += more) {
+		next = next_columns(at, &more);
+		if (n + more > (fits ? width : width - 1))
+			break;
 	}
-	for (size_t i = 0; i < t->cells.n; i++) {
-		bool last = i % t->columns == t->columns - 1, head = i < t->columns;
-		const char *s = t->cells.v[i];
-		const char *color = head		  ? paint(c, "\033[1m")
-				    : i % t->columns == 1 ? paint_state(c, s)
-							  : "";
-
-		printf("%s%s%s", color, s, *color ? plain(c) : "");
-		if (last)
-			putchar('\n');
-		else
-			printf("%*s", widths[i % t->columns] - width_of(s) + 2, "");
-	}
-	strv_release(&t->cells);
+	str_add_n(out, s, (size_t)(at - s));
+	if (strchr(at, '\033'))
+		str_add(out, "\033[0m");
+	if (!fits && width > 0)
+		str_add(out, glyph(GLYPH_CUT));
 }
 
-char *age_of(const char *iso)
+void print_cut(const char *s, int width)
 {
-	struct tm tm = {0};
+	auto_str out = {0};
 
-	if (!strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm))
-		return text_dup("-");
-	long long s = (long long)(time(NULL) - timegm(&tm));
-	if (s < 0)
-		s = 0;
-	if (s < 60)
-		return text_fmt("%llds", s);
-	if (s < 3600)
-		return text_fmt("%lldm %llds", s / 60, s % 60);
-	if (s < 86400)
-		return text_fmt("%lldh %lldm", s / 3600, s % 3600 / 60);
-	return text_fmt("%lldd %lldh", s / 86400, s % 86400 / 3600);
+	add_cut(&out, s, width);
+	puts(str_text(&out));
+}
+
+void add_harmless(struct str *out, const char *s, size_t n)
+{
+	bool colored = false;
+
+	for (size_t i = 0, length; i < n; i += length) {
+		unsigned char c = (unsigned char)s[i];
+		int columns;
+
+		if ((length = sgr_length(s + i, n - i))) {
+			if (style.color)
+				str_add_n(out, s + i, length);
+			colored = style.color;
+		} else if (c == '\t' || (c >= ' ' && c < 127)) {
+			str_add_char(out, (char)c);
+			length = 1;
+		} else if (c < ' ' || c == 127) {
+			str_fmt(out, "^%c", c ^ 64);
+			length = 1;
+		} else if (style.utf8 && (length = character_length(s + i, n - i, &columns))) {
+			str_add_n(out, s + i, length);
+		} else {
+			str_fmt(out, "\\x%02x", c);
+			length = 1;
+		}
+	}
+	if (colored)
+		str_add(out, "\033[0m");
+}
+
+void add_one_line(struct str *out, const char *s, size_t most)
+{
+	size_t n = strlen(s);
+	auto_free char *line = text_dup_n(s, n < most ? n : most);
+
+	for (char *p = line; *p; p++)
+		if (strchr("\n\r\t\v\f", *p))
+			*p = ' ';
+	add_harmless(out, line, strlen(line));
+}
+
+/* ---- values --------------------------------------------------------------------------- */
+
+int print_json(json_t *take_v)
+{
+	auto_free char *text = json_dumps(take_v, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	puts(text ? text : "null");
+	json_decref(take_v);
+	return 0;
+}
+
+const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+json_int_t number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+json_int_t number_in(const json_t *o, const char *key, json_int_t otherwise)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : otherwise;
 }

@@ -1,9 +1,10 @@
 /* verb_check.c - read manifests as the daemon would, together, and say everything that is wrong. */
-#include "cli/cli.h"
+#include "cli/manifests.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
 #include "manifest/manifest.h"
 #include "registry/registry.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 
 /* What is looked at: files, what they say, what is wrong with it. */
@@ -94,7 +95,7 @@ static void judge_together(struct checked *x)
 static void tell(struct cli *c, const struct checked *x)
 {
 	if (c->json) {
-		cli_json(json_pack("{s:o, s:o}", "errors", diags_json(&x->diags, DIAG_ERROR),
+		print_json(json_pack("{s:o, s:o}", "errors", diags_json(&x->diags, DIAG_ERROR),
 		    "warnings", diags_json(&x->diags, DIAG_WARNING)));
 		return;
 	}

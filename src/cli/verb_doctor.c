@@ -1,19 +1,19 @@
 /* verb_doctor.c - what the doctor found; without a daemon, what can be seen from outside. */
-#include "cli/cli.h"
-
+#include "cli/call.h"
+#include "cli/out.h"
 #include "cli/outside.h"
+#include "cli/times.h"
+#include "cli/verbs.h"
 #include "client/http.h"
 
-#include <stdio.h>
-
-static const char *paint_severity(const struct cli *c, const char *severity)
+static const char *paint_severity(const char *severity)
 {
 	if (strcmp(severity, "error") == 0)
-		return paint(c, "\033[31m");
-	return paint(c, strcmp(severity, "warn") == 0 ? "\033[33m" : "\033[2m");
+		return paint("\033[31m");
+	return paint(strcmp(severity, "warn") == 0 ? "\033[33m" : "\033[2m");
 }
 
-static void print_checks(const struct cli *c, const json_t *report)
+static void print_checks(const json_t *report)
 {
 	json_t *row;
 	size_t i;
@@ -24,8 +24,7 @@ static void print_checks(const struct cli *c, const json_t *report)
 		    n ? text_fmt("%lld finding%s", n, n == 1 ? "" : "s") : text_dup("ok");
 
 		printf("%-12s %s%-11s%s %s\n", text_of(row, "name"),
-		    paint(c, n ? "\033[31m" : "\033[32m"), found, plain(c),
-		    text_of(row, "compares"));
+		    paint(n ? "\033[31m" : "\033[32m"), found, plain(), text_of(row, "compares"));
 	}
 }
 
@@ -45,29 +44,29 @@ static void print_subject(const json_t *subject, struct str *out)
 		str_fmt(out, " %s", path);
 }
 
-static void print_finding(const struct cli *c, const json_t *f)
+static void print_finding(const json_t *f)
 {
 	const char *severity = text_of(f, "severity"), *repair = text_of(f, "repair");
-	auto_free char *age = age_of(text_of(f, "since"));
+	auto_free char *age = times_age(text_of(f, "since"));
 	auto_str subject = {0};
 
 	print_subject(json_object_get(f, "subject"), &subject);
-	printf("\n%s%s%s %s:%s\n", paint_severity(c, severity), severity, plain(c),
-	    text_of(f, "check"), str_text(&subject));
+	printf("\n%s%s%s %s:%s\n", paint_severity(severity), severity, plain(), text_of(f, "check"),
+	    str_text(&subject));
 	printf("    we say:    %s\n    there is:  %s\n", text_of(f, "ours"), text_of(f, "kernel"));
 	printf("    seen:      %s ago\n", age);
 	if (*repair)
 		printf("    --repair:  %s\n", repair);
 }
 
-static void print_report(const struct cli *c, const json_t *v)
+static void print_report(const json_t *v)
 {
 	json_t *o;
 	size_t i;
 
-	print_checks(c, v);
+	print_checks(v);
 	json_array_foreach (json_object_get(v, "findings"), i, o)
-		print_finding(c, o);
+		print_finding(o);
 	if (json_array_size(json_object_get(v, "repaired")))
 		puts("\nrepaired:");
 	json_array_foreach (json_object_get(v, "repaired"), i, o)
@@ -81,15 +80,15 @@ static int without_daemon(struct cli *c, const char *why)
 	size_t i;
 
 	if (c->json) {
-		cli_json(json_pack("{s:b, s:b, s:o}", "ok", 0, "daemon", 0, "outside", rows));
+		print_json(json_pack("{s:b, s:b, s:o}", "ok", 0, "daemon", 0, "outside", rows));
 		return status;
 	}
-	fprintf(stderr, "hero_proc: %s\n", why);
+	complain("%s", why);
 	json_array_foreach (rows, i, row) {
 		bool ok = json_is_true(json_object_get(row, "ok"));
 
 		printf("%-12s %s%-7s%s %s\n", text_of(row, "name"),
-		    paint(c, ok ? "\033[32m" : "\033[31m"), ok ? "ok" : "look", plain(c),
+		    paint(ok ? "\033[32m" : "\033[31m"), ok ? "ok" : "look", plain(),
 		    text_of(row, "says"));
 		if (*text_of(row, "try"))
 			printf("    try: %s\n", text_of(row, "try"));
@@ -127,9 +126,9 @@ int verb_doctor(struct cli *c)
 		return cli_fail(c, &e);
 	bool ok = json_is_true(json_object_get(v, "ok"));
 	if (c->json)
-		cli_json(json_incref(v));
+		print_json(json_incref(v));
 	else
-		print_report(c, v);
+		print_report(v);
 	json_decref(v);
 	return ok ? 0 : 1;
 }

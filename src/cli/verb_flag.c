@@ -1,7 +1,9 @@
 /* verb_flag.c - flags: gates that people and programs open and close by hand. */
-#include "cli/cli.h"
-
-#include <stdio.h>
+#include "cli/call.h"
+#include "cli/out.h"
+#include "cli/table.h"
+#include "cli/times.h"
+#include "cli/verbs.h"
 
 static int change_flag(struct cli *c, const char *method, const char *done, const char *already)
 {
@@ -11,7 +13,7 @@ static int change_flag(struct cli *c, const char *method, const char *done, cons
 	if (!answer)
 		return status;
 	if (c->json)
-		return cli_json(answer);
+		return print_json(answer);
 	if (!c->quiet)
 		printf("%s %s\n", c->args[0],
 		    json_is_true(json_object_get(answer, "changed")) ? done : already);
@@ -39,14 +41,14 @@ int verb_flag_list(struct cli *c)
 	if (!answer)
 		return status;
 	if (c->json)
-		return cli_json(answer);
+		return print_json(answer);
 	json_array_foreach (json_object_get(answer, "flags"), i, flag) {
-		auto_free char *age = age_of(text_of(flag, "since"));
+		auto_free char *age = times_age(text_of(flag, "since"));
 
 		table_row(&t, (const char *const[]){text_of(flag, "name"), "set", age, NULL});
 	}
 	if (i)
-		table_print(&t, c);
+		table_print(&t);
 	else
 		puts("no flag is set");
 	json_decref(answer);

@@ -1,7 +1,10 @@
 /* verb_run.c - ad-hoc runs. */
-#include "cli/event_wait.h"
-
-#include <stdio.h>
+#include "cli/feed.h"
+#include "cli/out.h"
+#include "cli/pages.h"
+#include "cli/table.h"
+#include "cli/times.h"
+#include "cli/verbs.h"
 
 static json_t *read_file(const char *path)
 {
@@ -9,7 +12,7 @@ static json_t *read_file(const char *path)
 	json_t *v = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
 
 	if (!v)
-		fprintf(stderr, "hero_proc: %s:%d:%d: %s\n", path, e.line, e.column, e.text);
+		complain("%s:%d:%d: %s", path, e.line, e.column, e.text);
 	return v;
 }
 
@@ -25,7 +28,7 @@ static int end_of_run(struct cli *c, json_t *take_run)
 
 		if (!c->json && !c->quiet) {
 			printf("%-24s %s%s%s", text_of(j, "action"),
-			    paint_state(c, text_of(j, "state")), text_of(j, "state"), plain(c));
+			    paint_state(text_of(j, "state")), text_of(j, "state"), plain());
 			if (json_is_integer(exit_code))
 				printf(
 				    "  exit code %lld", (long long)json_integer_value(exit_code));
@@ -35,7 +38,7 @@ static int end_of_run(struct cli *c, json_t *take_run)
 			code = (int)json_integer_value(exit_code);
 	}
 	if (c->json)
-		return cli_json(take_run), code;
+		return print_json(take_run), code;
 	json_decref(take_run);
 	return code;
 }
@@ -48,43 +51,68 @@ static bool is_over(const json_t *run)
 	       strcmp(state, "cancelled") == 0;
 }
 
-static int follow_run(struct cli *c, const char *run, struct event_wait *b)
+/* ---- waiting -------------------------------------------------------------------------- */
+
+/* An event may be about our run. */
+struct wait {
+	char *word; /* a run of its own is told by its name, that of a service by the service's */
+	bool again;
+};
+
+static void look_at(const char *event, void *ctx)
 {
-	/* A run of its own is told by its name, that of a service by the service's. */
-	auto_free char *word = text_fmt("\"%.*s", (int)strcspn(run, "#"), run);
+	struct wait *w = ctx;
+
+	w->again |= strstr(event, w->word) != NULL;
+}
+
+static int time_is_over(const char *run)
+{
+	complain(
+	    "run %s goes on; `hero_proc run wait %s` waits for it, `hero_proc run cancel %s` "
+	    "stops it",
+	    run, run, run);
+	return err_exit_status(ERR_TIMEOUT);
+}
+
+static int follow_run(struct cli *c, const char *run, struct feed *f)
+{
+	struct wait w = {.word = text_fmt("\"%.*s", (int)strcspn(run, "#"), run)};
 	const msec deadline = http_deadline(c->timeout);
 	struct error e = {0};
-	int status;
+	int status = -1;
 
-	for (;;) {
+	while (status < 0) {
 		json_t *v = cli_call(c, "run.get", json_pack("{s:s}", "run", run), &status);
 
-		if (!v)
-			return status;
-		if (is_over(v))
-			return end_of_run(c, v);
+		if (v)
+			status = is_over(v) ? end_of_run(c, json_incref(v)) : -1;
 		json_decref(v);
-		if (event_wait_wait(b, word, deadline, &e)) {
-			fprintf(stderr, "hero_proc: %s%s%s\n",
-			    e.code == ERR_TIMEOUT ? "run " : e.msg,
-			    e.code == ERR_TIMEOUT ? run : "",
-			    e.code == ERR_TIMEOUT ? " goes on" : "");
-			return err_exit_status(e.code);
+		for (w.again = false; status < 0 && !w.again;) {
+			enum feed_news news = feed_wait(f, deadline, look_at, &w, &e);
+
+			w.again |= news == FEED_RENEWED;
+			if (news == FEED_LOST)
+				status = (complain("%s", e.msg), err_exit_status(e.code));
+			else if (news == FEED_QUIET && http_now() >= deadline)
+				status = time_is_over(run);
 		}
 	}
+	free(w.word);
+	return status;
 }
 
 static int wait_run(struct cli *c, const char *run)
 {
 	struct error e = {0};
-	struct event_wait b;
-	int status = err_exit_status(event_wait_init(&b, c, &e));
+	struct feed f;
+	int status = err_exit_status(feed_init(&f, c, &e));
 
 	if (status)
-		fprintf(stderr, "hero_proc: %s\n", e.msg);
+		complain("%s", e.msg);
 	else
-		status = follow_run(c, run, &b);
-	event_wait_release(&b);
+		status = follow_run(c, run, &f);
+	feed_release(&f);
 	return status;
 }
 
@@ -121,7 +149,7 @@ int verb_run_submit(struct cli *c)
 		return status;
 	if (c->no_wait) {
 		if (c->json)
-			return cli_json(v);
+			return print_json(v);
 		printf("%s\n", text_of(v, "run"));
 		json_decref(v);
 		return 0;
@@ -139,7 +167,7 @@ int verb_run_get(struct cli *c)
 	if (!v)
 		return status;
 	if (c->json)
-		return cli_json(v);
+		return print_json(v);
 	printf("%s: %s\n", c->args[0], text_of(v, "state"));
 	end_of_run(c, v);
 	return 0;
@@ -147,24 +175,26 @@ int verb_run_get(struct cli *c)
 
 int verb_run_list(struct cli *c)
 {
-	struct table t = {0};
+	struct table t = {.state = 1};
 	int status;
-	json_t *v = cli_call(c, "run.list", NULL, &status), *r;
+	json_t *v = pages_read(c, "run.list", NULL, "runs", pages_bound(c, PAGES_HISTORY), &status),
+	       *r;
 	size_t i;
 
 	if (!v)
 		return status;
+	pages_tell(c, v, "older runs", "run list -n 0");
 	if (c->json)
-		return cli_json(v);
+		return print_json(v);
 	table_row(&t, (const char *const[]){"RUN", "STATE", "SERVICE", "STARTED", NULL});
 	json_array_foreach (json_object_get(v, "runs"), i, r) {
 		const char *name = *text_of(r, "run") ? text_of(r, "run") : text_of(r, "name");
-		auto_free char *age = age_of(text_of(r, "started"));
+		auto_free char *age = times_age(text_of(r, "started"));
 
 		table_row(&t, (const char *const[]){
 				  name, text_of(r, "state"), text_of(r, "service"), age, NULL});
 	}
-	table_print(&t, c);
+	table_print(&t);
 	json_decref(v);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* verb_time.c - critical-chain and blame: where the time of a start went. */
-#include "cli/cli.h"
-
-#include <stdio.h>
+#include "cli/call.h"
+#include "cli/out.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
 
 static int64_t us_of(const json_t *o, const char *key)
 {
@@ -74,13 +75,13 @@ int verb_critical_chain(struct cli *c)
 	if (!v)
 		return status;
 	if (c->json)
-		return cli_json(v);
+		return print_json(v);
 	print_head(v);
 	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
 			  "GATE", "TOTAL", "REACHED AT", NULL});
 	json_array_foreach (json_object_get(v, "chain"), i, r)
 		add_row(&t, r, "at_us");
-	table_print(&t, c);
+	table_print(&t);
 	json_decref(v);
 	return 0;
 }
@@ -95,13 +96,13 @@ int verb_blame(struct cli *c)
 	if (!v)
 		return status;
 	if (c->json)
-		return cli_json(v);
+		return print_json(v);
 	print_head(v);
 	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
 			  "GATE", "TOTAL", NULL});
 	json_array_foreach (json_object_get(v, "services"), i, r)
 		add_row(&t, r, "");
-	table_print(&t, c);
+	table_print(&t);
 	json_decref(v);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* verb_upgrade.c - another server takes over, followed over the gap in which there is none. */
-#include "cli/cli.h"
+#include "cli/call.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <time.h>
 
 #define LOOK_MS	  20
@@ -39,12 +40,11 @@ static int print_end(struct cli *c, json_t *take_op)
 		   *from = text_of(json_object_get(take_op, "from"), "version");
 
 	if (!done)
-		fprintf(stderr, "hero_proc: %s\n",
-		    text_of(json_object_get(take_op, "error"), "message"));
+		complain("%s", text_of(json_object_get(take_op, "error"), "message"));
 	else if (!c->json && !c->quiet)
 		printf("hero_proc_server %s has taken over from %s\n", version, from);
 	if (c->json)
-		return cli_json(take_op) || !done;
+		return print_json(take_op) || !done;
 	json_decref(take_op);
 	return done ? 0 : 1;
 }
@@ -60,8 +60,8 @@ static int follow(struct cli *c, int64_t operation)
 			return print_end(c, op);
 		nap(LOOK_MS);
 	}
-	fprintf(stderr, "hero_proc: operation %lld did not end within %lld s\n",
-	    (long long)operation, (long long)most / 1000);
+	complain("operation %lld did not end within %lld s", (long long)operation,
+	    (long long)most / 1000);
 	return err_exit_status(ERR_TIMEOUT);
 }
 
@@ -70,7 +70,7 @@ static int print_found(struct cli *c, json_t *take_found)
 	const json_t *from = json_object_get(take_found, "from");
 
 	if (c->json)
-		return cli_json(take_found);
+		return print_json(take_found);
 	printf("%s: version %s, schema %lld; now version %s, schema %lld: it can take over\n",
 	    text_of(take_found, "server"), text_of(take_found, "version"),
 	    (long long)json_integer_value(json_object_get(take_found, "schema")),
@@ -87,7 +87,7 @@ int verb_upgrade(struct cli *c)
 	int status;
 
 	if (c->n && !realpath(c->args[0], path)) {
-		fprintf(stderr, "hero_proc: %s: %s\n", c->args[0], strerror(errno));
+		complain("%s: %s", c->args[0], strerror(errno));
 		json_decref(params);
 		return err_exit_status(ERR_INVALID);
 	}
@@ -102,7 +102,7 @@ int verb_upgrade(struct cli *c)
 		return print_found(c, found);
 	int64_t operation = json_integer_value(json_object_get(found, "operation"));
 	if (c->no_wait)
-		return c->json ? cli_json(found) : (json_decref(found), 0);
+		return c->json ? print_json(found) : (json_decref(found), 0);
 	json_decref(found);
 	return follow(c, operation);
 }

@@ -220,6 +220,60 @@ enum err store_last_events(struct store *s, const char *subject, usec_wall until
 	    "WHERE subject = ? AND id < ? AND time <= ? ORDER BY id DESC LIMIT ?", &b);
 }
 
+static enum err count_rows(
+    struct store *s, const char *sql, const struct bound *b, int64_t *out, struct error *e)
+{
+	sqlite3_stmt *st = NULL;
+	int at = 0;
+
+	if (reader(s, e))
+		return e->code;
+	if (sqlite3_prepare_v2(s->reader, sql, -1, &st, NULL) != SQLITE_OK)
+		return read_error(s, e);
+	if (b->text)
+		sqlite3_bind_text(st, ++at, b->text, -1, SQLITE_STATIC);
+	for (int i = 0; i < b->n; i++)
+		sqlite3_bind_int64(st, ++at, b->numbers[i]);
+	int rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	else
+		read_error(s, e);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? ERR_OK : ERR_STORAGE;
+}
+
+/* An index is walked, not the rows: those of events are long. */
+enum err store_count_events(
+    struct store *s, const char *subject, int64_t before, int64_t *out, struct error *e)
+{
+	const struct bound b = {.text = subject, .numbers = {before}, .n = 1};
+
+	if (subject)
+		return count_rows(
+		    s, "SELECT count(*) FROM events WHERE subject = ? AND id < ?", &b, out, e);
+	return count_rows(s,
+	    store_refuses(s, NULL)
+		? "SELECT count(*) FROM events WHERE id < ?"
+		: "SELECT count(*) FROM events INDEXED BY events_time WHERE +id < ?",
+	    &b, out, e);
+}
+
+enum err store_count_runs(
+    struct store *s, const char *service, int64_t before, int64_t *out, struct error *e)
+{
+	const struct bound any = {.numbers = {before}, .n = 1},
+			   one = {.text = service, .numbers = {before}, .n = 1};
+
+	if (text_eq(service, "*"))
+		return count_rows(s, "SELECT count(*) FROM runs WHERE id < ?", &any, out, e);
+	if (!service)
+		return count_rows(
+		    s, "SELECT count(*) FROM runs WHERE service IS NULL AND id < ?", &any, out, e);
+	return count_rows(
+	    s, "SELECT count(*) FROM runs WHERE service = ? AND id < ?", &one, out, e);
+}
+
 enum err store_find_event(
     struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e)
 {

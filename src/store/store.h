@@ -173,6 +173,12 @@ enum err store_list_events(struct store *s, const char *subject, usec_wall since
 /* Newest first, ids below `before` (0: all), not later than `until` (0: any). */
 enum err store_last_events(struct store *s, const char *subject, usec_wall until, int64_t before,
     int64_t limit, store_event_fn fn, void *ctx, struct error *e);
+/* How many history has below `before`.  subject: of events, NULL any; of runs the service, "*"
+ * any. */
+enum err store_count_events(
+    struct store *s, const char *subject, int64_t before, int64_t *out, struct error *e);
+enum err store_count_runs(
+    struct store *s, const char *service, int64_t before, int64_t *out, struct error *e);
 enum err store_find_event(
     struct store *s, int64_t id, store_event_fn fn, void *ctx, struct error *e);
 /* Close the reading connection until the next read: it costs memory. */

@@ -248,7 +248,7 @@ void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query)
 	d->hub->followers = f;
 	if (f->operation)
 		begin_operation(d, f);
-	else
+	else if (!strstr(query, "snapshot=0"))
 		send_snapshot(d, s);
 }
 

@@ -2,7 +2,8 @@
  * event_stream.h - who follows what happens: GET /events (SPEC 7.1).
  *
  * A follower gets a snapshot, then every change in order, each once it is
- * committed.  With `operation=ID` only what concerns that operation.
+ * committed.  With `operation=ID` only what concerns that operation, with `snapshot=0` the
+ * changes alone.
  *
  * Depends on: server/daemon.h, http.
  */

@@ -17,6 +17,8 @@ static const struct rpc_param query_params[] = {
     {"kind", RPC_STRING, false, "job, unit, edge, wanted, definition, operation, step, done, flag"},
     {"operation", RPC_INT, false, "of that operation"},
     {"tail", RPC_BOOL, false, "the newest, instead of the oldest"},
+    {"before", RPC_INT, false, "with `tail`: ids below"},
+    {"count", RPC_BOOL, false, "with `tail`: say how many are before these (`more`)"},
     {"limit", RPC_INT, false, "at most so many (1000)"}};
 
 struct query {
@@ -97,9 +99,25 @@ static enum err read_list(
 		subject = param_text(q->params, "service");
 	q->newest_first = param_bool(q->params, "tail", false);
 	if (q->newest_first)
-		return store_last_events(
-		    s, subject, until, 0, q->kind || q->operation ? 0 : q->limit, take_event, q, e);
+		return store_last_events(s, subject, until, param_int(q->params, "before", 0),
+		    q->kind || q->operation ? 0 : q->limit, take_event, q, e);
 	return store_list_events(s, subject, since, until, after, 0, take_event, q, e);
+}
+
+/* What is before the first event of the answer. */
+static void add_more(struct query *q, struct store *s, json_t *answer)
+{
+	const json_t *first = json_array_get(q->events, 0);
+	const char *subject = param_text(q->params, "subject");
+	int64_t more = 0;
+	struct error e = {0};
+
+	if (!subject)
+		subject = param_text(q->params, "service");
+	if (first && param_bool(q->params, "count", false) &&
+	    store_count_events(
+		s, subject, json_integer_value(json_object_get(first, "id")), &more, &e) == ERR_OK)
+		json_object_set_new(answer, "more", json_integer(more));
 }
 
 static void answer(bool durable, void *ctx)
@@ -117,17 +135,20 @@ static void answer(bool durable, void *ctx)
 		read_chain(q, d->store, id);
 	else
 		read_list(q, d->store, since, until, &e);
-	store_relax(d->store);
 	if (e.code) {
 		ops_fail(q->call, e.code, "%s", e.msg);
 		json_decref(q->events);
 	} else {
 		bool more = (q->full || q->looked >= LOOK_MAX) && !q->newest_first && !id;
 
-		rpc_answer(q->call, json_pack("{s:o, s:o, s:I}", "events", q->events, "next",
-					more ? json_integer((json_int_t)q->last) : json_null(),
-					"last", (json_int_t)q->last));
+		json_t *o = json_pack("{s:o, s:o, s:I}", "events", q->events, "next",
+		    more ? json_integer((json_int_t)q->last) : json_null(), "last",
+		    (json_int_t)q->last);
+		if (q->newest_first)
+			add_more(q, d->store, o);
+		rpc_answer(q->call, o);
 	}
+	store_relax(d->store);
 	json_decref(q->params);
 	free(q);
 }

@@ -21,6 +21,7 @@ static const struct rpc_param list_params[] = {
     {"name", RPC_STRING, false, "about that service or run"},
     {"since", RPC_STRING_OR_INT, false, "ISO 8601, or microseconds since 1970"},
     {"limit", RPC_INT, false, "at most so many (100)"},
+    {"count", RPC_BOOL, false, "say how many more there are (`more`)"},
     {"cursor", RPC_INT, false, "`next` of the last answer"}};
 
 /* ---- one that is over: asked of the store, after a commit of what is queued ---------- */
@@ -176,7 +177,8 @@ struct listing {
 	usec_wall since;
 	int64_t limit, last;
 	json_t *out;
-	bool more;
+	bool count;
+	int64_t more; /* beyond the limit; 1 is enough unless they are counted */
 };
 
 static bool is_about(const json_t *o, const char *name)
@@ -198,6 +200,8 @@ static bool list_row(const struct store_operation *r, void *ctx)
 	if ((l->state && strcmp(l->state, r->state) != 0) ||
 	    (l->kind && strcmp(l->kind, r->kind) != 0) || r->started < l->since)
 		return true;
+	if (l->count && !l->name && (int64_t)json_array_size(l->out) == l->limit)
+		return ++l->more > 0;
 	json_t *live = operation_json(l->d, (op_id)r->id);
 	json_t *o = live ? live : operation_row_json(r);
 
@@ -207,8 +211,8 @@ static bool list_row(const struct store_operation *r, void *ctx)
 	}
 	if ((int64_t)json_array_size(l->out) == l->limit) {
 		json_decref(o);
-		l->more = true;
-		return false;
+		l->more++;
+		return l->count;
 	}
 	l->last = r->id;
 	json_array_append_new(l->out, o);
@@ -226,6 +230,7 @@ static void answer_list(struct rpc_call *call, struct daemon *d, const json_t *p
 	    .limit = limit < 1		? 1
 		     : limit > LIST_MAX ? LIST_MAX
 					: limit,
+	    .count = param_bool(params, "count", false),
 	    .out = json_array()};
 
 	if (!param_time(params, "since", &l.since))
@@ -237,8 +242,11 @@ static void answer_list(struct rpc_call *call, struct daemon *d, const json_t *p
 		rpc_fail(call, &e, NULL);
 		return;
 	}
-	rpc_answer(call, json_pack("{s:o, s:o}", "operations", l.out, "next",
-			     l.more ? json_integer(l.last) : json_null()));
+	json_t *o = json_pack(
+	    "{s:o, s:o}", "operations", l.out, "next", l.more ? json_integer(l.last) : json_null());
+	if (l.count)
+		json_object_set_new(o, "more", json_integer(l.more));
+	rpc_answer(call, o);
 }
 
 static void list(struct rpc_call *call, json_t *params)

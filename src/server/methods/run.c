@@ -30,6 +30,7 @@ static const struct rpc_param cancel_params[] = {
 static const struct rpc_param list_params[] = {
     {"service", RPC_STRING, false, "of that one; absent: all"},
     {"limit", RPC_INT, false, "at most so many (100)"},
+    {"count", RPC_BOOL, false, "say how many more there are (`more`)"},
     {"cursor", RPC_INT, false, "`next` of the last answer"}};
 static const struct rpc_param jobs_params[] = {
     {"run", RPC_STRING_OR_INT, false, "a run's name or number"},
@@ -352,6 +353,17 @@ static void get(struct rpc_call *call, json_t *params)
 	ask(call, params, answer_run);
 }
 
+/* What is older than the last one of the answer. */
+static void add_more(struct daemon *d, const char *service, const json_t *last, json_t *answer)
+{
+	int64_t more = 0;
+	struct error e = {0};
+
+	if (last)
+		store_count_runs(d->store, service, param_int(last, "id", 0), &more, &e);
+	json_object_set_new(answer, "more", json_integer(more));
+}
+
 static void answer_runs(struct question *q, struct daemon *d)
 {
 	const char *service = param_text(q->params, "service");
@@ -369,7 +381,10 @@ static void answer_runs(struct question *q, struct daemon *d)
 	size_t n = json_array_size(runs);
 	json_t *next =
 	    (int64_t)n == limit ? json_object_get(json_array_get(runs, n - 1), "id") : NULL;
-	rpc_answer(q->call, json_pack("{s:o, s:O?}", "runs", runs, "next", next));
+	json_t *o = json_pack("{s:o, s:O?}", "runs", runs, "next", next);
+	if (param_bool(q->params, "count", false))
+		add_more(d, service ? service : "*", json_array_get(runs, n ? n - 1 : 0), o);
+	rpc_answer(q->call, o);
 }
 
 static void list(struct rpc_call *call, json_t *params)

@@ -178,12 +178,12 @@ class Showing(Programs):
     def test_a_line_with_a_zero_byte_is_shown_whole(self):
         self.serve(logs__query={"lines": [{"time": "2026-01-01T10:20:30.123456Z", "stream": "stdout",
                                            "line": "before\0after"}]})
-        self.assertEqual(self.cli("logs", "web").stdout, "10:20:30.123 before\0after\n")
+        self.assertEqual(self.cli("logs", "web").stdout, "2026-01-01 10:20:30.123 before\0after\n")
         self.assertIn("after", self.cli("logs", "web", "--json").stdout)
 
     def test_followed_lines_as_json_go_on(self):
         line = {"time": "2026-01-01T10:20:30.123456Z", "stream": "stdout", "line": "x"}
-        self.serve(logs__query=[{"lines": [dict(line, line="one")], "next": "c1"},
+        self.serve(service__status={"name": "web"}, logs__query=[{"lines": [dict(line, line="one")], "next": "c1"},
                                 {"lines": [dict(line, line="two")], "next": "c2"}, Error(-32001, "gone")])
         done = self.cli("logs", "web", "-f", "--json", status=NOT_FOUND)
         lines = [json.loads(text) for text in done.stdout.splitlines()]

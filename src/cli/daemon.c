@@ -1,0 +1,97 @@
+#include "cli/daemon.h"
+
+#include "cli/call.h"
+#include "cli/out.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define DAEMON_MS 10000 /* until it must answer */
+
+static bool answers(struct cli *c)
+{
+	struct hp_error e;
+	json_t *v = cli_try(c, "system.ping", NULL, &e);
+
+	if (!v) {
+		bool there = err_from_rpc_code(e.code) != ERR_NO_DAEMON;
+
+		hp_error_release(&e);
+		return there;
+	}
+	json_decref(v);
+	return true;
+}
+
+/* Beside our own binary, in the build tree, or on PATH. */
+static char *find_server(void)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	static const char *const places[] = {"/hero_proc_server", "/../server/hero_proc_server"};
+
+	self[n > 0 ? n : 0] = '\0';
+	if (strrchr(self, '/'))
+		*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < countof(places); i++) {
+		char *path = text_fmt("%s%s", self, places[i]);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return text_dup("hero_proc_server");
+}
+
+static void become_daemon(struct cli *c, const char *server)
+{
+	auto_free char *log = text_fmt("%s.log", hp_client_socket(c->client));
+	const char *ours = getenv("HERO_PROC_SOCKET"); /* a word of clients: the daemon is told */
+	const char *told = c->socket ? c->socket : ours && *ours ? ours : NULL;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	for (char *p = log + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(log, 0750);
+	}
+	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	dup2(null, 0);
+	dup2(out >= 0 ? out : null, 1);
+	dup2(out >= 0 ? out : null, 2);
+	if (told)
+		execlp(server, server, "--socket", told, (char *)NULL);
+	else
+		execlp(server, server, (char *)NULL);
+	_exit(127);
+}
+
+int daemon_ensure(struct cli *c)
+{
+	const struct timespec pause = {0, 10000000};
+	auto_free char *server = find_server();
+	bool gave_way = false;
+	int ended;
+
+	if (answers(c))
+		return 0;
+	pid_t pid = fork();
+	if (pid == 0)
+		become_daemon(c, server);
+	for (msec waited = 0; pid > 0 && waited < DAEMON_MS; waited += 10) {
+		if (answers(c))
+			return 0;
+		/* One that found another before it gives way: that one will answer. */
+		if (!gave_way && waitpid(pid, &ended, WNOHANG) == pid) {
+			gave_way =
+			    WIFEXITED(ended) && WEXITSTATUS(ended) == err_exit_status(ERR_CONFLICT);
+			if (!gave_way)
+				break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	complain("%s did not come up; see %s.log", server, hp_client_socket(c->client));
+	return err_exit_status(ERR_NO_DAEMON);
+}
