@@ -28,6 +28,7 @@ static void add_source(struct log_reader *r, const struct slot *s, size_t at, si
 	to->number = (uint32_t)at;
 	to->attempt = s->source;
 	to->job = (int64_t)s->offset;
+	to->resumed = s->flags & SLOT_RESUMED;
 	to->stream = s->count < LOG_STREAM_COUNT ? (enum log_stream)s->count : LOG_ANY;
 	to->action = text_dup(text);
 	to->run = text_dup(run < text + sizeof(text) ? run : "");
@@ -49,7 +50,7 @@ static uint32_t find_source(const struct log_reader *r, uint32_t number)
 									: SOURCE_UNKNOWN;
 }
 
-static void add_chunk(struct log_reader *r, const struct slot *s, uint64_t size)
+static void add_chunk(struct log_reader *r, const struct slot *s, size_t at, uint64_t size)
 {
 	struct log_chunk *c;
 	uint64_t start = s->offset < size ? s->offset : size;
@@ -60,6 +61,7 @@ static void add_chunk(struct log_reader *r, const struct slot *s, uint64_t size)
 	c->kind = s->kind;
 	c->flags = s->flags;
 	c->source = find_source(r, s->source);
+	c->slot = (uint32_t)at;
 	c->time = s->time;
 	c->start = start;
 	c->end = s->kind == SLOT_END ? start : size;
@@ -73,7 +75,7 @@ static void parse(struct log_reader *r, const struct slot *s, size_t n, uint64_t
 		case SLOT_SOURCE: add_source(r, &s[i], i, n); break;
 		case SLOT_CHUNK:
 		case SLOT_END:
-		case SLOT_DROP: add_chunk(r, &s[i], size); break;
+		case SLOT_DROP: add_chunk(r, &s[i], i, size); break;
 		default: break; /* a name, or a slot of a later version */
 		}
 }
@@ -86,6 +88,7 @@ void log_chunks_clear(struct log_reader *r)
 	close_at_exit(&r->seg_fd);
 	r->seg_fd = -1;
 	r->window_n = 0;
+	r->hit_to = 0;
 }
 
 bool log_chunks_load(struct log_reader *r, uint32_t segment)
@@ -108,6 +111,7 @@ bool log_chunks_load(struct log_reader *r, uint32_t segment)
 	got = pread(fd, slots, (size_t)idx.st_size, 0);
 	if (got < 0)
 		return false;
+	log_reader_cost(r, 1, (uint64_t)got);
 	parse(r, slots, (size_t)got / sizeof(*slots), (uint64_t)seg.st_size);
 	return true;
 }

@@ -11,5 +11,7 @@
 bool log_chunks_load(struct log_reader *r, uint32_t segment);
 void log_chunks_clear(struct log_reader *r);
 void log_source_release(struct log_source *s);
+/* Add to the cost of the answer. */
+void log_reader_cost(const struct log_reader *r, uint64_t segments, uint64_t bytes);
 
 #endif

@@ -34,7 +34,10 @@ enum slot_kind {
 	SLOT_END,    /* the source is at its end */
 	SLOT_DROP,   /* count bytes of the source were not kept; covers one byte of its own */
 };
-enum { SLOT_MID_LINE = 1 }; /* flag: the source's bytes before these did not end a line */
+enum {
+	SLOT_MID_LINE = 1, /* the source's bytes before these did not end a line */
+	SLOT_RESUMED = 2,  /* SLOT_SOURCE: an earlier process captured it; its line may be open */
+};
 
 struct slot {
 	uint8_t kind, flags;

@@ -72,8 +72,11 @@ static enum err prepare(struct logs *l, struct spool *sp, struct error *e)
 
 static enum err announce_source(struct log_pipe *p, usec_wall now, struct error *e)
 {
-	const struct slot s = {
-	    .source = p->attempt, .time = now, .offset = (uint64_t)p->job, .count = p->stream};
+	const struct slot s = {.source = p->attempt,
+	    .time = now,
+	    .offset = (uint64_t)p->job,
+	    .count = p->stream,
+	    .flags = p->resumed ? SLOT_RESUMED : 0};
 	const char *action = p->names, *run = p->names + strlen(p->names) + 1;
 
 	if (p->segment == p->spool->last)
@@ -93,7 +96,7 @@ static enum err put_slot(
 	    .time = now,
 	    .offset = p->spool->seg_size,
 	    .count = count,
-	    .flags = kind == SLOT_CHUNK && p->mid_line ? SLOT_MID_LINE : 0};
+	    .flags = kind != SLOT_DROP && p->mid_line ? SLOT_MID_LINE : 0};
 
 	return spool_put(p->spool, &s, 1, e);
 }
@@ -253,6 +256,16 @@ enum pull log_pull(struct logs *l, struct log_pipe *p)
 	return refused(l, p, e.msg);
 }
 
+/* Did its last bytes end a line?  Not known of what an earlier process captured. */
+static bool ends_mid_line(const struct log_pipe *p)
+{
+	char last;
+
+	if (p->segment != p->spool->last || p->end == 0)
+		return p->mid_line || p->resumed;
+	return pread(p->spool->seg_fd, &last, 1, (off_t)(p->end - 1)) == 1 && last != '\n';
+}
+
 void log_pull_finish(struct logs *l, struct log_pipe *p)
 {
 	struct error e;
@@ -267,6 +280,7 @@ void log_pull_finish(struct logs *l, struct log_pipe *p)
 		return; /* an unended source only delays its last, partial line */
 	if (p->dropped)
 		put_dropped(p, now, &e);
+	p->mid_line = ends_mid_line(p);
 	put_slot(p, SLOT_END, now, 0, &e);
 	p->spool->last_source = SOURCE_NONE;
 	if (atomic_load_explicit(&l->n_follows, memory_order_relaxed))

@@ -4,7 +4,9 @@
 #include "logs/chunks.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum { WINDOW_BYTES = 64 << 10 };
 
@@ -17,8 +19,16 @@ static uint64_t read_gone(int folder)
 	return fd >= 0 && pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
-bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
-    const struct log_filter *f, uint32_t back, struct log_mark from)
+void log_reader_cost(const struct log_reader *r, uint64_t segments, uint64_t bytes)
+{
+	if (!r->filter->cost)
+		return;
+	r->filter->cost->segments_opened += segments;
+	r->filter->cost->bytes_read += bytes;
+}
+
+static bool open_folder(
+    struct log_reader *r, const char *dir, const char *name, const struct log_filter *f)
 {
 	auto_free char *path = text_fmt("%s/%s", dir, name);
 	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -27,19 +37,81 @@ bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
 	if (folder < 0)
 		return false;
 	x = log_folder_scan(folder, false);
-	*r = (struct log_reader){.filter = f, .folder_fd = folder, .seg_fd = -1};
+	*r = (struct log_reader){.filter = f, .folder_fd = folder, .seg_fd = -1, .whole = true};
 	r->name = text_dup(name);
 	r->first = x.first;
 	r->last = x.last;
-	r->at.segment = back && x.last - x.first >= back ? x.last - back + 1 : x.first;
-	if (from.resume.segment >= x.first && from.resume.segment > 0)
+	if (f->needles && !f->context)
+		r->needle = log_needles_best(f->needles);
+	return true;
+}
+
+bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
+    const struct log_filter *f, struct log_mark from)
+{
+	if (!open_folder(r, dir, name, f))
+		return false;
+	r->at.segment = r->first;
+	if (from.resume.segment >= r->first && from.resume.segment > 0)
 		r->at = from.resume;
 	r->skip = from.end;
 	r->mark = from.end.segment ? from : (struct log_mark){r->at, r->at};
-	if (!back && !from.resume.segment)
-		r->gone = read_gone(folder);
+	if (!from.resume.segment)
+		r->gone = read_gone(r->folder_fd);
 	if (r->at.segment)
 		log_chunks_load(r, r->at.segment);
+	return true;
+}
+
+static uint64_t segment_size(const struct log_reader *r, uint32_t segment)
+{
+	char name[LOG_FILE_NAME_MAX];
+	struct stat st;
+
+	log_file_name(name, segment, "seg");
+	return fstatat(r->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size
+									  : 0;
+}
+
+/* Begin with the chunk that holds `offset` of the segment at r->at. */
+static void begin_at(struct log_reader *r, uint64_t offset)
+{
+	if (!log_chunks_load(r, r->at.segment))
+		return;
+	while (r->chunk + 1 < r->chunks.n && r->chunks.v[r->chunk + 1].start <= offset)
+		r->chunk++;
+	if (r->chunk == r->chunks.n)
+		return;
+	r->whole = false;
+	r->start_segment = r->at.segment;
+	r->start_slot = r->chunks.v[r->chunk].slot;
+	r->complete_after = r->chunks.v[r->chunk].time;
+	r->at.offset = r->chunks.v[r->chunk].start;
+	r->complete_from = r->at;
+}
+
+bool log_reader_open_back(struct log_reader *r, const char *dir, const char *name,
+    const struct log_filter *f, uint64_t back, struct log_place stop)
+{
+	uint64_t size;
+
+	if (!open_folder(r, dir, name, f))
+		return false;
+	r->stop = stop;
+	r->at.segment = stop.segment && stop.segment < r->last ? stop.segment : r->last;
+	size = stop.segment == r->at.segment ? stop.offset : segment_size(r, r->at.segment);
+	while (size < back && r->at.segment > r->first) {
+		back -= size;
+		size = segment_size(r, --r->at.segment);
+	}
+	if (size >= back && r->at.segment) {
+		begin_at(r, size - back);
+	} else if (r->at.segment) {
+		if (!stop.segment || log_place_before(r->at, stop))
+			r->gone = read_gone(r->folder_fd);
+		log_chunks_load(r, r->at.segment);
+	}
+	r->mark = (struct log_mark){r->at, r->at};
 	return true;
 }
 
@@ -80,8 +152,10 @@ static const char *window(struct log_reader *r, uint64_t end, size_t *n)
 		got = pread(r->seg_fd, r->window, WINDOW_BYTES, (off_t)at);
 		if (got <= 0)
 			return NULL;
+		log_reader_cost(r, 0, (uint64_t)got);
 		r->window_at = at;
 		r->window_n = (size_t)got;
+		r->hit_to = 0;
 	}
 	*n = (size_t)(r->window_at + r->window_n - at);
 	if (*n > end - at)
@@ -91,6 +165,9 @@ static const char *window(struct log_reader *r, uint64_t end, size_t *n)
 
 static bool passes_everything(const struct log_filter *f)
 {
+	for (size_t i = 0; i < f->n_selects; i++)
+		if (f->selects[i].action || f->selects[i].run || f->selects[i].job)
+			return false;
 	return !f->action && !f->run && !f->job && !f->attempt && !f->stream;
 }
 
@@ -102,9 +179,30 @@ static uint64_t take_u64(uint64_t *n)
 	return was;
 }
 
-static bool passes(const struct log_filter *f, const struct log_source *s)
+static bool is_like(const char *pattern, const char *name)
 {
-	return (!f->action || strcmp(f->action, s->action) == 0) &&
+	return !pattern || fnmatch(pattern, name, 0) == 0;
+}
+
+static bool is_selected(const struct log_reader *r, const struct log_source *s)
+{
+	const struct log_filter *f = r->filter;
+
+	for (size_t i = 0; i < f->n_selects; i++) {
+		const struct log_select *x = &f->selects[i];
+
+		if (is_like(x->service, r->name) && is_like(x->action, s->action) &&
+		    is_like(x->run, s->run) && (!x->job || x->job == s->job))
+			return true;
+	}
+	return !f->selects;
+}
+
+static bool passes(const struct log_reader *r, const struct log_source *s)
+{
+	const struct log_filter *f = r->filter;
+
+	return is_selected(r, s) && (!f->action || strcmp(f->action, s->action) == 0) &&
 	       (!f->run || strcmp(f->run, s->run) == 0) && (!f->job || f->job == s->job) &&
 	       (!f->attempt || f->attempt == s->attempt) && (!f->stream || f->stream == s->stream);
 }
@@ -115,8 +213,22 @@ static bool same_source(const struct log_source *a, const struct log_source *b)
 	       strcmp(a->action, b->action) == 0 && strcmp(a->run, b->run) == 0;
 }
 
-static struct log_partial *partial_of(struct log_reader *r, const struct log_source *s)
+/* The first bytes of a source since the reader began in the middle: was its line open then? */
+static bool is_torn(const struct log_reader *r, const struct log_chunk *c)
 {
+	const struct log_source *s = &r->sources.v[c->source];
+
+	if (r->whole)
+		return false;
+	if (c->kind == SLOT_END)
+		return c->flags & SLOT_MID_LINE;
+	return s->resumed || (c->flags & SLOT_MID_LINE && r->at.offset == c->start) ||
+	       (r->at.segment == r->start_segment && s->number < r->start_slot);
+}
+
+static struct log_partial *partial_of(struct log_reader *r, const struct log_chunk *c)
+{
+	const struct log_source *s = &r->sources.v[c->source];
 	struct log_partial *p;
 
 	for (p = r->partials; p; p = p->next)
@@ -126,7 +238,8 @@ static struct log_partial *partial_of(struct log_reader *r, const struct log_sou
 	p->id = *s;
 	p->id.action = text_dup(s->action);
 	p->id.run = text_dup(s->run);
-	p->wanted = passes(r->filter, s);
+	p->wanted = passes(r, s);
+	p->torn = is_torn(r, c);
 	p->next = r->partials;
 	r->partials = p;
 	return p;
@@ -148,19 +261,46 @@ static bool comes_back(const struct log_reader *r, const struct log_partial *p)
 static struct log_partial *left_behind(struct log_reader *r, const struct log_source *s)
 {
 	for (struct log_partial *p = r->partials; p; p = p->next)
-		if (p->text.n > 0 && p->id.job == s->job && s->job != 0 &&
+		if ((p->text.n > 0 || p->torn) && p->id.job == s->job && s->job != 0 &&
 		    p->id.stream == s->stream && p->id.attempt < s->attempt && !comes_back(r, p))
 			return p;
 	return NULL;
 }
 
-/* The mark after a line that ends here: everything still open begins later. */
+/* From where to read to find everything that is open here. */
+static struct log_place resume_place(const struct log_reader *r)
+{
+	struct log_place from = r->at;
+
+	for (struct log_partial *p = r->partials; p; p = p->next)
+		if (p != r->given && p->text.n > 0 && log_place_before(p->start, from))
+			from = p->start;
+	return from;
+}
+
+static bool is_tie(const struct log_reader *r)
+{
+	return r->tie.segment == r->at.segment && r->tie.offset == r->at.offset;
+}
+
+/* The mark after a line that ends here. */
 static void set_mark(struct log_reader *r)
 {
-	r->mark.end = r->mark.resume = r->at;
-	for (struct log_partial *p = r->partials; p; p = p->next)
-		if (p != r->given && p->text.n > 0 && log_place_before(p->start, r->mark.resume))
-			r->mark.resume = p->start;
+	uint32_t nth = is_tie(r) ? r->tie.nth + 1 : 1;
+
+	r->tie = r->at;
+	r->tie.nth = nth;
+	r->mark = (struct log_mark){.resume = resume_place(r), .end = r->tie};
+}
+
+/* The mark where nothing more is: what was stepped over is not looked at again. */
+static void set_mark_at_end(struct log_reader *r)
+{
+	if (is_tie(r))
+		r->mark.end = r->tie;
+	else
+		r->mark.end = r->at;
+	r->mark.resume = resume_place(r);
 }
 
 static void fill(
@@ -213,10 +353,58 @@ static size_t cut_at(const struct log_partial *p, const char *s, size_t n)
 	return room;
 }
 
+/* In the window, from `at` on: the place of the next text that is needed, or its end. */
+static uint64_t next_hit(struct log_reader *r)
+{
+	uint64_t at = r->at.offset, end = r->window_at + r->window_n;
+	const char *s = r->window + (at - r->window_at), *found;
+
+	if (r->hit_to == end && r->hit >= at)
+		return r->hit;
+	found = log_clause_find(r->needle, s, (size_t)(end - at));
+	r->hit = found ? at + (uint64_t)(found - s) : end;
+	r->hit_to = end;
+	return r->hit;
+}
+
+/* Step over whole lines that hold none of the texts; true when something was. */
+static bool leap(struct log_reader *r, const char *s, size_t n)
+{
+	uint64_t hit = next_hit(r);
+	size_t span = hit - r->at.offset < n ? (size_t)(hit - r->at.offset) : n;
+	const char *nl = memrchr(s, '\n', span);
+
+	if (!nl)
+		return false;
+	r->at.offset += (uint64_t)(nl - s) + 1;
+	return true;
+}
+
+/* A line that was not given ended here. */
+static void set_incomplete(struct log_reader *r, usec_wall time)
+{
+	r->complete_from = r->at;
+	if (time > r->complete_after)
+		r->complete_after = time;
+}
+
+/* Up to the first newline, where the line begins that is known from its beginning. */
+static void skip_torn(
+    struct log_reader *r, const struct log_chunk *c, struct log_partial *p, const char *s, size_t n)
+{
+	const char *nl = memchr(s, '\n', n);
+
+	r->at.offset += nl ? (size_t)(nl - s) + 1 : n;
+	if (nl) {
+		p->torn = false;
+		set_incomplete(r, c->time);
+	}
+}
+
 /* Take what the window has for one source; true when a line came of it. */
 static bool feed(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
 {
-	struct log_partial *p = partial_of(r, &r->sources.v[c->source]);
+	struct log_partial *p = partial_of(r, c);
 	size_t n = 0, take_n;
 	const char *s, *nl;
 
@@ -224,8 +412,12 @@ static bool feed(struct log_reader *r, const struct log_chunk *c, struct log_lin
 		r->at.offset = c->end;
 		return false;
 	}
+	if (p->torn)
+		return skip_torn(r, c, p, s, n), false;
 	if (c->flags & SLOT_MID_LINE && r->at.offset == c->start && p->text.n == 0)
 		p->headless = true;
+	if (r->needle && p->text.n == 0 && !p->headless && leap(r, s, n))
+		return false;
 	if (p->text.n == 0)
 		p->start = r->at;
 	nl = memchr(s, '\n', n);
@@ -259,7 +451,7 @@ static bool note_dropped(struct log_reader *r, const struct log_source *id, usec
 /* The one byte of a SLOT_DROP. */
 static bool pass_dropped(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
 {
-	struct log_partial *p = partial_of(r, &r->sources.v[c->source]);
+	struct log_partial *p = partial_of(r, c);
 
 	r->at.offset = c->end;
 	set_mark(r);
@@ -273,8 +465,10 @@ static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct lo
 	r->chunk++;
 	if (c->source == SOURCE_UNKNOWN || c->kind != SLOT_END)
 		return false;
-	p = partial_of(r, &r->sources.v[c->source]);
+	p = partial_of(r, c);
 	p->ended = true;
+	if (p->torn)
+		set_incomplete(r, c->time);
 	if (p->text.n == 0)
 		return r->given = p, false; /* freed by the next call */
 	return give(r, p, c->time, "", 0, out), true;
@@ -335,6 +529,10 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 	former = r->at.offset == c->start ? left_behind(r, &r->sources.v[c->source]) : NULL;
 	if (former) {
 		former->ended = true;
+		if (former->torn) {
+			set_incomplete(r, c->time);
+			return r->given = former, false;
+		}
 		return give(r, former, c->time, "", 0, out), true;
 	}
 	return feed(r, c, out);
@@ -356,9 +554,14 @@ bool log_reader_next(struct log_reader *r, struct log_line *out)
 
 	if (r->gone && passes_everything(r->filter))
 		return note_gone(r, out);
-	while (more)
-		if (step(r, out, &more) && log_place_before(r->skip, r->mark.end))
+	while (more) {
+		if (!step(r, out, &more) || !log_place_before(r->skip, r->mark.end))
+			continue;
+		if (!r->stop.segment || log_place_before(r->mark.end, r->stop))
 			return true;
+		more = false;
+	}
+	set_mark_at_end(r);
 	return false;
 }
 

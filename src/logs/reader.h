@@ -12,14 +12,18 @@
 #include "logs/format.h"
 #include "logs/query.h"
 
-/* A place between two bytes of a service's log. */
+/* A place between two bytes of a service's log.  Several lines may end at one: a line whose stream
+ * ends without a newline ends where others have. */
 struct log_place {
 	uint32_t segment;
+	uint32_t nth; /* of the lines that end here, from 1; 0: none of them */
 	uint64_t offset;
 };
 static inline bool log_place_before(struct log_place a, struct log_place b)
 {
-	return a.segment != b.segment ? a.segment < b.segment : a.offset < b.offset;
+	if (a.segment != b.segment)
+		return a.segment < b.segment;
+	return a.offset != b.offset ? a.offset < b.offset : a.nth < b.nth;
 }
 
 /* After a line: where it ended, and from where to read to find what was open then. */
@@ -30,12 +34,14 @@ struct log_mark {
 struct log_chunk {
 	uint8_t kind, flags;
 	uint32_t source; /* index in sources, SOURCE_UNKNOWN */
+	uint32_t slot;
 	usec_wall time;
 	uint64_t start, end, count;
 };
 struct log_source {
 	uint32_t number; /* of its slot */
 	uint32_t attempt;
+	bool resumed;
 	int64_t job;
 	enum log_stream stream;
 	char *action, *run;
@@ -48,6 +54,7 @@ struct log_partial {
 	bool wanted; /* passes the filter */
 	bool headless;
 	bool ended; /* given out, or never to be written again */
+	bool torn;  /* where its line began is not known: it counts from the next newline on */
 };
 
 struct log_reader {
@@ -57,7 +64,15 @@ struct log_reader {
 	uint32_t first, last; /* of the folder when it was opened */
 	struct log_place at;
 	struct log_mark mark;  /* after the last line given or skipped */
+	struct log_place tie;  /* where the last line ended that this reader saw */
 	struct log_place skip; /* lines that end at or before are not given */
+	struct log_place stop; /* lines that end there or behind are not given; segment 0: none */
+	bool whole;	       /* everything before the first line is known not to be missing */
+	uint32_t start_segment, start_slot; /* where it began, when not whole */
+	usec_wall complete_after;	    /* lines of later times are all given, when not whole */
+	struct log_place complete_from;	    /* so are lines that end behind it */
+	const struct log_clause *needle;    /* lines without one of its texts may be left out */
+	uint64_t hit, hit_to; /* in the window: the next text, and how far it was looked for */
 	struct {
 		struct log_chunk *v;
 		size_t n, cap;
@@ -76,10 +91,14 @@ struct log_reader {
 	char note[80];
 };
 
-/* False when there is nothing stored under that name.  `back` > 0 reads only
- * the last so many segments; a mark of segment 0 means from the beginning. */
+/* False when there is nothing stored under that name.  A mark of segment 0 means from the
+ * beginning. */
 bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
-    const struct log_filter *f, uint32_t back, struct log_mark from);
+    const struct log_filter *f, struct log_mark from);
+/* The last lines before `stop` (segment 0: all): from about `back` bytes before it, or the
+ * beginning, which is `whole`. */
+bool log_reader_open_back(struct log_reader *r, const char *dir, const char *name,
+    const struct log_filter *f, uint64_t back, struct log_place stop);
 void log_reader_close(struct log_reader *r);
 
 /* The next line that passes action, run, job, attempt and stream of the filter;

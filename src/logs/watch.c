@@ -257,7 +257,7 @@ void logs_watch_stored(struct logs *l, uint64_t token, const char *dir, const st
 	struct log_reader r;
 	struct log_line line;
 
-	if (!is_watched(l, token) || !log_reader_open(&r, dir, folder, f, 0, (struct log_mark){0}))
+	if (!is_watched(l, token) || !log_reader_open(&r, dir, folder, f, (struct log_mark){0}))
 		return;
 	while (log_reader_next(&r, &line))
 		if (!line.dropped)
