@@ -6,6 +6,7 @@
 #include "manifest/dependency.h"
 #include "manifest/judge.h"
 #include "manifest/probe_read.h"
+#include "manifest/schedule_read.h"
 
 /* ---- parts of an action ------------------------------------------------------- */
 
@@ -528,8 +529,8 @@ static const struct field action_fields[] = {
     {"cgroup", {0}, F_ENV, ACTION(cgroup), .later = true,
 	.doc = "memory_max, cpu_weight, cpu_max, pids_max, io_weight"},
     {"log", {0}, F_ENV, ACTION(log), .later = true, .doc = "rate, max_bytes, retention, overflow"},
-    {"schedule_policy", {"schedule"}, F_JSON, ACTION(schedule_policy), .later = true,
-	.doc = "when it runs by itself"},
+    {"schedule_policy", {"schedule"}, F_CUSTOM, .read = schedule_read, .write = schedule_write,
+	.doc = "when it is run by itself; it is not started with its service then"},
     {"input_schema", {0}, F_JSON, ACTION(input_schema), .later = true,
 	.doc = "JSON Schema of its inputs"},
     {"inputs", {0}, F_JSON, ACTION(inputs), .later = true, .doc = "values for its placeholders"},
@@ -538,6 +539,7 @@ static const struct field action_fields[] = {
     {"tags", {0}, F_STRV, ACTION(tags), .doc = "for filters"},
     {"depends_on_given", {0}, F_BOOL, ACTION(depends_on_given), .internal = true},
     {"source_path", {0}, F_STR, ACTION(source.path), .internal = true},
+    {"origin", {0}, F_STR, ACTION(origin), .internal = true},
 };
 const struct schema action_schema = {"an action", action_fields, countof(action_fields)};
 
@@ -551,6 +553,8 @@ static void set_defaults(const struct node *n, struct action_def *a)
 
 	action_def_init(a);
 	if (kind && kind->kind == NODE_STRING && strcmp(kind->s, "job") == 0)
+		a->is_process = false;
+	if (!kind && (node_get(n, "schedule_policy") || node_get(n, "schedule")))
 		a->is_process = false;
 	if (process && process->kind == NODE_BOOL)
 		a->is_process = process->i;
@@ -586,6 +590,9 @@ static void check_action(struct reader *r, const struct node *n, struct action_d
 		reader_error(
 		    r, n, "leave it out for ${PATH_ROOT}/bin/<name>", "the command is empty");
 	check_sockets(r, n, &a->sockets);
+	if (a->schedule && a->is_process && !r->stored)
+		reader_error(r, n, "`kind = \"job\"`, or `is_process = false`",
+		    "`%s` has a schedule, but it is long-running", a->name ? a->name : "");
 	bool known = !a->interpreter;
 	for (size_t i = 0; i < countof(interpreters) && !known; i++)
 		known = strcmp(interpreters[i], a->interpreter) == 0;
@@ -638,7 +645,7 @@ bool action_def_read(struct reader *r, const struct node *n, struct part extra, 
 	check_action(r, n, out);
 	if (!r->stored)
 		out->source = (struct place){text_dup(r->file), n->line, n->column};
-	if (needs_command && out->name && action_is_started(out) && !out->argv.n && !out->script)
+	if (needs_command && out->name && action_is_executed(out) && !out->argv.n && !out->script)
 		strv_take(&out->argv, text_fmt("${PATH_ROOT}/bin/%s", out->name));
 	if (!out->readiness.given && out->is_process && (out->sockets.n || out->tcp.n))
 		out->readiness.kind = READY_SOCKETS;

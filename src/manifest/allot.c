@@ -106,7 +106,7 @@ static void distribute(struct manifest_file *f)
 
 	names_init(&names, f);
 	for (size_t b = 0; b < f->binaries.n; b++)
-		if (f->binaries.v[b].name && action_is_started(&f->binaries.v[b]))
+		if (f->binaries.v[b].name && action_is_executed(&f->binaries.v[b]))
 			give_entries(f, &names, &f->binaries.v[b], given);
 	if (names.edges >= LIMIT_EDGES)
 		diag_add(f->r.diags, DIAG_ERROR, f->r.file, 1, 1, NULL, "give each entry its `for`",

@@ -108,7 +108,8 @@ static void mark_of_service(struct service_def *s)
 
 static void check_service(struct reader *r, const struct node *n, const struct service_def *s)
 {
-	if (!s->name ? !s->is_run : !name_is_valid(s->name))
+	/* A stored one without a name holds an action of no service. */
+	if (!s->name ? !s->is_run && !r->stored : !name_is_valid(s->name))
 		reader_error(r, n, "1 to 255 letters, digits and . _ @ : + - or a backslash",
 		    s->name ? "`%s` is not a name" : "a service needs a `name`%s",
 		    s->name ? s->name : "");

@@ -239,6 +239,27 @@ struct probe_def *probe_def_dup(const struct probe_def *from)
 	return to;
 }
 
+void schedule_def_free(struct schedule_def *s)
+{
+	if (!s)
+		return;
+	free(s->cron);
+	free(s->timezone);
+	free(s);
+}
+
+struct schedule_def *schedule_def_dup(const struct schedule_def *from)
+{
+	struct schedule_def *to = from ? mem_new(sizeof(*to)) : NULL;
+
+	if (!to)
+		return NULL;
+	*to = *from;
+	to->cron = text_dup(from->cron);
+	to->timezone = text_dup(from->timezone);
+	return to;
+}
+
 static void rules_release(struct retry_rules *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -277,7 +298,7 @@ static size_t action_texts(struct action_def *a, char **out[static 20])
 {
 	char **texts[] = {&a->name, &a->context, &a->description, &a->script, &a->interpreter,
 	    &a->cwd, &a->env_file, &a->readiness.log, &a->fail_log, &a->stop_signal, &a->user,
-	    &a->group, &a->umask, &a->schedule_policy, &a->input_schema, &a->inputs};
+	    &a->group, &a->umask, &a->input_schema, &a->inputs, &a->origin};
 
 	memcpy(out, texts, sizeof(texts));
 	return countof(texts);
@@ -315,6 +336,7 @@ void action_def_release(struct action_def *a)
 	command_release(&a->reload);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
 		probe_def_free(a->probes[i]);
+	schedule_def_free(a->schedule);
 	sockets_release(&a->sockets);
 	tcp_release(&a->tcp);
 	place_release(&a->source);
@@ -347,14 +369,20 @@ void action_def_copy(struct action_def *to, const struct action_def *from)
 	command_copy(&to->reload, &from->reload);
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
 		to->probes[i] = probe_def_dup(from->probes[i]);
+	to->schedule = schedule_def_dup(from->schedule);
 	sockets_copy(&to->sockets, &from->sockets);
 	tcp_copy(&to->tcp, &from->tcp);
 	to->source = place_dup(&from->source);
 }
 
-bool action_is_started(const struct action_def *a)
+bool action_is_executed(const struct action_def *a)
 {
 	return !a->supervised && a->kind != BINARY_CLI && a->kind != BINARY_CMDLINE;
+}
+
+bool action_is_started(const struct action_def *a)
+{
+	return action_is_executed(a) && !a->schedule;
 }
 
 /* ---- services ------------------------------------------------------------------ */

@@ -154,6 +154,17 @@ struct probe_def {
 	enum probe_action action; /* of liveness */
 };
 
+/* When an action is run by itself: schedule/schedule.h says what becomes of each due time. */
+struct schedule_def {
+	char *cron;	/* cron.h; NULL: interval */
+	char *timezone; /* IANA; NULL: that of the machine */
+	msec interval;	/* 0: cron */
+	enum catch_up catch_up;
+	enum overlap overlap;
+	msec jitter;	    /* each due time is submitted up to so much later */
+	msec overdue_after; /* no success for that long is an event; 0: never */
+};
+
 struct action_def {
 	char *name;
 	char *context; /* NULL: default */
@@ -198,13 +209,15 @@ struct action_def {
 	struct env_list limits;	    /* name: nofile ..., value: soft[:hard] */
 	int64_t nice;
 	int64_t oom_score_adj;
-	struct env_list cgroup; /* memory_max ... */
-	struct env_list log;	/* rate, max_bytes, retention, overflow */
-	char *schedule_policy;	/* JSON text */
-	char *input_schema;	/* JSON text */
-	char *inputs;		/* JSON text */
+	struct env_list cgroup;	       /* memory_max ... */
+	struct env_list log;	       /* rate, max_bytes, retention, overflow */
+	struct schedule_def *schedule; /* owned; NULL: it does not run by itself */
+	char *input_schema;	       /* JSON text */
+	char *inputs;		       /* JSON text */
 	struct env_list only_if;
 	struct strv tags;
+	char *origin; /* of a run: the registered action that it is, "service/action",
+		       * "/context/action"; or NULL */
 	struct place source;
 };
 struct action_list {
@@ -229,6 +242,7 @@ struct service_def {
 	struct place source;
 	bool is_run;	       /* an ad-hoc submission; never stored in the registry */
 	bool abort_on_failure; /* of a run: its first failure ends the other branches */
+	bool commit_first;     /* of a run: its row is committed before anything is executed */
 };
 
 void place_release(struct place *p);
@@ -252,7 +266,9 @@ void service_def_copy(struct service_def *to, const struct service_def *from);
  * else action, else service, else name.  Borrowed from the dep. */
 const char *dep_key(const struct dep *d);
 
-/* Is the action ever started by the supervisor? (not cli, cmdline, supervised) */
+/* Is the action ever executed by the supervisor? (not cli, cmdline, supervised) */
+bool action_is_executed(const struct action_def *a);
+/* Is it executed when its service is started?  One with a schedule is executed on its own. */
 bool action_is_started(const struct action_def *a);
 
 /* The default retry policy of a long-running action and of a one-shot (SPEC 4). */
@@ -260,6 +276,8 @@ void retry_policy_default(struct retry_policy *r, bool is_process);
 
 void probe_def_free(struct probe_def *p);
 struct probe_def *probe_def_dup(const struct probe_def *from); /* NULL gives NULL */
+void schedule_def_free(struct schedule_def *s);
+struct schedule_def *schedule_def_dup(const struct schedule_def *from); /* NULL gives NULL */
 
 struct action_def *service_find_action(const struct service_def *s, const char *name);
 

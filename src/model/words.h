@@ -101,6 +101,20 @@ ENUM_DECLARE(probe_kind, PROBE_KIND_LIST, PROBE_KIND_COUNT);
 	X(PROBE_WARNS,    "warn",    "it is shown and recorded, nothing else")
 ENUM_DECLARE(probe_action, PROBE_ACTION_LIST, PROBE_ACTION_COUNT);
 
+/* What becomes of due times that nobody was there for. */
+#define CATCH_UP_LIST(X)                                                    \
+	X(CATCH_UP_NONE, "none", "what was missed is not run")              \
+	X(CATCH_UP_ONE,  "one",  "the newest that was missed is run")       \
+	X(CATCH_UP_ALL,  "all",  "all that were missed are run, up to 1,000")
+ENUM_DECLARE(catch_up, CATCH_UP_LIST, CATCH_UP_COUNT);
+
+/* A due time comes while a former run of the schedule is not over. */
+#define OVERLAP_LIST(X)                                                              \
+	X(OVERLAP_SKIP,     "skip",     "not run while a former run is not over")    \
+	X(OVERLAP_QUEUE,    "queue",    "run when the former run is over")           \
+	X(OVERLAP_PARALLEL, "parallel", "run beside it")
+ENUM_DECLARE(overlap, OVERLAP_LIST, OVERLAP_COUNT);
+
 /* What a probe is asked for. */
 #define PROBE_ROLE_LIST(X)                                                                 \
 	X(PROBE_STARTUP,   "startup",   "until it passed, the others wait; over its threshold the attempt has failed")\

@@ -239,7 +239,7 @@ static void check_action(struct judge *j, const struct entry *e, const struct ac
 	check_name(j, e, &a->source, "action", a->name);
 	if (a->context)
 		check_name(j, e, &a->source, "context", a->context);
-	if (action_is_started(a) && !a->argv.n && !a->script)
+	if (action_is_executed(a) && !a->argv.n && !a->script)
 		judge_refuse(j, e, ERR_INVALID, &a->source, "exec", "give it exec or script",
 		    "`%s` has nothing to execute", a->name ? a->name : "");
 	for (size_t i = 0; i < a->sockets.n; i++)
@@ -362,7 +362,7 @@ void check_claims(struct judge *j, const struct entry *e)
 	for (size_t i = 0; i < e->def.actions.n; i++) {
 		const struct action_def *a = &e->def.actions.v[i];
 
-		if (!action_is_started(a))
+		if (!action_is_executed(a))
 			continue;
 		check_instances(j, e, a);
 		for (size_t k = 0; k < a->sockets.n; k++) {

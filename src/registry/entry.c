@@ -245,7 +245,7 @@ static void each_claim(struct registry *reg, struct entry *e, claim_fn fn)
 		fn(reg, e, NULL, key);
 	}
 	for (size_t i = 0; i < e->def.actions.n && !entry_is_loose(e); i++)
-		if (action_is_started(&e->def.actions.v[i]))
+		if (action_is_executed(&e->def.actions.v[i]))
 			each_claim_of_action(reg, e, &e->def.actions.v[i], fn);
 }
 

@@ -28,13 +28,13 @@ const struct holder *instance_next(
 	const struct name_slot *slot = registry_slot(reg, a->name);
 	bool all = strcmp(a->name, e->name) == 0 || is_called_like_its_binary(a);
 
-	if (!slot || !action_is_started(a) || (!all && !slot->service))
+	if (!slot || !action_is_executed(a) || (!all && !slot->service))
 		return NULL;
 	while (*at < slot->actions.n) {
 		const struct holder *h = &slot->actions.v[(*at)++];
 
 		if (h->entry != e && (all || h->entry == slot->service) &&
-		    action_is_started(h->action) && text_eq(a->context, h->action->context) &&
+		    action_is_executed(h->action) && text_eq(a->context, h->action->context) &&
 		    same_command(a, h->action))
 			return h;
 	}
@@ -61,7 +61,7 @@ bool entry_find_owners(const struct registry *reg, const struct entry *e, struct
 		const struct action_def *a = &e->def.actions.v[i];
 		const struct entry *owner;
 
-		if (!action_is_started(a))
+		if (!action_is_executed(a))
 			continue;
 		owner = owner_of(reg, e, a);
 		if (!owner) {

@@ -39,6 +39,13 @@ const struct service_def *registry_find(const struct registry *reg, const char *
 	return e ? &e->def : NULL;
 }
 
+const struct service_def *registry_find_loose(const struct registry *reg, const char *name)
+{
+	const struct entry *e = name[0] == '/' ? registry_entry(reg, name) : NULL;
+
+	return e ? &e->def : NULL;
+}
+
 static int entry_order(const void *a, const void *b)
 {
 	return strcmp((*(struct entry *const *)a)->name, (*(struct entry *const *)b)->name);

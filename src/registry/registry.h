@@ -178,6 +178,8 @@ size_t registry_count(const struct registry *reg); /* services */
 
 /* The effective, resolved definition; NULL: none.  Borrowed until the next change. */
 const struct service_def *registry_find(const struct registry *reg, const char *name);
+/* The same of an action of no service: `name` as in registry_change, "/context/action". */
+const struct service_def *registry_find_loose(const struct registry *reg, const char *name);
 
 /* Another one whenever it executes something else, or in another order; 0: no such service. */
 uint64_t registry_revision(const struct registry *reg, const char *name);

@@ -45,12 +45,18 @@ static void deps_clear(struct dep_list *l)
 }
 
 /* The registered action, with what the run says on top. */
-static void complete(struct action_def *said, const struct action_def *known)
+static void complete(
+    struct action_def *said, const struct service_def *owner, const struct action_def *known)
 {
 	struct action_def whole;
 
 	action_def_copy(&whole, known);
+	schedule_def_free(take(whole.schedule)); /* this is the run */
 	text_set(&whole.name, known->name);
+	free(whole.origin);
+	whole.origin = owner->name ? text_fmt("%s/%s", owner->name, known->name)
+				   : text_fmt("/%s/%s", known->context ? known->context : "default",
+					 known->name);
 	if (said->inputs)
 		text_set(&whole.inputs, said->inputs);
 	take_over_env(&whole, &said->env);
@@ -86,12 +92,15 @@ static enum err refer(const struct registry *reg, const struct service_def *run,
 	if (!a->name)
 		return error_set(e, ERR_INVALID, "an action of a run needs a name");
 	bare = split(a->name, service, sizeof(service));
+	if (a->schedule)
+		return error_set(e, ERR_INVALID,
+		    "`%s`: a run has no schedule; register the action (action.set)", a->name);
 	if (is_reference(a)) {
 		enum err code = registry_find_action(
 		    reg, context, service[0] ? service : NULL, bare, owner, known, NULL, e);
 
 		if (code == ERR_OK) {
-			complete(a, *known);
+			complete(a, *owner, *known);
 			keep_sockets(reg, *owner, a);
 		}
 		return code;

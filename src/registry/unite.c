@@ -184,7 +184,7 @@ void definition_normalise(struct service_def *s, const char *source)
 		context_normalise(&a->context);
 		if (!a->context && s->context)
 			text_set(&a->context, s->context);
-		if (action_is_started(a))
+		if (action_is_executed(a))
 			dep_list_append(&a->depends_on, &s->dependencies);
 		list_normalise(s, &a->depends_on, &a->env, source);
 	}

@@ -2,8 +2,6 @@
 
 #include "base/str.h"
 
-ENUM_DEFINE(catch_up, CATCH_UP_LIST, CATCH_UP_COUNT)
-ENUM_DEFINE(overlap, OVERLAP_LIST, OVERLAP_COUNT)
 ENUM_DEFINE(schedule_answer, SCHEDULE_ANSWER_LIST, ANSWER_COUNT)
 
 static int64_t floor_second(int64_t ms)

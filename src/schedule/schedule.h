@@ -18,11 +18,12 @@
  * clock that was wrong, by which due times of more than a day ahead were answered, is
  * forgotten: the count starts again at the present time.
  *
- * Pure.  Depends on: base, cron.h.
+ * Pure.  Depends on: base, model/words.h, cron.h.
  */
 #ifndef HP_SCHEDULE_SCHEDULE_H
 #define HP_SCHEDULE_SCHEDULE_H
 
+#include "model/words.h"
 #include "schedule/cron.h"
 
 #define SCHEDULE_GRACE_MS      10000 /* a due time that is not older is still in time */
@@ -31,18 +32,6 @@
 #define SCHEDULE_NEVER	       INT64_MAX
 
 /* clang-format off */
-#define CATCH_UP_LIST(X)                                                    \
-	X(CATCH_UP_NONE, "none", "what was missed is not run")              \
-	X(CATCH_UP_ONE,  "one",  "the newest that was missed is run")       \
-	X(CATCH_UP_ALL,  "all",  "all that were missed are run, up to 1,000")
-ENUM_DECLARE(catch_up, CATCH_UP_LIST, CATCH_UP_COUNT);
-
-#define OVERLAP_LIST(X)                                                              \
-	X(OVERLAP_SKIP,     "skip",     "not run while a former run is not over")    \
-	X(OVERLAP_QUEUE,    "queue",    "run when the former run is over")           \
-	X(OVERLAP_PARALLEL, "parallel", "run beside it")
-ENUM_DECLARE(overlap, OVERLAP_LIST, OVERLAP_COUNT);
-
 #define SCHEDULE_ANSWER_LIST(X)                                          \
 	X(ANSWER_KEPT,    "kept",    "submitted in time")                \
 	X(ANSWER_LATE,    "late",    "submitted by catch_up")            \

@@ -1,4 +1,5 @@
 #include "server/api.h"
+#include "server/schedule/schedules.h"
 
 #include "http/http.h"
 #include "server/doctor/doctor.h"
@@ -9,7 +10,7 @@
 
 #include <fcntl.h>
 
-#define GROUPS 12
+#define GROUPS 13
 
 struct api {
 	struct rpc_group groups[GROUPS];
@@ -64,6 +65,20 @@ static void metric(struct str *out, const char *name, const char *type, const ch
 	str_fmt(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
+static void schedules_metrics(struct daemon *d, struct str *out)
+{
+	const struct schedules_totals t = schedules_totals(d->schedules);
+
+	metric(out, "hero_proc_schedules", "gauge", "Actions that are run by themselves.");
+	str_fmt(out, "hero_proc_schedules %zu\n", t.n);
+	metric(out, "hero_proc_schedules_overdue", "gauge", "Without a success for too long.");
+	str_fmt(out, "hero_proc_schedules_overdue %zu\n", t.overdue);
+	metric(out, "hero_proc_schedule_due_times", "counter", "Due times by what became of them.");
+	for (size_t i = 0; i < ANSWER_COUNT; i++)
+		str_fmt(out, "hero_proc_schedule_due_times_total{answer=\"%s\"} %llu\n",
+		    schedule_answer_words[i], (unsigned long long)t.counts[i]);
+}
+
 char *api_metrics(void *daemon)
 {
 	struct daemon *d = daemon;
@@ -97,6 +112,7 @@ char *api_metrics(void *daemon)
 	    "1 while the state or the logs can not be written.");
 	str_fmt(&out, "hero_proc_degraded %d\n",
 	    store_degraded(d->store, NULL) || logs_degraded(d->logs, NULL));
+	schedules_metrics(d, &out);
 	doctor_metrics(d, &out);
 	str_add(&out, "# EOF\n");
 	return str_take(&out);
@@ -155,7 +171,7 @@ enum err api_open(struct daemon *d, struct error *e)
 {
 	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
 	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config,
-	    ops_timeline};
+	    ops_timeline, ops_schedule};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));

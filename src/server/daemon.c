@@ -11,6 +11,8 @@
 #include "server/recovery/handover.h"
 #include "server/recovery/recover.h"
 #include "server/recovery/upgrade.h"
+#include "server/schedule/schedules.h"
+#include "server/scheduling.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/evict.h"
 #include "server/supervise/failure_line.h"
@@ -243,6 +245,7 @@ void daemon_shutdown(struct daemon *d, const char *who)
 	if (d->shutting_down)
 		return;
 	d->shutting_down = true;
+	schedules_end(d->schedules);
 	report(REPORT_INFO, "shutdown, asked for by %s", who);
 	d->shutdown_op = engine_shutdown(d->engine, clock_mono(), SHUTDOWN_WITHIN_MS);
 	operations_begin(d, d->shutdown_op, who, "system.shutdown");
@@ -278,6 +281,8 @@ bool daemon_serve(struct daemon *d)
 void daemon_ready(struct daemon *d)
 {
 	report(REPORT_INFO, "ready on %s", d->paths.socket);
+	if (!d->safe && !d->shutdown_op && !d->shutdown_asked)
+		schedules_begin(d->schedules);
 	if (d->shutdown_op)
 		go_on_shutdown(d);
 	else if (d->shutdown_asked)
@@ -320,7 +325,7 @@ static enum err open_stores(struct daemon *d, struct error *e)
 	d->hub = event_stream_new(d);
 	d->background = background_new(d->base);
 	d->doctor = doctor_new(d);
-	return ERR_OK;
+	return scheduling_open(d, e);
 }
 
 /* As the keeper has it: FNV-1a of the folder's whole path. */
@@ -394,6 +399,7 @@ static void release_memory(struct daemon *d)
 	strv_release(&d->leaving);
 	free(d->swept.v);
 	free(d->held_back.v);
+	free(d->uncommitted.v);
 }
 
 void daemon_release(struct daemon *d)
@@ -424,6 +430,7 @@ void daemon_release(struct daemon *d)
 	event_stream_free(d->hub);
 	background_free(d->background);
 	doctor_free(d->doctor);
+	schedules_free(d->schedules);
 	applies_free(d);
 	operations_free(d->operations);
 	records_free(d->records);

@@ -40,6 +40,7 @@ struct apply;
 struct side_command;
 struct background;
 struct doctor;
+struct schedules;
 struct urgent;
 struct api;
 struct listening;
@@ -70,6 +71,7 @@ struct run_entry {
 	char *name;
 	char *json; /* for the store */
 	struct service_def def;
+	bool is_committed; /* def.commit_first: its row stands in the store */
 };
 
 struct daemon {
@@ -90,6 +92,7 @@ struct daemon {
 	struct event_stream *hub;
 	struct background *background;
 	struct doctor *doctor;
+	struct schedules *schedules;
 	struct apply *applies;	     /* a list of those in flight, or NULL */
 	bool applying;		     /* a set of definitions is being changed by one of them */
 	struct eviction *evictions;  /* a list: foreign processes that were told to end, or NULL */
@@ -137,6 +140,11 @@ struct daemon {
 		struct effect *v;
 		size_t n, cap, head;
 	} held_back; /* spawns and signals, in their order, until the keeper has room */
+	struct {
+		struct effect *v;
+		size_t n, cap;
+	} uncommitted;	     /* of runs whose rows are to be committed first, until they are */
+	size_t commit_asked; /* for so many of `uncommitted`, and not answered yet */
 	bool shutting_down;
 	int shutdown_asked; /* how many times */
 	op_id shutdown_op;

@@ -28,5 +28,9 @@ const char *const migrations[] = {
     ("ALTER TABLE jobs ADD COLUMN since_mono INTEGER;"
      " ALTER TABLE jobs ADD COLUMN tries INTEGER; ALTER TABLE jobs ADD COLUMN failures INTEGER;"),
     "CREATE INDEX events_time ON events (time);",
+    "CREATE TABLE schedules (name TEXT PRIMARY KEY, meaning TEXT, answered INTEGER, paused INTEGER,"
+    " kept INTEGER, late INTEGER, skipped INTEGER, missed INTEGER, since INTEGER,"
+    " last_success INTEGER, last_run TEXT, last_state TEXT, last_due INTEGER, queue TEXT)"
+    " WITHOUT ROWID;",
 };
 const int migration_count = sizeof(migrations) / sizeof(migrations[0]);

@@ -87,6 +87,7 @@ TYPED(store_operation)
 TYPED(store_event)
 TYPED(store_counter)
 TYPED(store_flag)
+TYPED(store_schedule)
 #define READ(type, table, tail, bound) \
 	read_rows(s, table, tail, bound, call_##type, &(struct type##_call){fn, ctx}, e)
 
@@ -109,6 +110,11 @@ enum err store_load_counters(struct store *s, store_counter_fn fn, void *ctx, st
 enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct error *e)
 {
 	return READ(store_flag, T_FLAGS, "ORDER BY name", NULL);
+}
+
+enum err store_load_schedules(struct store *s, store_schedule_fn fn, void *ctx, struct error *e)
+{
+	return READ(store_schedule, T_SCHEDULES, "ORDER BY name", NULL);
 }
 
 /* A step for each service, not for each run. */

@@ -67,6 +67,13 @@ static const struct column counters[] = {
 static const struct column flags[] = {
 	TKEY(store_flag, name), INT(store_flag, since),
 };
+static const struct column schedules[] = {
+	TKEY(store_schedule, name), TEXT(store_schedule, meaning), INT(store_schedule, answered),
+	BOOL(store_schedule, paused), INT(store_schedule, kept), INT(store_schedule, late),
+	INT(store_schedule, skipped), INT(store_schedule, missed), INT(store_schedule, since),
+	INT(store_schedule, last_success), TEXT(store_schedule, last_run),
+	TEXT(store_schedule, last_state), INT(store_schedule, last_due), TEXT(store_schedule, queue),
+};
 
 const struct table tables[TABLE_COUNT] = {
 	[T_CONTRIBUTIONS] = { "contributions", contributions, countof(contributions), true, true, false },
@@ -77,6 +84,7 @@ const struct table tables[TABLE_COUNT] = {
 	[T_EVENTS]        = { "events", events, countof(events), false, false, true },
 	[T_COUNTERS]      = { "counters", counters, countof(counters), false, true, false },
 	[T_FLAGS]         = { "flags", flags, countof(flags), false, true, false },
+	[T_SCHEDULES]     = { "schedules", schedules, countof(schedules), false, true, false },
 };
 /* clang-format on */
 

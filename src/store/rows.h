@@ -31,6 +31,7 @@ enum table_id {
 	T_EVENTS,
 	T_COUNTERS,
 	T_FLAGS,
+	T_SCHEDULES,
 	TABLE_COUNT
 };
 

@@ -213,6 +213,11 @@ void store_put_flag(struct store *s, const struct store_flag *r)
 	put(s, T_FLAGS, r, false);
 }
 
+void store_put_schedule(struct store *s, const struct store_schedule *r)
+{
+	put(s, T_SCHEDULES, r, false);
+}
+
 void store_remove_contribution(struct store *s, const char *source, const char *service)
 {
 	put(s, T_CONTRIBUTIONS, &(struct store_contribution){source, service, ""}, true);
@@ -236,6 +241,11 @@ void store_remove_job(struct store *s, int64_t id)
 void store_remove_flag(struct store *s, const char *name)
 {
 	put(s, T_FLAGS, &(struct store_flag){.name = name}, true);
+}
+
+void store_remove_schedule(struct store *s, const char *name)
+{
+	put(s, T_SCHEDULES, &(struct store_schedule){.name = name}, true);
 }
 
 static void add_barrier(struct store *s, bool later, store_done_fn fn, void *ctx)

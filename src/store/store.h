@@ -101,6 +101,20 @@ struct store_flag { /* key: name */
 	usec_wall since;
 };
 
+struct store_schedule {	     /* key: name */
+	const char *name;    /* "service/action", "/context/action" */
+	const char *meaning; /* expression and zone: where they differ, it is another schedule */
+	int64_t answered;    /* ms: the last due time that has an answer */
+	bool paused;
+	int64_t kept, late, skipped, missed;
+	usec_wall since;	/* it was set */
+	usec_wall last_success; /* 0: none yet */
+	const char *last_run;	/* NULL: none yet */
+	const char *last_state; /* of that run, NULL while it is open */
+	int64_t last_due;	/* ms, of that run; 0: triggered by hand */
+	const char *queue;	/* due times that wait: "1764558600000 1764558660000" */
+};
+
 void store_put_contribution(struct store *s, const struct store_contribution *r);
 void store_put_wanted(struct store *s, const struct store_wanted *r);
 void store_put_run(struct store *s, const struct store_run *r);
@@ -109,6 +123,8 @@ void store_put_operation(struct store *s, const struct store_operation *r);
 void store_put_event(struct store *s, const struct store_event *r);
 void store_put_counter(struct store *s, const struct store_counter *r);
 void store_put_flag(struct store *s, const struct store_flag *r);
+void store_put_schedule(struct store *s, const struct store_schedule *r);
+void store_remove_schedule(struct store *s, const char *name);
 void store_remove_contribution(struct store *s, const char *source, const char *service);
 void store_remove_wanted(struct store *s, const char *service);
 void store_remove_run(struct store *s, int64_t id); /* its jobs stay: retention takes them */
@@ -142,12 +158,14 @@ typedef bool (*store_operation_fn)(const struct store_operation *r, void *ctx);
 typedef bool (*store_event_fn)(const struct store_event *r, void *ctx);
 typedef bool (*store_counter_fn)(const struct store_counter *r, void *ctx);
 typedef bool (*store_flag_fn)(const struct store_flag *r, void *ctx);
+typedef bool (*store_schedule_fn)(const struct store_schedule *r, void *ctx);
 
 enum err store_load_contributions(
     struct store *s, store_contribution_fn fn, void *ctx, struct error *e);
 enum err store_load_wanted(struct store *s, store_wanted_fn fn, void *ctx, struct error *e);
 enum err store_load_counters(struct store *s, store_counter_fn fn, void *ctx, struct error *e);
 enum err store_load_flags(struct store *s, store_flag_fn fn, void *ctx, struct error *e);
+enum err store_load_schedules(struct store *s, store_schedule_fn fn, void *ctx, struct error *e);
 /* The newest run of each service, and every open one. */
 enum err store_load_runs(struct store *s, store_run_fn fn, void *ctx, struct error *e);
 /* The jobs of those runs. */

@@ -1,5 +1,7 @@
 #include "server/change/registration.h"
 
+#include "server/schedule/schedules.h"
+
 #include "manifest/definition_read.h"
 #include "rpc/json_out.h"
 #include "server/change/apply.h"
@@ -123,6 +125,8 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 			keep_former(d, c);
 		if (c->kind != CHANGE_RESOLVED && !d->applying)
 			apply_redefined(d, c->name);
+		if (c->kind != CHANGE_RESOLVED)
+			schedules_redefined(d->schedules, c->name);
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
 			continue; /* an action of no service is no unit */
 		if (c->kind == CHANGE_REMOVED) {
@@ -148,6 +152,12 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e)
 {
+	const size_t before = diags->n;
+
+	for (size_t i = 0; i < n && !(flags & REGISTRY_LOAD); i++)
+		schedules_check(d->schedules, in[i].def, diags);
+	if (diags->n > before)
+		return error_set(e, ERR_INVALID, "%s", diags->v[before].message);
 	enum err code = registry_apply(d->registry, in, n, flags, out, diags, e);
 
 	if (code == ERR_OK && !(flags & REGISTRY_DRY_RUN))
@@ -244,6 +254,8 @@ enum err registration_load(struct daemon *d, struct error *e)
 		for (const struct service_def *s = NULL;
 		     (s = registry_next(d->registry, s ? s->name : NULL));)
 			tell_engine(d, s);
+	for (size_t i = 0; i < out.n; i++)
+		schedules_redefined(d->schedules, out.v[i].name);
 	for (size_t i = 0; i < diags.n; i++)
 		report(REPORT_WARN, "%s", diags.v[i].message);
 	loading_release(&l);

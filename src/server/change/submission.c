@@ -41,13 +41,15 @@ static struct run_entry *add(struct daemon *d, struct service_def *take_def)
 static void name_run(struct daemon *d, struct service_def *def)
 {
 	const char *base = def->name ? def->name : def->actions.n ? def->actions.v[0].name : "run";
+	def->is_run = true;
+	if (def->name && strchr(def->name, '#')) /* of a due time: it has one name */
+		return;
 	/* the number that the engine gives the next run; only names need it to be free */
 	char *name =
 	    text_fmt("%s#%llu", base, (unsigned long long)records_counter(d->records, COUNTER_RUN));
 
 	free(def->name);
 	def->name = name;
-	def->is_run = true;
 }
 
 enum err submission_begin(struct daemon *d, struct service_def *take_def, const char *who,

@@ -16,7 +16,7 @@
 #include "server/daemon.h"
 
 extern const struct rpc_group ops_register, ops_service, ops_start, ops_action, ops_run, ops_logs,
-    ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline;
+    ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline, ops_schedule;
 
 struct daemon *ops_daemon(const struct rpc_call *call);
 

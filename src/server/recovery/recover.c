@@ -11,6 +11,7 @@
 #include "server/operation/resumption.h"
 #include "server/recovery/handover.h"
 #include "server/recovery/recovery.h"
+#include "server/schedule/schedules.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/gates.h"
@@ -134,7 +135,7 @@ enum err recover_begin(struct daemon *d, struct error *e)
 	if (records_load(d->records, e))
 		return e->code;
 	engine_restore_begin(d->engine);
-	if (gates_load_flags(d, e) || registration_load(d, e) ||
+	if (gates_load_flags(d, e) || schedules_load(d->schedules, e) || registration_load(d, e) ||
 	    store_load_wanted(d->store, take_wanted, d, e))
 		return e->code;
 	return ERR_OK;

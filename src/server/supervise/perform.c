@@ -1,5 +1,6 @@
 #include "server/supervise/perform.h"
 #include "server/container.h"
+#include "server/scheduling.h"
 
 #include "server/change/apply.h"
 #include "server/change/registration.h"
@@ -53,11 +54,35 @@ static void ask_keeper(struct daemon *d, const struct effect *fx)
 		attempt_sweep(d, fx);
 }
 
+static struct run_entry *run_of(struct daemon *d, job_id job)
+{
+	struct unit_view u;
+	struct job_view j;
+	unit_id unit;
+
+	return engine_job(d->engine, job, &j, &unit) && engine_unit(d->engine, unit, &u) && u.is_run
+		   ? map_get(&d->runs, u.name)
+		   : NULL;
+}
+
+/* A due time is run once, whatever is killed: its run stands in the store before its process is
+ * asked for.  What is asked of a process that waits so waits behind it. */
+static bool waits_for_commit(struct daemon *d, const struct effect *fx)
+{
+	for (size_t i = 0; i < d->uncommitted.n; i++)
+		if (d->uncommitted.v[i].job == fx->job)
+			return true;
+	const struct run_entry *r = fx->kind == EFFECT_SPAWN ? run_of(d, fx->job) : NULL;
+	return r && r->def.commit_first && !r->is_committed;
+}
+
 /* Each spawn opens its pipes, so thousands at once would use up the descriptors that the
  * answers need.  What follows one that waits waits too: a signal never overtakes its spawn. */
 static void ask_in_turn(struct daemon *d, const struct effect *fx)
 {
-	if (d->held_back.n || (fx->kind == EFFECT_SPAWN && !spawner_is_idle(d->spawner)))
+	if (waits_for_commit(d, fx))
+		*vec_push(&d->uncommitted) = *fx;
+	else if (d->held_back.n || (fx->kind == EFFECT_SPAWN && !spawner_is_idle(d->spawner)))
 		*vec_push(&d->held_back) = *fx;
 	else
 		ask_keeper(d, fx);
@@ -110,6 +135,7 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 	case EFFECT_OP: operations_changed(d, fx); break;
 	case EFFECT_RUN_ENDED:
 		records_put_run(d, fx->unit);
+		scheduling_run_ended(d, fx->unit);
 		submission_run_ended(d, fx->unit);
 		break;
 	case EFFECT_COUNT: break;
@@ -160,6 +186,38 @@ static void arm(struct daemon *d)
 	    d->timer, &(struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000});
 }
 
+/* A disk that takes nothing stops no schedule: not durable is good enough then. */
+static void on_committed(bool durable, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct effects these = {0};
+	const size_t n = d->commit_asked;
+	(void)durable;
+
+	for (size_t i = 0; i < n; i++)
+		*vec_push(&these) = d->uncommitted.v[i];
+	d->uncommitted.n -= n;
+	memmove(d->uncommitted.v, d->uncommitted.v + n, d->uncommitted.n * sizeof(*these.v));
+	d->commit_asked = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct run_entry *r = run_of(d, these.v[i].job);
+		if (r)
+			r->is_committed = true;
+		ask_in_turn(d, &these.v[i]);
+	}
+	free(these.v);
+	perform_effects(d);
+}
+
+/* The rows that these wait for were put in this pass. */
+static void commit(struct daemon *d)
+{
+	if (d->uncommitted.n == 0 || d->commit_asked)
+		return;
+	d->commit_asked = d->uncommitted.n;
+	store_barrier(d->store, on_committed, d);
+}
+
 void perform_effects(struct daemon *d)
 {
 	struct effects books = {0};
@@ -183,5 +241,6 @@ void perform_effects(struct daemon *d)
 	}
 	d->performing = false;
 	operations_commit(d);
+	commit(d);
 	arm(d);
 }
