@@ -4,6 +4,7 @@
 #include "cli/out.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -53,6 +54,7 @@ static void become_daemon(struct cli *c, const char *server)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
+	signal(SIGPIPE, SIG_DFL);
 	for (char *p = log + 1; (p = strchr(p, '/')); *p++ = '/') {
 		*p = '\0';
 		mkdir(log, 0750);

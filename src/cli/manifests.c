@@ -1,102 +1,61 @@
 #include "cli/manifests.h"
 
 #include "cli/out.h"
+#include "folder/folder.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <sys/stat.h>
-
-static char *slurp(const char *path, size_t *n)
+static void print_list(const struct strv *list, const char *before, const char *after)
 {
-	FILE *f = fopen(path, "re");
-	struct str text = {0};
-	char buf[8192];
-	size_t got;
+	auto_str text = {0};
 
-	if (!f)
-		return NULL;
-	while ((got = fread(buf, 1, sizeof(buf), f)) > 0 && text.n < (2u << 20))
-		str_add_n(&text, buf, got);
-	fclose(f);
-	*n = text.n;
-	return str_take(&text);
+	for (size_t i = 0; i < list->n; i++)
+		str_fmt(&text, "%s%s", i ? ", " : "", list->v[i]);
+	if (list->n)
+		complain("%s%s%s", before, str_text(&text), after);
 }
 
-/* A file that may be absent (must not set) is passed over; what was wrong goes to *wrong. */
-static void add_file(json_t *list, const char *path, bool must, enum err *wrong)
+static void print_left_out(const struct cli *c, const struct folder *f)
 {
-	size_t n = 0;
-	auto_free char *text = slurp(path, &n);
-	int sys = errno; /* of slurp, when there is no text */
-	json_t *value = text ? json_stringn(text, n) : NULL;
-	auto_free char *whole = realpath(path, NULL);
-
-	if (!value) {
-		if (must || text) {
-			complain("%s: %s", path, text ? "it is not UTF-8" : strerrordesc_np(sys));
-			*wrong = text ? ERR_INVALID : ERR_NOT_FOUND;
-		}
+	if (c->quiet)
 		return;
-	}
-	json_array_append_new(
-	    list, json_pack("{s:s, s:o}", "path", whole ? whole : path, "text", value));
+	print_list(&f->not_regular, "left out: ", "");
+	print_list(&f->not_ours, "left out, as they have no [service] and no [[binaries]]: ", "");
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+static json_t *list_of(const struct folder *f)
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s%}", "path", f->v[i].path, "text",
+						str_text(&f->v[i].text), f->v[i].text.n));
+	return list;
 }
 
-/* DIR/service.toml, DIR/NAME/service.toml, DIR/NAME.toml */
-static void add_folder(json_t *list, const char *dir, enum err *wrong)
+/* None at all is an error, unless `folders` says which are empty now. */
+static enum err judge(const struct folder *f, bool may_be_none)
 {
-	struct dirent **names = NULL;
-	int n = scandir(dir, &names, NULL, by_name);
-
-	for (int i = 0; i < n; i++) {
-		const char *name = names[i]->d_name;
-		size_t length = strlen(name);
-		auto_free char *path = text_fmt("%s/%s", dir, name),
-			       *inner = text_fmt("%s/%s/service.toml", dir, name);
-
-		if (*name != '.' && length > 5 && strcmp(name + length - 5, ".toml") == 0)
-			add_file(list, path, true, wrong);
-		else if (*name != '.')
-			add_file(list, inner, false, wrong);
-		free(names[i]);
-	}
-	free(names);
+	for (size_t i = 0; i < f->wrong.n; i++)
+		complain("%s", f->wrong.v[i]);
+	if (f->code || f->n || (may_be_none && f->folders.n))
+		return f->code;
+	print_list(&f->folders, "no manifest: neither a service.toml below nor a *.toml in ", "");
+	return ERR_NOT_FOUND;
 }
 
 json_t *manifests_below(struct cli *c, json_t *folders, int *status)
 {
-	json_t *list = json_array();
-	enum err wrong = ERR_OK;
+	struct folder f = {0};
+	json_t *list = NULL;
 
-	for (int i = 0; i < (c->n ? c->n : 1); i++) {
-		const char *path = c->n ? c->args[i] : ".";
-		struct stat st;
-
-		if (stat(path, &st) != 0) {
-			complain("%s: %s", path, strerrordesc_np(errno));
-			wrong = ERR_NOT_FOUND;
-		} else if (S_ISDIR(st.st_mode)) {
-			auto_free char *whole = realpath(path, NULL);
-
-			add_folder(list, path, &wrong);
-			if (folders)
-				json_array_append_new(folders, json_string(whole ? whole : path));
-		} else {
-			add_file(list, path, true, &wrong);
-		}
+	for (int i = 0; i < (c->n ? c->n : 1); i++)
+		folder_read(&f, c->n ? c->args[i] : ".");
+	print_left_out(c, &f);
+	*status = err_exit_status(judge(&f, folders != NULL));
+	if (!*status) {
+		list = list_of(&f);
+		for (size_t i = 0; folders && i < f.folders.n; i++)
+			json_array_append_new(folders, json_string(f.folders.v[i]));
 	}
-	if (!wrong && !json_array_size(list) && !json_array_size(folders)) {
-		complain("no service.toml found");
-		wrong = ERR_NOT_FOUND;
-	}
-	if (!wrong)
-		return list;
-	json_decref(list);
-	*status = err_exit_status(wrong);
-	return NULL;
+	folder_release(&f);
+	return list;
 }

@@ -1,19 +1,31 @@
 /* verb_run.c - ad-hoc runs. */
+#include "base/limits.h"
+#include "cli/call.h"
 #include "cli/feed.h"
 #include "cli/out.h"
 #include "cli/pages.h"
 #include "cli/table.h"
 #include "cli/times.h"
 #include "cli/verbs.h"
+#include "sys/regular_file.h"
 
-static json_t *read_file(const char *path)
+/* Its keys into `params`; 0, or the exit status. */
+static int read_file(const char *path, json_t *params)
 {
-	json_error_t e;
-	json_t *v = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
+	auto_str text = {0};
+	struct error e = {0};
+	json_error_t at;
 
-	if (!v)
-		complain("%s:%d:%d: %s", path, e.line, e.column, e.text);
-	return v;
+	if (regular_file_read(path, LIMIT_REQUEST_BYTES, &text, &e))
+		return complain("%s", e.msg), err_exit_status(e.code);
+	json_t *v = json_loadb(str_text(&text), text.n, JSON_REJECT_DUPLICATES, &at);
+	if (!json_is_object(v))
+		complain("%s:%d:%d: %s", path, at.line, at.column,
+		    v ? "not an object: {\"actions\": [...]}" : at.text);
+	int status = json_is_object(v) ? 0 : err_exit_status(ERR_INVALID);
+	json_object_update(params, v);
+	json_decref(v);
+	return status;
 }
 
 static int end_of_run(struct cli *c, json_t *take_run)
@@ -124,18 +136,13 @@ int verb_run_wait(struct cli *c)
 int verb_run_submit(struct cli *c)
 {
 	json_t *params = json_object(), *actions = json_array();
-	int status;
+	int status = 0;
 
-	for (int i = 0; i < c->n; i++) {
+	for (int i = 0; i < c->n && !status; i++) {
 		size_t n = strlen(c->args[i]);
 
 		if (n > 5 && strcmp(c->args[i] + n - 5, ".json") == 0) {
-			json_t *v = read_file(c->args[i]);
-
-			if (!v)
-				return 2;
-			json_object_update(params, v);
-			json_decref(v);
+			status = read_file(c->args[i], params);
 		} else {
 			json_array_append_new(actions, json_pack("{s:s}", "action", c->args[i]));
 		}
@@ -143,6 +150,10 @@ int verb_run_submit(struct cli *c)
 	if (json_array_size(actions))
 		json_object_set(params, "actions", actions);
 	json_decref(actions);
+	if (status) {
+		json_decref(params);
+		return status;
+	}
 	json_object_set_new(params, "wait", json_false());
 	json_t *v = cli_call(c, "run.submit", params, &status);
 	if (!v)

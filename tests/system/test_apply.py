@@ -107,7 +107,7 @@ def test_a_file_that_is_gone_takes_its_service_with_it(hp, folder):
 def test_only_files_that_the_folder_stands_for_are_taken_away(hp, folder):
     folder.put("db")
     hp.rpc("service.register", manifest='[service]\nname = "far"\n[[binaries]]\nname = "far"\n',
-           path=str(folder.path / "a" / "b" / "service.toml"))
+           path=str(folder.path / "a" / "b" / "far.toml"))
     hp.define("own")
     folder.apply()
     assert names(hp.rpc("service.list")["services"]) == ["db", "far", "own"]

@@ -1,11 +1,10 @@
 /*
- * manifest_files.h - the manifests below files and folders.
+ * manifest_files.h - the manifests below files and folders, for the server (folder/folder.h).
  *
- * A folder stands for DIR/service.toml, DIR/NAME.toml and DIR/NAME/service.toml; what begins
- * with a dot is passed over.  Reading may wait for a disk: it runs on a thread of its own
- * (background.h) and touches nothing of the daemon.
+ * Reading may wait for a disk: it runs on a thread of its own (background.h) and touches
+ * nothing of the daemon.
  *
- * Depends on: base, jansson.
+ * Depends on: base, folder, jansson.
  */
 #ifndef HP_SERVER_CHANGE_MANIFEST_FILES_H
 #define HP_SERVER_CHANGE_MANIFEST_FILES_H
@@ -16,13 +15,12 @@
 #include <jansson.h>
 
 struct manifest_files {
-	struct strv paths; /* absolute */
-	json_t *list;	   /* [{path, text}]; taken by whoever wants it */
+	struct strv paths;		   /* absolute */
+	json_t *list;			   /* [{path, text}] */
+	struct strv not_ours, not_regular; /* what was left out */
 	struct error e;
 };
 void manifest_files_read(void *manifest_files);
-
-/* Would a look into this folder find this file?  Both absolute; a matter of their texts. */
-bool manifest_file_is_of(const char *folder, const char *path);
+void manifest_files_release(struct manifest_files *f);
 
 #endif

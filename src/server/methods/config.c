@@ -212,7 +212,19 @@ static void decide(struct config *c)
 		carry_out(c);
 }
 
-static void config(struct rpc_call *call, const json_t *params, bool dry)
+static void warn_of_left_out(struct diags *out, const struct manifest_files *files)
+{
+	for (size_t i = 0; files && i < files->not_ours.n; i++)
+		diag_add(out, DIAG_WARNING, files->not_ours.v[i], 0, 0, NULL, NULL,
+		    "left out: it has no [service] and no [[binaries]]");
+	for (size_t i = 0; files && i < files->not_regular.n; i++)
+		diag_add(out, DIAG_WARNING, NULL, 0, 0, NULL, NULL, "left out: %s",
+		    files->not_regular.v[i]);
+}
+
+/* `files` may be NULL: what was left out of the folders that the server read itself. */
+static void config(
+    struct rpc_call *call, const json_t *params, bool dry, const struct manifest_files *files)
 {
 	struct config c = {.params = params,
 	    .dry = dry,
@@ -220,6 +232,7 @@ static void config(struct rpc_call *call, const json_t *params, bool dry)
 	    .force = param_bool(params, "force", false)};
 
 	intake_init(&c.in, call);
+	warn_of_left_out(&c.in.diags, files);
 	if (!dry && c.in.d->shutting_down) {
 		ops_fail(call, ERR_INVALID_STATE, "the supervisor is shutting down");
 	} else if ((json_array_size(json_object_get(params, "manifests")) ||
@@ -250,11 +263,10 @@ static void have_read(void *ctx)
 		rpc_fail(r->call, &r->files.e, NULL);
 	} else {
 		json_object_set(r->params, "manifests", r->files.list);
-		config(r->call, r->params, r->dry);
+		config(r->call, r->params, r->dry, &r->files);
 	}
-	json_decref(r->files.list);
+	manifest_files_release(&r->files);
 	json_decref(r->params);
-	strv_release(&r->files.paths);
 	free(r);
 }
 
@@ -263,7 +275,7 @@ static void read_and_config(struct rpc_call *call, json_t *params, bool dry)
 	struct reading *r;
 
 	if (json_object_get(params, "manifests") || !json_object_get(params, "paths")) {
-		config(call, params, dry);
+		config(call, params, dry, NULL);
 		return;
 	}
 	r = mem_new(sizeof(*r));

@@ -1,8 +1,8 @@
 #include "server/methods/config_change.h"
 
 #include "base/map.h"
+#include "folder/folder.h"
 #include "server/change/apply.h"
-#include "server/change/manifest_files.h"
 #include "server/change/registration.h"
 #include "server/change/rehearsal.h"
 #include "server/operation/operations.h"
@@ -36,8 +36,7 @@ static bool is_gone(const struct config *c, const char *source)
 	if (param_bool(c->params, "prune", false))
 		return true;
 	json_array_foreach (paths, i, folder) {
-		if (json_is_string(folder) &&
-		    manifest_file_is_of(json_string_value(folder), source))
+		if (json_is_string(folder) && folder_has(json_string_value(folder), source))
 			return true;
 	}
 	return false;

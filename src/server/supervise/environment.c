@@ -1,7 +1,10 @@
 #include "server/supervise/environment.h"
 
-#include <errno.h>
+#include "sys/regular_file.h"
+
 #include <stdio.h>
+
+#define ENV_FILE_BYTES (4u << 20)
 
 static char **slot_of(const struct environment *env, const char *name, size_t n)
 {
@@ -74,16 +77,17 @@ static enum err take_file(
 {
 	bool may_miss = *name == '-'; /* as systemd writes it */
 	auto_free char *path = path_expand(paths, name + may_miss);
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
+	auto_str text = {0};
 
-	if (!f)
-		return may_miss ? ERR_OK : error_sys(e, errno, "env_file `%s`", path);
-	while (getline(&line, &cap, f) >= 0)
+	if (regular_file_read(path, ENV_FILE_BYTES, &text, e))
+		return may_miss && e->code == ERR_NOT_FOUND ? ERR_OK : error_wrap(e, "env_file");
+	for (size_t at = 0, n; at < text.n; at += n + 1) {
+		const char *nl = memchr(text.s + at, '\n', text.n - at);
+
+		n = nl ? (size_t)(nl - text.s) - at : text.n - at;
+		auto_free char *line = text_dup_n(text.s + at, n);
 		take_line(env, paths, line);
-	free(line);
-	fclose(f);
+	}
 	return ERR_OK;
 }
 

@@ -200,11 +200,11 @@ class Registering(Programs):
     def test_a_folder_is_one_transaction_in_the_order_of_names(self):
         for name in ("b/service.toml", "a/service.toml", "c.toml", "service.toml", "ignored.txt"):
             (self.root / "d" / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / "d" / name).write_text(f"# {name}\n")
+            (self.root / "d" / name).write_text(f"# {name}\n[service]\n")
         server = self.serve(service__register={"services": [{"name": "a", "change": "created"}]})
         self.cli("service", "register", self.root / "d")
         self.assertEqual([m["text"] for m in server.params("service.register")["manifests"]],
-                         [f"# {n}\n" for n in ("a/service.toml", "b/service.toml", "c.toml", "service.toml")])
+                         [f"# {n}\n[service]\n" for n in ("a/service.toml", "b/service.toml", "c.toml", "service.toml")])
 
     def test_a_warning_has_its_place_and_its_hint(self):
         (self.root / "service.toml").write_text("")
