@@ -18,24 +18,52 @@ static char *span_of(int64_t us)
 			    : text_fmt("%.3f s", (double)us / 1e6);
 }
 
-static void add_row(struct table *t, const json_t *r, const char *last_key)
-{
-	static const char *const keys[] = {
-	    "wait_us", "exec_us", "readiness_us", "backoff_us", "gate_us"};
-	const char *service = text_of(r, "service"), *action = text_of(r, "action");
-	auto_free char *name = *action && strcmp(action, service) != 0
-				   ? text_fmt("%s/%s", service, action)
-				   : text_dup(service);
-	char *cells[countof(keys) + 2];
+static const struct column {
+	const char *key, *title;
+	bool if_any; /* shown only where somebody has it */
+} columns[] = {{"wait_us", "WAIT", false}, {"exec_us", "EXEC", false},
+    {"readiness_us", "READINESS", false}, {"backoff_us", "BACK-OFF", false},
+    {"gate_us", "GATE", false}, {"run_us", "RUN", true}, {"stop_us", "STOP", true},
+    {"total_us", "TOTAL", false}, {"at_us", "REACHED AT", true}};
 
-	for (size_t i = 0; i < countof(keys); i++)
-		cells[i] = span_of(us_of(r, keys[i]));
-	cells[countof(keys)] = span_of(us_of(r, "total_us"));
-	cells[countof(keys) + 1] = span_of(us_of(r, last_key));
-	table_row(t, (const char *const[]){name, cells[0], cells[1], cells[2], cells[3], cells[4],
-			 cells[5], *last_key ? cells[6] : NULL, NULL});
-	for (size_t i = 0; i < countof(cells); i++)
-		free(cells[i]);
+static bool is_shown(const struct column *col, const json_t *rows)
+{
+	json_t *r;
+	size_t i;
+
+	json_array_foreach (rows, i, r)
+		if (us_of(r, col->key) > 0)
+			return true;
+	return !col->if_any;
+}
+
+static void print_rows(const json_t *rows)
+{
+	struct table t = {0};
+	const char *cells[countof(columns) + 2] = {"SERVICE"};
+	json_t *r;
+	size_t i, n = 1;
+
+	for (size_t k = 0; k < countof(columns); k++)
+		if (is_shown(&columns[k], rows))
+			cells[n++] = columns[k].title;
+	cells[n] = NULL;
+	table_row(&t, cells);
+	json_array_foreach (rows, i, r) {
+		const char *service = text_of(r, "service"), *action = text_of(r, "action");
+		char *owned[countof(columns) + 2] = {*action && strcmp(action, service) != 0
+							 ? text_fmt("%s/%s", service, action)
+							 : text_dup(service)};
+
+		n = 1;
+		for (size_t k = 0; k < countof(columns); k++)
+			if (is_shown(&columns[k], rows))
+				owned[n++] = span_of(us_of(r, columns[k].key));
+		table_row(&t, (const char *const *)owned);
+		while (n)
+			free(owned[--n]);
+	}
+	table_print(&t);
 }
 
 static json_t *ask(struct cli *c, const char *method, int *status)
@@ -56,53 +84,39 @@ static void print_head(const json_t *v)
 	auto_free char *total = span_of(us_of(v, "total_us"));
 	int64_t operation = us_of(v, "operation");
 
+	const char *goes_on =
+	    json_is_null(json_object_get(v, "ended")) ? " so far, it goes on" : "";
+
 	if (operation)
-		printf("operation %lld: %s, asked by %s: %s\n", (long long)operation,
-		    text_of(v, "method"), text_of(v, "who"), total);
+		printf("operation %lld: %s, asked by %s: %s%s\n", (long long)operation,
+		    text_of(v, "method"), text_of(v, "who"), total, goes_on);
 	else
-		printf("begun by the supervisor: %s\n", total);
+		printf("begun by the supervisor: %s%s\n", total, goes_on);
 	if (json_is_true(json_object_get(v, "truncated")))
 		puts("the beginning is not recorded any more");
 }
 
-int verb_critical_chain(struct cli *c)
+static int verb_time(struct cli *c, const char *method, const char *rows)
 {
-	struct table t = {0};
 	int status;
-	size_t i;
-	json_t *v = ask(c, "service.critical_chain", &status), *r;
+	json_t *v = ask(c, method, &status);
 
 	if (!v)
 		return status;
 	if (c->json)
 		return print_json(v);
 	print_head(v);
-	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
-			  "GATE", "TOTAL", "REACHED AT", NULL});
-	json_array_foreach (json_object_get(v, "chain"), i, r)
-		add_row(&t, r, "at_us");
-	table_print(&t);
+	print_rows(json_object_get(v, rows));
 	json_decref(v);
 	return 0;
 }
 
+int verb_critical_chain(struct cli *c)
+{
+	return verb_time(c, "service.critical_chain", "chain");
+}
+
 int verb_blame(struct cli *c)
 {
-	struct table t = {0};
-	int status;
-	size_t i;
-	json_t *v = ask(c, "service.blame", &status), *r;
-
-	if (!v)
-		return status;
-	if (c->json)
-		return print_json(v);
-	print_head(v);
-	table_row(&t, (const char *const[]){"SERVICE", "WAIT", "EXEC", "READINESS", "BACK-OFF",
-			  "GATE", "TOTAL", NULL});
-	json_array_foreach (json_object_get(v, "services"), i, r)
-		add_row(&t, r, "");
-	table_print(&t);
-	json_decref(v);
-	return 0;
+	return verb_time(c, "service.blame", "services");
 }

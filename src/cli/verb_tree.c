@@ -17,6 +17,8 @@ static void print_tree(const json_t *node, const char *before, bool last, bool t
 
 	if (!below)
 		below = json_object_get(node, "needed_by");
+	if (!*state) /* of nobody here: the edge says how it is */
+		state = text_of(node, "status");
 	edges_add_kinds(node, &kinds);
 	printf("%s%s%s%s%s %s%s%s%s\n", before, top ? "" : glyph(last ? GLYPH_LAST : GLYPH_BRANCH),
 	    name, kinds.n ? "  " : "", str_text(&kinds), paint_state(state), state, plain(),

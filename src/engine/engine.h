@@ -195,6 +195,8 @@ struct op_view {
 	op_id superseded_by;
 };
 bool engine_op(const struct engine *en, op_id id, struct op_view *out);
+/* The newest that goes on, of those before that number (0: of all). */
+bool engine_op_in_flight(const struct engine *en, op_id before, struct op_view *out);
 void engine_op_forget(struct engine *en, op_id id); /* after its answer was given */
 /* An id for something that is over at once; never given again. */
 op_id engine_op_number(struct engine *en);
@@ -211,24 +213,27 @@ enum err engine_plan(const struct engine *en, msec now, const struct engine_requ
 void op_plan_release(struct op_plan *p);
 
 /* What would become of the others, by the same code on a copy: `fail` is every process of it
- * ending with exit code 1, otherwise an explicit stop.  The rest of the world is kind.
- * ERR_INVALID_STATE: nothing of it runs.  Release with what_if_release. */
+ * (with `action`: of that one) ending with exit code 1, otherwise an explicit stop.  The rest of
+ * the world is kind.  ERR_INVALID_STATE: nothing of it runs.  Release with what_if_release. */
 struct what_if_row {
 	char *service;
-	enum service_state before;
-	enum service_state during; /* it is gone, the others have reacted */
-	enum service_state after;  /* it came back as its policy says; of a stop: as during */
-	bool stopped, started;	   /* processes of it, in the steps */
-	char *why;		   /* of `during`, or NULL */
+	char *action; /* one of several of it, whose states are those of a job; NULL: the service */
+	union what_if_state {
+		enum service_state service;
+		enum job_state action;
+	} before, during,      /* it is gone, the others have reacted */
+	    after;	       /* it came back as its policy says; of a stop: as during */
+	bool stopped, started; /* processes of it, in the steps */
+	char *why;	       /* of `during`, or NULL */
 };
 struct what_if {
-	struct what_if_row *v; /* what changes, by name; itself included */
+	struct what_if_row *v; /* what changes, by name, actions behind their service; itself too */
 	size_t n, cap;
 	struct op_plan steps;
 	bool comes_back;
 };
-enum err engine_what_if(const struct engine *en, msec now, const char *name, bool fail,
-    struct what_if *out, struct error *e) attr_must_use;
+enum err engine_what_if(const struct engine *en, msec now, const char *name, const char *action,
+    bool fail, struct what_if *out, struct error *e) attr_must_use;
 void what_if_release(struct what_if *w);
 
 /* ---- news from the world ------------------------------------------------ */
@@ -338,6 +343,7 @@ struct unit_view {
 	size_t n_jobs;
 };
 size_t engine_unit_count(const struct engine *en); /* ids are below it; some may be free */
+size_t engine_job_count(const struct engine *en);  /* ids of jobs are below */
 bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out);
 bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view *out);
 bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id *unit);
@@ -377,6 +383,10 @@ struct edge_view {
 /* Edges of a job in order of declaration; false beyond the last. */
 bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out);
 bool engine_edge(const struct engine *en, edge_id e, struct edge_view *out);
+/* Edges that lead into a unit, in no order: *at is ID_NONE before the first.  `to_job` ID_NONE: to
+ * the whole unit. */
+bool engine_next_into(
+    const struct engine *en, unit_id u, edge_id *at, job_id *from, job_id *to_job);
 /* The i-th of those that wait for a gate; false beyond the last. */
 bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id *out);
 const char *engine_gate_text(const struct engine *en, gate_id gate);

@@ -502,7 +502,8 @@ void edge_describe(const struct engine *en, edge_id e, struct str *out)
 	bool known = ed->is->gate_only || target_is_known(en, ed);
 
 	if (ed->is->gate && (ed->is->gate_only || edge_target_holds(en, e))) {
-		str_fmt(out, "%s of %s %s", engine_gate_text(en, ed->gate), ed->is->key,
+		str_fmt(out, "%s%s%s %s", engine_gate_text(en, ed->gate),
+		    ed->is->gate_only ? "" : " of ", ed->is->gate_only ? "" : ed->is->key,
 		    ed->status == EDGE_HOLDS ? "answers" : "does not answer yet");
 	} else if (!known) {
 		str_fmt(out, "`%s` is not registered", ed->is->key);

@@ -80,6 +80,11 @@ uint32_t walk_begin(struct engine *en)
 	return ++en->epoch;
 }
 
+void cursors_drop(struct engine *en)
+{
+	en->job_cursor.valid = en->edge_cursor.valid = false;
+}
+
 /* ---- allocation by index ------------------------------------------------- */
 
 static unit_id unit_alloc(struct engine *en)
@@ -107,6 +112,7 @@ static job_id job_alloc(struct engine *en)
 	job_id j = en->free_job;
 	uint32_t gen = 0;
 
+	cursors_drop(en);
 	if (j != ID_NONE) {
 		en->free_job = en->jobs.v[j].next;
 		gen = en->jobs.v[j].timer_gen;
@@ -128,6 +134,7 @@ static edge_id edge_alloc(struct engine *en)
 	edge_id e = en->free_edge;
 	uint32_t gen = 0;
 
+	cursors_drop(en);
 	if (e != ID_NONE) {
 		en->free_edge = en->edges.v[e].next_out;
 		gen = en->edges.v[e].timer_gen;
@@ -266,6 +273,7 @@ static void edges_clear(struct engine *en, job_id j)
 {
 	edge_id next;
 
+	cursors_drop(en);
 	for (edge_id e = en->jobs.v[j].first_out; e != ID_NONE; e = next) {
 		struct edge *ed = &en->edges.v[e];
 
@@ -307,6 +315,7 @@ static void job_free(struct engine *en, job_id j)
 {
 	struct job *jb = &en->jobs.v[j];
 
+	cursors_drop(en);
 	job_leaves_stop(en, j);
 	edges_clear(en, j);
 	if (jb->token)

@@ -8,6 +8,11 @@ size_t engine_unit_count(const struct engine *en)
 	return en->units.n;
 }
 
+size_t engine_job_count(const struct engine *en)
+{
+	return en->jobs.n;
+}
+
 /* "demanded" of SPEC 1: wanted, or pulled by a demanded unit that nothing else blocks. */
 static bool blocked_by_other(const struct engine *en, unit_id u, unit_id target)
 {
@@ -190,12 +195,30 @@ bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id
 	return true;
 }
 
+/* The place to go on from for element `i` of `owner`; false: from the first on. */
+static bool resume(const struct cursor *c, uint32_t owner, size_t i, uint32_t *at, size_t *from)
+{
+	if (!c->valid || c->owner != owner || c->i > i)
+		return false;
+	*at = c->at;
+	*from = c->i;
+	return true;
+}
+
 bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view *out)
 {
-	for_jobs (en, u, j)
-		if (i-- == 0)
-			return engine_job(en, j, out, NULL);
-	return false;
+	/* as in engine_demanded(): a cache, the engine is unchanged to its callers */
+	struct cursor *c = &((struct engine *)(uintptr_t)en)->job_cursor;
+	job_id j = en->units.v[u].first_job;
+	size_t at = 0;
+
+	resume(c, u, i, &j, &at);
+	for (; j != ID_NONE && at < i; at++)
+		j = en->jobs.v[j].next;
+	if (j == ID_NONE)
+		return false;
+	*c = (struct cursor){true, u, j, i};
+	return engine_job(en, j, out, NULL);
 }
 
 bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
@@ -237,10 +260,27 @@ bool engine_edge(const struct engine *en, edge_id found, struct edge_view *out)
 
 bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_view *out)
 {
-	for_out (en, j, e)
-		if (i-- == 0)
-			return engine_edge(en, e, out);
-	return false;
+	struct cursor *c = &((struct engine *)(uintptr_t)en)->edge_cursor;
+	edge_id e = en->jobs.v[j].first_out;
+	size_t at = 0;
+
+	resume(c, j, i, &e, &at);
+	for (; e != ID_NONE && at < i; at++)
+		e = en->edges.v[e].next_out;
+	if (e == ID_NONE)
+		return false;
+	*c = (struct cursor){true, j, e, i};
+	return engine_edge(en, e, out);
+}
+
+bool engine_next_into(const struct engine *en, unit_id u, edge_id *at, job_id *from, job_id *to_job)
+{
+	*at = *at == ID_NONE ? en->units.v[u].first_in : en->edges.v[*at].next_in;
+	if (*at == ID_NONE)
+		return false;
+	*from = en->edges.v[*at].from;
+	*to_job = en->edges.v[*at].to_job;
+	return true;
 }
 
 bool engine_gate_waiter(const struct engine *en, gate_id gate, size_t i, unit_id *out)
@@ -329,6 +369,20 @@ bool engine_op(const struct engine *en, op_id id, struct op_view *out)
 	    .within = op->within,
 	    .superseded_by = op->superseded_by};
 	return true;
+}
+
+bool engine_op_in_flight(const struct engine *en, op_id before, struct op_view *out)
+{
+	op_id newest = 0;
+
+	for (size_t i = 0; i < en->ops.n; i++) {
+		const struct op *op = &en->ops.v[i];
+
+		if (op->used && op->state == OP_ACTIVE && op->id > newest &&
+		    (!before || op->id < before))
+			newest = op->id;
+	}
+	return newest && engine_op(en, newest, out);
 }
 
 void engine_op_forget(struct engine *en, op_id id)

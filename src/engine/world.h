@@ -170,6 +170,14 @@ struct token_slot {
 	job_id job;
 };
 
+/* Where the last walk by index along one list stood: the next element is found at once.  Dropped
+ * when a list changes. */
+struct cursor {
+	bool valid;
+	uint32_t owner, at;
+	size_t i;
+};
+
 struct engine {
 	VEC(struct unit) units;
 	VEC(struct job) jobs;
@@ -192,7 +200,8 @@ struct engine {
 	uint32_t n_stop_marked, n_stopping; /* jobs in stop sets; jobs in state stopping */
 	uint32_t n_mentions;		    /* entries in conflict lists, over all units */
 	bool shutdown;
-	bool ripe;	/* some operation is */
+	bool ripe;			       /* some operation is */
+	struct cursor job_cursor, edge_cursor; /* view.c: no state, a cache of walks */
 	bool restoring; /* nothing is released or published until engine_restored */
 };
 /* ids: a FIFO */
@@ -204,6 +213,7 @@ void timer_push(struct engine *en, msec at, enum timer_kind kind, uint32_t id, u
 bool timer_pop_due(struct engine *en, msec now, struct timer *out);
 
 /* topology.c */
+void cursors_drop(struct engine *en);
 unit_id unit_by_name(const struct engine *en, const char *name);
 unit_id unit_named(struct engine *en, const char *name); /* a placeholder when unknown */
 void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is);

@@ -10,7 +10,7 @@
 
 #include <fcntl.h>
 
-#define GROUPS 13
+#define GROUPS 14
 
 struct api {
 	struct rpc_group groups[GROUPS];
@@ -171,7 +171,7 @@ enum err api_open(struct daemon *d, struct error *e)
 {
 	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
 	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config,
-	    ops_timeline, ops_schedule};
+	    ops_timeline, ops_schedule, ops_why};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));

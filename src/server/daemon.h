@@ -63,6 +63,7 @@ struct unit_slot {
 	char *who;    /* asked for it */
 	usec_wall started, ended;
 	int64_t event;			    /* the last about it: events.h */
+	int64_t end_event;		    /* the last that told of the end of one of its jobs */
 	struct previous_definition *former; /* of its run, as the store had it; or NULL */
 };
 

@@ -306,7 +306,7 @@ static void check_plan(struct world *w, const char *name)
 
 	if (!engine_plan(w->en, w->now, &rq, &plan, &chain, &e))
 		op_plan_release(&plan);
-	if (!engine_what_if(w->en, w->now, name, roll(w, 2), &what, &e))
+	if (!engine_what_if(w->en, w->now, name, NULL, roll(w, 2), &what, &e))
 		what_if_release(&what);
 	strv_release(&chain);
 }

@@ -35,6 +35,10 @@ static const struct look {
 	{ "stopping",     "#ece6f5", "#6d5a94" }, { "degraded", "#ffe3c7", "#b3600b" },
 	{ "blocked",      "#f9dcdc", "#b03030" }, { "failed",   "#f9dcdc", "#b03030" },
 	{ "inactive",     "#eeeeee", "#777777" }, { "missing",  "#ffffff", "#b03030" },
+	{ "ready",        "#d9f2e0", "#2e7d4f" }, { "succeeded", "#dbe9f8", "#34679a" },
+	{ "retrying",     "#ffe3c7", "#b3600b" }, { "pending",  "#fff4cf", "#a07d10" },
+	{ "created",      "#eeeeee", "#777777" }, { "cancelled", "#eeeeee", "#777777" },
+	{ "skipped",      "#eeeeee", "#777777" },
 };
 /* clang-format on */
 
@@ -80,6 +84,34 @@ static void add_label(const json_t *edge, struct str *out)
 		str_add(out, gate);
 }
 
+/* ---- composites ---- their actions follow them ------------------------------------------- */
+
+/* How many of the nodes behind it are its actions. */
+static size_t actions_of(const json_t *nodes, size_t i)
+{
+	const json_t *node = json_array_get(nodes, i);
+	size_t n = 0;
+
+	while (!*text_in(node, "service") && i + n + 1 < json_array_size(nodes) &&
+	       strcmp(text_in(json_array_get(nodes, i + n + 1), "service"),
+		   text_in(node, "name")) == 0)
+		n++;
+	return n;
+}
+
+/* Asked of each node in order: an action that no other one of its service needs, to which a thin
+ * line leads from *service, the last node that is none. */
+static bool hangs_below(const json_t *nodes, size_t i, size_t *service)
+{
+	const json_t *node = json_array_get(nodes, i);
+
+	if (!*text_in(node, "service"))
+		*service = i;
+	return json_is_true(json_object_get(node, "top")) &&
+	       strcmp(text_in(json_array_get(nodes, *service), "name"), text_in(node, "service")) ==
+		   0;
+}
+
 /* ---- DOT -------------------------------------------------------------------------- */
 
 static void add_quoted(struct str *out, const char *s)
@@ -93,41 +125,82 @@ static void add_quoted(struct str *out, const char *s)
 	str_add_char(out, '"');
 }
 
-void drawing_dot(const json_t *graph, struct str *out)
+static void add_dot_node(const json_t *node, struct str *out)
+{
+	const struct look *look = look_of(node);
+
+	str_add(out, "\t");
+	add_quoted(out, text_in(node, "name"));
+	str_fmt(out, " [fillcolor=\"%s\", color=\"%s\", tooltip=\"%s\"", look->fill, look->border,
+	    text_in(node, "state"));
+	if (*text_in(node, "action")) {
+		str_add(out, ", label=");
+		add_quoted(out, text_in(node, "action"));
+	}
+	str_add(out, "];\n");
+}
+
+/* A composite is a box around its actions, and a node for what concerns it as a whole. */
+static void add_dot_nodes(const json_t *nodes, struct str *out)
+{
+	size_t i, left = 0;
+	json_t *v;
+
+	json_array_foreach (nodes, i, v) {
+		if (left && --left == 0)
+			str_add(out, "\t}\n");
+		if (actions_of(nodes, i)) {
+			left = actions_of(nodes, i) + 1;
+			str_fmt(out, "\tsubgraph cluster_%zu {\n\tlabel=", i);
+			add_quoted(out, text_in(v, "name"));
+			str_add(out, ";\n");
+		}
+		add_dot_node(v, out);
+	}
+	str_add(out, left ? "\t}\n" : "");
+}
+
+static void add_dot_edge(const json_t *v, struct str *out)
 {
 	static const char *const styles[] = {"solid", "dashed", "dotted", "solid"};
-	json_t *v;
-	size_t i;
+	auto_str label = {0};
+	enum line line = line_of(v);
+
+	add_label(v, &label);
+	str_add(out, "\t");
+	add_quoted(out, text_in(v, "from"));
+	str_add(out, " -> ");
+	add_quoted(out, text_in(v, "to"));
+	str_fmt(out, " [style=%s", styles[line]);
+	if (line == LINE_CONFLICT)
+		str_add(out, ", color=red, dir=none");
+	if (label.n) {
+		str_add(out, ", label=");
+		add_quoted(out, str_text(&label));
+	}
+	str_add(out, "];\n");
+}
+
+void drawing_dot(const json_t *graph, struct str *out)
+{
+	json_t *nodes = json_object_get(graph, "nodes"), *v;
+	size_t i, service = 0;
 
 	str_add(out,
 	    "digraph hero_proc {\n\trankdir=TB;\n"
 	    "\tnode [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
-	json_array_foreach (json_object_get(graph, "nodes"), i, v) {
-		const struct look *look = look_of(v);
-
+	add_dot_nodes(nodes, out);
+	json_array_foreach (nodes, i, v) {
+		if (!hangs_below(nodes, i, &service))
+			continue;
 		str_add(out, "\t");
-		add_quoted(out, text_in(v, "name"));
-		str_fmt(out, " [fillcolor=\"%s\", color=\"%s\", tooltip=\"%s\"];\n", look->fill,
-		    look->border, text_in(v, "state"));
-	}
-	json_array_foreach (json_object_get(graph, "edges"), i, v) {
-		auto_str label = {0};
-		enum line line = line_of(v);
-
-		add_label(v, &label);
-		str_add(out, "\t");
-		add_quoted(out, text_in(v, "from"));
+		add_quoted(out, text_in(v, "service"));
 		str_add(out, " -> ");
-		add_quoted(out, text_in(v, "to"));
-		str_fmt(out, " [style=%s", styles[line]);
-		if (line == LINE_CONFLICT)
-			str_add(out, ", color=red, dir=none");
-		if (label.n) {
-			str_add(out, ", label=");
-			add_quoted(out, str_text(&label));
-		}
-		str_add(out, "];\n");
+		add_quoted(out, text_in(v, "name"));
+		str_add(out, " [color=gray, arrowhead=none];\n");
 	}
+	json_array_foreach (json_object_get(graph, "edges"), i, v)
+		add_dot_edge(v, out);
 	str_add(out, "}\n");
 }
 
@@ -162,22 +235,44 @@ static size_t index_of(const struct map *m, const char *name)
 	return (size_t)(uintptr_t)map_get(m, name);
 }
 
-void drawing_mermaid(const json_t *graph, struct str *out)
+static void add_mermaid_nodes(const json_t *nodes, struct str *out)
 {
-	static const char *const arrows[] = {"-->", "-.->", "-.->", "x--x"};
-	struct map names = index_nodes(graph);
+	size_t i, left = 0;
 	json_t *v;
-	size_t i;
 
-	str_add(out, "flowchart TB\n");
-	json_array_foreach (json_object_get(graph, "nodes"), i, v) {
+	json_array_foreach (nodes, i, v) {
+		const char *label = text_in(v, *text_in(v, "action") ? "action" : "name");
+
+		if (left && --left == 0)
+			str_add(out, "    end\n");
+		if (actions_of(nodes, i)) {
+			left = actions_of(nodes, i) + 1;
+			str_fmt(out, "    subgraph s%zu[\"", i + 1);
+			add_escaped(out, label);
+			str_add(out, "\"]\n");
+		}
 		str_fmt(out, "    n%zu[\"", i + 1);
-		add_escaped(out, text_in(v, "name"));
+		add_escaped(out, label);
 		str_add(out, "\"]\n");
 		if (*text_in(v, "state"))
 			str_fmt(out, "    style n%zu fill:%s,stroke:%s\n", i + 1, look_of(v)->fill,
 			    look_of(v)->border);
 	}
+	str_add(out, left ? "    end\n" : "");
+}
+
+void drawing_mermaid(const json_t *graph, struct str *out)
+{
+	static const char *const arrows[] = {"-->", "-.->", "-.->", "x--x"};
+	struct map names = index_nodes(graph);
+	json_t *nodes = json_object_get(graph, "nodes"), *v;
+	size_t i, service = 0;
+
+	str_add(out, "flowchart TB\n");
+	add_mermaid_nodes(nodes, out);
+	json_array_foreach (nodes, i, v)
+		if (hangs_below(nodes, i, &service))
+			str_fmt(out, "    n%zu --- n%zu\n", service + 1, i + 1);
 	json_array_foreach (json_object_get(graph, "edges"), i, v) {
 		auto_str label = {0};
 		size_t from = index_of(&names, text_in(v, "from")),
@@ -203,11 +298,20 @@ void drawing_mermaid(const json_t *graph, struct str *out)
 
 /* ---- SVG --------------------------------------------------------------------------------- */
 
+#define ROW_NONE SIZE_MAX /* a line from a composite to one of its actions */
+
 struct canvas {
 	struct layout l;
 	const json_t *nodes, *edges;
 	size_t *edge_rows; /* of l.edges: which of `edges` */
 };
+
+static void add_canvas_edge(struct canvas *c, size_t from, size_t to, size_t row)
+{
+	c->edge_rows[c->l.n_edges] = row;
+	c->l.edges[c->l.n_edges++] =
+	    (struct layout_edge){.from = (uint32_t)from, .to = (uint32_t)to};
+}
 
 static void canvas_init(struct canvas *c, const json_t *graph)
 {
@@ -221,24 +325,24 @@ static void canvas_init(struct canvas *c, const json_t *graph)
 	c->l.gap_y = 54;
 	c->l.n_nodes = json_array_size(c->nodes);
 	c->l.nodes = mem_new((c->l.n_nodes + 1) * sizeof(*c->l.nodes));
-	c->l.edges = mem_new((json_array_size(c->edges) + 1) * sizeof(*c->l.edges));
-	c->edge_rows = mem_new((json_array_size(c->edges) + 1) * sizeof(*c->edge_rows));
+	size_t lines = json_array_size(c->edges) + c->l.n_nodes, service = 0;
+	c->l.edges = mem_new((lines + 1) * sizeof(*c->l.edges));
+	c->edge_rows = mem_new((lines + 1) * sizeof(*c->edge_rows));
 	json_array_foreach (c->nodes, i, v) {
 		size_t name = strlen(text_in(v, "name")), state = strlen(text_in(v, "state"));
 		double chars = (double)(name > state ? name : state);
 
 		c->l.nodes[i].width = chars * CHAR_WIDTH + 22;
 		c->l.nodes[i].height = NODE_HIGH;
+		if (hangs_below(c->nodes, i, &service))
+			add_canvas_edge(c, service, i, ROW_NONE);
 	}
 	json_array_foreach (c->edges, i, v) {
 		size_t from = index_of(&names, text_in(v, "from")),
 		       to = index_of(&names, text_in(v, "to"));
 
-		if (!from || !to || from == to)
-			continue;
-		c->edge_rows[c->l.n_edges] = i;
-		c->l.edges[c->l.n_edges++] =
-		    (struct layout_edge){.from = (uint32_t)(from - 1), .to = (uint32_t)(to - 1)};
+		if (from && to && from != to)
+			add_canvas_edge(c, from - 1, to - 1, i);
 	}
 	layout_run(&c->l);
 	map_release(&names);
@@ -276,7 +380,7 @@ static void add_svg_edge(
 	bool down = a->y < b->y;
 	struct layout_point at = {a->x, a->y + (down ? NODE_HIGH / 2.0 : -NODE_HIGH / 2.0)},
 			    end = {b->x, b->y + (down ? -NODE_HIGH / 2.0 : NODE_HIGH / 2.0)};
-	bool unmet = is_waiting(json_array_get(c->nodes, e->from)) &&
+	bool unmet = row && is_waiting(json_array_get(c->nodes, e->from)) &&
 		     (strcmp(text_in(row, "status"), "waits") == 0 ||
 			 strcmp(text_in(row, "status"), "blocked") == 0);
 	auto_str label = {0};
@@ -284,7 +388,7 @@ static void add_svg_edge(
 	struct layout_point label_at =
 	    e->n_bends ? e->bends[e->n_bends / 2]
 		       : (struct layout_point){(at.x + end.x) / 2, (at.y + end.y) / 2};
-	str_fmt(out, "<path class=\"e %s%s\" d=\"M%.1f %.1f", classes[line_of(row)],
+	str_fmt(out, "<path class=\"e %s%s\" d=\"M%.1f %.1f", row ? classes[line_of(row)] : "h",
 	    unmet ? " u" : "", at.x, at.y);
 	for (size_t i = 0; i < e->n_bends; i++) {
 		add_curve(out, at, e->bends[i]);
@@ -292,7 +396,8 @@ static void add_svg_edge(
 	}
 	add_curve(out, at, end);
 	str_add(out, "\"/>\n");
-	add_label(row, &label);
+	if (row)
+		add_label(row, &label);
 	if (!label.n)
 		return;
 	str_fmt(out, "<text class=\"g\" x=\"%.1f\" y=\"%.1f\">", label_at.x, label_at.y + 3);
@@ -336,14 +441,16 @@ void drawing_svg(const json_t *graph, struct str *out)
 	    "text.s{font-size:10px}text.g{font-size:10px;fill:#444;paint-order:stroke;stroke:#fff;"
 	    "stroke-width:4px}.e{fill:none;stroke:#555;stroke-width:1.3;marker-end:url(#t)}"
 	    ".w{stroke-dasharray:6 4}.a{stroke-dasharray:2 3}.u{stroke:#c77700;stroke-width:2}"
-	    ".c{stroke:#c03030;marker-end:none}</style>\n"
+	    ".c{stroke:#c03030;marker-end:none}.h{stroke:#bbb;marker-end:none}</style>\n"
 	    "<defs><marker id=\"t\" markerWidth=\"9\" markerHeight=\"8\" refX=\"8\" refY=\"4\" "
 	    "orient=\"auto\" markerUnits=\"userSpaceOnUse\"><path d=\"M0 0L9 4L0 8z\" "
 	    "fill=\"#555\"/></marker></defs>\n");
 	str_fmt(out, "<rect x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%.0f\" fill=\"#fff\"/>\n",
 	    -MARGIN, -MARGIN, width, height);
 	for (size_t i = 0; i < c.l.n_edges; i++)
-		add_svg_edge(&c, &c.l.edges[i], json_array_get(c.edges, c.edge_rows[i]), out);
+		add_svg_edge(&c, &c.l.edges[i],
+		    c.edge_rows[i] == ROW_NONE ? NULL : json_array_get(c.edges, c.edge_rows[i]),
+		    out);
 	for (size_t i = 0; i < c.l.n_nodes; i++)
 		add_svg_node(&c.l.nodes[i], json_array_get(c.nodes, i), out);
 	str_add(out, "</svg>\n");

@@ -1,8 +1,9 @@
 /*
  * drawing.h - a graph as a text that draws it: DOT, Mermaid, SVG.
  *
- * Input is what graph.get answers: nodes [{name, state, external?}] and edges
- * [{from, to, kind, condition, gate, status}].  Kinds by lines: requires solid,
+ * Input is what graph.get answers: nodes [{name, state, external?, service?, action?, top?}] and
+ * edges [{from, to, kind, condition, gate, status}].  An action has its service, stands behind
+ * it, and is drawn inside of it where the format has boxes.  Kinds by lines: requires solid,
  * wants dashed, after dotted, conflicts red; a gate is a label.  A state is a colour.
  * The SVG stands alone: no graphviz, no font, no script.
  *

@@ -74,11 +74,16 @@ static int64_t last_of_job(struct daemon *d, const struct unit_view *u, const st
 	return s->event;
 }
 
-static int64_t *unit_event(struct daemon *d, unit_id u)
+static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
 {
 	while (d->units.n <= u)
 		vec_push(&d->units);
-	return &d->units.v[u].event;
+	return &d->units.v[u];
+}
+
+static int64_t *unit_event(struct daemon *d, unit_id u)
+{
+	return &unit_slot(d, u)->event;
 }
 
 static int64_t last_of_unit(struct daemon *d, const struct unit_view *u)
@@ -88,6 +93,13 @@ static int64_t last_of_unit(struct daemon *d, const struct unit_view *u)
 	if (*at == EVENT_UNREAD)
 		*at = read_last(d, u->name, NULL);
 	return *at;
+}
+
+int64_t events_of_job(struct daemon *d, const struct unit_view *u, const struct job_view *j)
+{
+	int64_t own = last_of_job(d, u, j), edge = daemon_slot(d, j->id)->edge_event;
+
+	return edge > own ? edge : own;
 }
 
 int64_t events_last_of(struct daemon *d, const struct strv *names)
@@ -202,35 +214,84 @@ static int64_t cause_of_run(struct daemon *d, const struct unit_view *u)
 	return last_of_unit(d, &by);
 }
 
-static int64_t cause_of_stop(struct daemon *d, const struct unit_view *u, int64_t own)
+/* The last end among those that had to be gone before this one was told to stop. */
+static int64_t last_dependent_gone(
+    struct daemon *d, const struct unit_view *u, const struct job_view *j)
+{
+	edge_id at = ID_NONE;
+	job_id from, to;
+	int64_t last = 0;
+
+	while (engine_next_into(d->engine, u->id, &at, &from, &to)) {
+		struct job_view v;
+		unit_id of;
+		struct unit_view by;
+		bool other = engine_job(d->engine, from, &v, &of) && of != u->id;
+
+		if ((to == ID_NONE ? !other : to != j->id) || job_state_has_process(v.core.state) ||
+		    !engine_unit(d->engine, of, &by))
+			continue;
+		int64_t event = last_of_job(d, &by, &v);
+		last = event > last ? event : last;
+	}
+	return last;
+}
+
+static int64_t cause_of_stop(
+    struct daemon *d, const struct unit_view *u, const struct job_view *j, int64_t own)
 {
 	int64_t op = operations_event(d, u->stop_cause);
+	int64_t turn = j && j->core.state == JOB_STOPPING ? last_dependent_gone(d, u, j) : 0;
 	struct unit_view by;
 	unit_id id = u->reason_subject ? engine_find(d->engine, u->reason_subject) : ID_NONE;
 
+	own = turn > own ? turn : own;
 	if (op || id == ID_NONE || id == u->id || !engine_unit(d->engine, id, &by))
 		return op > own ? op : own;
 	return last_of_unit(d, &by);
 }
 
+/* What it conflicts with has gone since it began to wait. */
+static int64_t last_conflict_gone(struct daemon *d, const struct unit_view *u)
+{
+	const struct service_def *s = daemon_definition(d, u->name);
+	struct unit_view other;
+	int64_t last = 0;
+
+	for (size_t i = 0; s && i < s->conflicts.n; i++) {
+		unit_id id = engine_find(d->engine, s->conflicts.v[i]);
+
+		if (id == ID_NONE || !engine_unit(d->engine, id, &other))
+			continue;
+		int64_t event = last_of_unit(d, &other);
+		last = event > last ? event : last;
+	}
+	return last;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int64_t cause_of_job(
     struct daemon *d, const struct effect *fx, const struct unit_view *u, const struct job_view *j)
 {
-	int64_t own = last_of_job(d, u, j), other = 0;
+	int64_t own = last_of_job(d, u, j);
 	const struct job_slot *s = daemon_slot(d, fx->job);
 
 	switch ((enum job_state)fx->to) {
 	case JOB_WAITING_DEPS:
-		other = fx->from == JOB_RETRYING ? 0 : cause_of_run(d, u);
-		if (fx->from == JOB_CREATED)
-			own = 0;
-		break;
+		if (fx->from == JOB_RETRYING)
+			return own;
+		return later(later(fx->from == JOB_CREATED ? 0 : own, cause_of_run(d, u)),
+		    unit_slot(d, u->id)->end_event); /* of a restart: the last of it was gone */
 	case JOB_PENDING:
-	case JOB_STARTING: other = s->edge_event; break;
+	case JOB_STARTING: return later(later(own, s->edge_event), last_conflict_gone(d, u));
 	case JOB_STOPPING:
-	case JOB_CANCELLED: return cause_of_stop(d, u, own);
-	case JOB_SKIPPED: other = s->edge_event; break;
-	case JOB_READY: other = j->virtual ? s->edge_event : 0; break;
+	case JOB_CANCELLED: return cause_of_stop(d, u, j, own);
+	case JOB_SKIPPED: return later(own, s->edge_event);
+	case JOB_READY: return later(own, j->virtual ? s->edge_event : 0);
 	case JOB_CREATED:
 	case JOB_RUNNING:
 	case JOB_RETRYING:
@@ -238,7 +299,7 @@ static int64_t cause_of_job(
 	case JOB_FAILED:
 	case JOB_STATE_COUNT: break;
 	}
-	return other > own ? other : own;
+	return own;
 }
 
 char *events_expected(const struct action_def *a)
@@ -313,6 +374,8 @@ void events_job(struct daemon *d, const struct effect *fx)
 	str_add_char(&fact, '}');
 	s->event = events_emit(d, "job", u.name, cause, str_text(&fact));
 	*unit_event(d, fx->unit) = s->event;
+	if (job_state_is_end((enum job_state)fx->to))
+		unit_slot(d, fx->unit)->end_event = s->event;
 }
 
 /* ---- units ------------------------------------------------------------------------ */
@@ -366,7 +429,7 @@ void events_unit(struct daemon *d, const struct effect *fx)
 	}
 	str_add_char(&fact, '}');
 	int64_t own = last_of_unit(d, &u);
-	int64_t cause = fx->to == SERVICE_STOPPING ? cause_of_stop(d, &u, own) : own;
+	int64_t cause = fx->to == SERVICE_STOPPING ? cause_of_stop(d, &u, NULL, own) : own;
 	*unit_event(d, fx->unit) = events_emit(d, "unit", u.name, cause, str_text(&fact));
 }
 
@@ -449,6 +512,7 @@ void events_probe(
 	add_field(&fact, "action", j.name);
 	add_field(&fact, "probe", probe);
 	add_field(&fact, "state", state);
+	add_field(&fact, "job_state", job_state_str(j.core.state));
 	str_fmt(&fact, ",\"attempt\":%u", j.attempt);
 	add_field(&fact, "last", last);
 	str_add_char(&fact, '}');

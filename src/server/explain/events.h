@@ -55,6 +55,8 @@ void events_add_demand(struct daemon *d, struct str *out, unit_id unit);
  * caller frees; NULL: its gates or probes tell. */
 char *events_expected(const struct action_def *a);
 
+/* The newest event about a job or one of its edges; 0: none. */
+int64_t events_of_job(struct daemon *d, const struct unit_view *u, const struct job_view *j);
 /* The newest event about any of these units; 0: none. */
 int64_t events_last_of(struct daemon *d, const struct strv *names);
 /* The begin of an operation that a former server told of; 0: not found. */

@@ -133,8 +133,10 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 		free(us->who);
 		previous_definition_drop(&us->former);
 		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
-		*us =
-		    (struct unit_slot){.run = u->run, .started = clock_wall(), .event = us->event};
+		*us = (struct unit_slot){.run = u->run,
+		    .started = clock_wall(),
+		    .event = us->event,
+		    .end_event = us->end_event};
 		us->who =
 		    text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
 		records_saw(d->records, COUNTER_RUN, u->run);
@@ -211,6 +213,7 @@ static struct job_slot *slot_in_run(
 	    .action = action,
 	    .pid = live ? s->pid : 0,
 	    .created = clock_wall(),
+	    .event = s->action == action ? s->event : 0, /* what a restart ended caused its begin */
 	    .live = live};
 	return s;
 }

@@ -199,6 +199,25 @@ bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action)
 	return false;
 }
 
+unit_id ops_find_node(struct rpc_call *call, const char *name, bool runs, job_id *job)
+{
+	const char *slash = strchr(name, '/');
+	auto_free char *service = text_dup_n(name, slash ? (size_t)(slash - name) : strlen(name));
+	unit_id unit = ops_find_unit(call, service, runs);
+	struct job_view j;
+
+	*job = ID_NONE;
+	if (unit == ID_NONE || !slash)
+		return unit;
+	if (!ops_has_action(call, unit, slash + 1))
+		return ID_NONE;
+	for (size_t i = 0; *job == ID_NONE && engine_job_at(ops_daemon(call)->engine, unit, i, &j);
+	     i++)
+		if (strcmp(j.name, slash + 1) == 0)
+			*job = j.id;
+	return unit;
+}
+
 /* ---- operations -------------------------------------------------------------------- */
 
 struct follow {

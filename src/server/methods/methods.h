@@ -16,7 +16,8 @@
 #include "server/daemon.h"
 
 extern const struct rpc_group ops_register, ops_service, ops_start, ops_action, ops_run, ops_logs,
-    ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline, ops_schedule;
+    ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline, ops_schedule,
+    ops_why;
 
 struct daemon *ops_daemon(const struct rpc_call *call);
 
@@ -46,6 +47,9 @@ void ops_fail_unknown(struct rpc_call *call, const char *name);
 
 /* The unit of a registered service, or of a run when `runs`; ID_NONE: it was answered. */
 unit_id ops_find_unit(struct rpc_call *call, const char *name, bool runs);
+
+/* The unit of `service` or `service/action`; *job ID_NONE: the whole.  ID_NONE: it was answered. */
+unit_id ops_find_node(struct rpc_call *call, const char *name, bool runs, job_id *job);
 
 /* Is `action` (NULL: any) one that `unit` executes?  False: not_found was answered. */
 bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action);

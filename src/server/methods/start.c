@@ -49,7 +49,8 @@ static const struct rpc_param all_params[] = {
 static const struct rpc_param plan_params[] = {P_NAME,
     {"verb", RPC_STRING, false, "start (default), stop or restart"}, P_REPLACE, P_NO_DEPS,
     P_UNNEEDED, P_WITH_DEPS};
-static const struct rpc_param what_if_params[] = {{"name", RPC_STRING, true, "a service"},
+static const struct rpc_param what_if_params[] = {
+    {"name", RPC_STRING, true, "a service; of fail, `service/action`, too"},
     {"event", RPC_STRING, true,
 	"stop: somebody stops it; fail: its processes end with exit code 1"}};
 static const struct rpc_param wanted_params[] = {{"name", RPC_STRING, true, "a service"},
@@ -147,11 +148,9 @@ static void stop_all(struct rpc_call *call, json_t *params)
 
 /* ---- what if ----------------------------------------------------------------------- */
 
-static const char *effect_of(const struct what_if_row *r)
+static const char *effect_on_service(const struct what_if_row *r)
 {
-	if (r->stopped && r->started)
-		return "restarts";
-	switch (r->during) {
+	switch (r->during.service) {
 	case SERVICE_INACTIVE:
 	case SERVICE_STOPPING: return "stops";
 	case SERVICE_DEGRADED: return "degrades";
@@ -163,7 +162,49 @@ static const char *effect_of(const struct what_if_row *r)
 	case SERVICE_EXITED:
 	case SERVICE_STATE_COUNT: break;
 	}
-	return r->after == r->before ? "returns" : "changes";
+	return r->after.service == r->before.service ? "returns" : "changes";
+}
+
+static const char *effect_on_action(const struct what_if_row *r)
+{
+	switch (r->during.action) {
+	case JOB_CANCELLED:
+	case JOB_STOPPING: return "stops";
+	case JOB_WAITING_DEPS: return "blocks";
+	case JOB_FAILED: return "fails";
+	case JOB_CREATED:
+	case JOB_PENDING:
+	case JOB_STARTING:
+	case JOB_RUNNING:
+	case JOB_READY:
+	case JOB_RETRYING:
+	case JOB_SUCCEEDED:
+	case JOB_SKIPPED:
+	case JOB_STATE_COUNT: break;
+	}
+	return r->after.action == r->before.action ? "returns" : "changes";
+}
+
+static const char *state_in(const struct what_if_row *r, union what_if_state s)
+{
+	return r->action ? job_state_str(s.action) : service_state_str(s.service);
+}
+
+static json_t *row_json(const struct what_if_row *r)
+{
+	auto_free char *name = r->action ? text_fmt("%s/%s", r->service, r->action) : NULL;
+	const char *effect = r->stopped && r->started ? "restarts"
+			     : r->action	      ? effect_on_action(r)
+						      : effect_on_service(r);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "name", name ? name : r->service,
+	    "effect", effect, "before", state_in(r, r->before), "during", state_in(r, r->during),
+	    "after", state_in(r, r->after), "why", r->why);
+
+	if (r->action) {
+		json_object_set_new(o, "service", json_string(r->service));
+		json_object_set_new(o, "action", json_string(r->action));
+	}
+	return o;
 }
 
 static json_t *rows_json(const struct what_if *w)
@@ -171,11 +212,7 @@ static json_t *rows_json(const struct what_if *w)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < w->n; i++)
-		json_array_append_new(a,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "name", w->v[i].service, "effect",
-			effect_of(&w->v[i]), "before", service_state_str(w->v[i].before), "during",
-			service_state_str(w->v[i].during), "after",
-			service_state_str(w->v[i].after), "why", w->v[i].why));
+		json_array_append_new(a, row_json(&w->v[i]));
 	return a;
 }
 
@@ -184,16 +221,26 @@ static void what_if(struct rpc_call *call, json_t *params)
 	struct daemon *d = ops_daemon(call);
 	const char *name = param_text(params, "name"), *event = param_text(params, "event");
 	bool fail = text_eq(event, "fail");
+	struct unit_view u;
+	struct job_view j;
 	struct what_if w;
 	struct error e = {0};
+	job_id job;
 
 	if (!fail && !text_eq(event, "stop")) {
 		ops_fail(call, ERR_INVALID, "event: `%s` is none of stop, fail", event);
 		return;
 	}
-	if (ops_find_unit(call, name, true) == ID_NONE)
+	unit_id unit = ops_find_node(call, name, true, &job);
+	if (unit == ID_NONE || !engine_unit(d->engine, unit, &u))
 		return;
-	if (engine_what_if(d->engine, clock_mono(), name, fail, &w, &e))
+	bool one = job != ID_NONE && engine_job(d->engine, job, &j, NULL);
+	if (one && !fail) {
+		ops_fail(call, ERR_INVALID,
+		    "name: an action is stopped with its service: what-if stop %s", u.name);
+		return;
+	}
+	if (engine_what_if(d->engine, clock_mono(), u.name, one ? j.name : NULL, fail, &w, &e))
 		rpc_fail(call, &e, NULL);
 	else
 		rpc_answer(call, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", name, "event",

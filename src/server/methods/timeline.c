@@ -10,6 +10,7 @@ static const struct rpc_param timeline_params[] = {
 struct question {
 	struct rpc_call *call;
 	json_t *params;
+	struct timeline_of of;
 	json_t *(*make)(struct daemon *d, const struct timeline_of *of);
 };
 
@@ -17,9 +18,7 @@ static void answer(bool durable, void *ctx)
 {
 	struct question *q = ctx;
 	struct daemon *d = ops_daemon(q->call);
-	const struct timeline_of of = {
-	    param_text(q->params, "name"), param_int(q->params, "operation", 0)};
-	json_t *o = q->make(d, &of);
+	json_t *o = q->make(d, &q->of);
 	(void)durable;
 
 	if (o)
@@ -27,6 +26,7 @@ static void answer(bool durable, void *ctx)
 	else
 		ops_fail(q->call, ERR_NOT_FOUND, "no start of it is recorded");
 	store_relax(d->store);
+	timeline_forget(&q->of);
 	json_decref(q->params);
 	free(q);
 }
@@ -36,7 +36,11 @@ static void ask(struct rpc_call *call, json_t *params,
 {
 	struct question *q = mem_new(sizeof(*q));
 
-	*q = (struct question){call, json_incref(params), make};
+	*q = (struct question){.call = call,
+	    .params = json_incref(params),
+	    .of = {param_text(params, "name"), param_int(params, "operation", 0)},
+	    .make = make};
+	timeline_look(ops_daemon(call), &q->of);
 	store_barrier(ops_daemon(call)->store, answer, q);
 }
 
