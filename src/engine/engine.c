@@ -161,6 +161,14 @@ void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, co
 	run_passes(en, now);
 }
 
+void engine_waits(struct engine *en, uint64_t token, const char *what)
+{
+	job_id j = engine_job_by_token(en, token);
+
+	if (j != ID_NONE && en->jobs.v[j].core.state == JOB_RUNNING)
+		remember_why(en, token, what);
+}
+
 void engine_gate_open(struct engine *en, msec now, gate_id gate)
 {
 	gate_opened(en, now, gate);

@@ -261,6 +261,8 @@ void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char
  * Bad afterwards: it stays `ready`, is not `healthy`, and `on_failure` of edges acts.
  * An attempt begins without an answer, which is not healthy either. */
 void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, const char *why);
+/* What it waits for before it is ready, in words: of a start that times out. */
+void engine_waits(struct engine *en, uint64_t token, const char *what);
 void engine_gate_open(struct engine *en, msec now, gate_id gate);
 void engine_tick(struct engine *en, msec now); /* at or after engine_deadline() */
 msec engine_deadline(const struct engine *en); /* MSEC_NEVER: no timer is armed */

@@ -21,10 +21,11 @@ bool job_state_is_end(enum job_state s)
 
 bool job_has_why(const struct job_core *c)
 {
-	bool by_probe = c->reason == REASON_PROBE_FAILED &&
-			(c->state == JOB_STOPPING || c->state == JOB_WAITING_DEPS);
+	bool ended_for_it =
+	    (c->reason == REASON_PROBE_FAILED || c->reason == REASON_START_TIMEOUT) &&
+	    (c->state == JOB_STOPPING || c->state == JOB_WAITING_DEPS);
 
-	return c->hangs || by_probe || c->state == JOB_FAILED || c->state == JOB_RETRYING ||
+	return c->hangs || ended_for_it || c->state == JOB_FAILED || c->state == JOB_RETRYING ||
 	       c->state == JOB_PENDING;
 }
 

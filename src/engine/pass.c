@@ -236,9 +236,14 @@ static bool may_go_on(const struct engine *en, const struct job *jb, const struc
 	return !en->shutdown && !jb->core.stop && (!done || jb->core.reason != REASON_NONE);
 }
 
-static bool is_attempt_over(const struct job_core *c, enum job_event ev)
+/* What a probe said last is why an attempt ended only if it ended it; and what it waited for,
+ * if it waited for too long. */
+static bool tells_why(const struct job_core *c, enum job_event ev)
 {
-	return (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) && c->state != JOB_STOPPING;
+	bool is_over = (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) && c->state != JOB_STOPPING;
+
+	return ev != JOB_EV_READY &&
+	       (!is_over || c->cause == REASON_PROBE_FAILED || c->cause == REASON_START_TIMEOUT);
 }
 
 static void forget_why(struct job *jb)
@@ -266,8 +271,8 @@ void job_event_now(
 	}
 	struct job_step st = job_step(&jb->is->policy, jb->core, &w, ev, x);
 	jb->core = st.core;
-	if (is_attempt_over(&jb->core, ev) && jb->core.cause != REASON_PROBE_FAILED)
-		forget_why(jb); /* what a probe said last is not why it ended */
+	if (!tells_why(&jb->core, ev))
+		forget_why(jb);
 	en->n_stopping +=
 	    (uint32_t)(st.core.state == JOB_STOPPING) - (uint32_t)(from == JOB_STOPPING);
 	if (tracked && !job_tracks_edges(jb))

@@ -39,7 +39,10 @@ static void describe_job(const struct job *jb, struct str *out)
 {
 	const struct job_core *c = &jb->core;
 
-	if (jb->why && job_has_why(c))
+	if (c->cause == REASON_START_TIMEOUT || c->reason == REASON_START_TIMEOUT)
+		str_fmt(out, "not ready within start_timeout_ms%s%s", jb->why ? ": " : "",
+		    jb->why ? jb->why : "");
+	else if (jb->why && job_has_why(c))
 		str_fmt(out, "%s", jb->why);
 	else if (c->reason == REASON_DEPENDENCY_FAILED)
 		str_add(out, "it ends because what it requires failed (on_failure)");

@@ -142,6 +142,8 @@ static void ended(struct probe *p, bool good, const char *text)
 	if (p->state != before)
 		p->since = nanoseconds(CLOCK_REALTIME) / 1000;
 	set_next(p);
+	if (!good && !p->passed && p->calls->missed)
+		p->calls->missed(p->ctx);
 	if (tell)
 		p->calls->told(p->ctx, p->state);
 }

@@ -53,6 +53,8 @@ struct probe_calls {
 	/* The state changed, or failures went on: told again after each further
 	 * failure_threshold of them.  May free the probe. */
 	void (*told)(void *ctx, enum probe_state state);
+	/* Before it first passed, after each answer that was not good; must not free the probe. */
+	void (*missed)(void *ctx);
 };
 
 /* `take_to`: what unix, tcp and http ask; its content moves into the probe. */

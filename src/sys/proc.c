@@ -1,5 +1,6 @@
 #include "sys/proc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -41,6 +42,65 @@ bool proc_stat(pid_t pid, struct proc_stat *out)
 bool proc_is_over(const struct proc_stat *s)
 {
 	return s->state == 'Z' || s->state == 'X';
+}
+
+bool proc_sockets(pid_t pid, struct proc_inodes *out)
+{
+	auto_free char *path = text_fmt("/proc/%d/fd", (int)pid);
+	DIR *d = opendir(path);
+	char target[64];
+
+	if (!d)
+		return false;
+	for (struct dirent *e; (e = readdir(d));) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (strncmp(target, "socket:[", 8) == 0)
+			*vec_push(out) = strtoull(target + 8, NULL, 10);
+	}
+	closedir(d);
+	return true;
+}
+
+static bool children_of_thread(pid_t pid, const char *tid, struct proc_pids *out)
+{
+	auto_free char *path = text_fmt("/proc/%d/task/%s/children", (int)pid, tid);
+	FILE *f = fopen(path, "re");
+	int child;
+
+	if (!f)
+		return false;
+	while (fscanf(f, "%d", &child) == 1)
+		*vec_push(out) = child;
+	fclose(f);
+	return true;
+}
+
+bool proc_children(pid_t pid, struct proc_pids *out)
+{
+	auto_free char *path = text_fmt("/proc/%d/task", (int)pid);
+	DIR *d = opendir(path);
+	bool ok = d != NULL;
+
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (*e->d_name != '.')
+			ok = children_of_thread(pid, e->d_name, out) && ok;
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+bool proc_all(struct proc_pids *out)
+{
+	DIR *d = opendir("/proc");
+
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (*e->d_name >= '1' && *e->d_name <= '9')
+			*vec_push(out) = (pid_t)strtol(e->d_name, NULL, 10);
+	if (d)
+		closedir(d);
+	return d;
 }
 
 void proc_command(pid_t pid, size_t most, struct str *out)

@@ -22,6 +22,22 @@ bool proc_is_over(const struct proc_stat *s);	  /* a zombie, or being reaped */
 /* At most size - 1 bytes of /proc/PID/NAME, and a NUL behind them; -1: not to be read. */
 ssize_t proc_read(pid_t pid, const char *name, char *out, size_t size);
 
+/* Sockets that it has open, by inode; appends.  false: it can not be looked at. */
+struct proc_inodes {
+	uint64_t *v;
+	size_t n, cap;
+};
+bool proc_sockets(pid_t pid, struct proc_inodes *out);
+
+/* Processes, by number; appended. */
+struct proc_pids {
+	pid_t *v;
+	size_t n, cap;
+};
+/* Children of all its threads; false: this kernel lists none, or it is gone. */
+bool proc_children(pid_t pid, struct proc_pids *out);
+bool proc_all(struct proc_pids *out);
+
 /* The first `most` bytes of its command line, words with a space between them; "?": none. */
 void proc_command(pid_t pid, size_t most, struct str *out);
 

@@ -1,6 +1,7 @@
 """Becoming ready, and failing, without waste (SPEC 2.9)."""
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -192,3 +193,98 @@ def test_F84_fail_is_refused_where_it_makes_no_sense_and_shown_where_it_does(hp)
     assert hp.rpc("service.get", name="t")["actions"][0]["fail"] == {"log": "in use"}
     hp.kill_server()
     assert hp.rpc("service.get", name="t")["actions"][0]["fail"] == {"log": "in use"}
+
+
+# ---- a port -----------------------------------------------------------------------------
+
+LISTEN = """
+import os, socket, sys, time
+host, port = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if ":" in host:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+s.bind((host, port))
+s.listen()
+time.sleep(1000)
+"""
+
+
+def free_port(host="127.0.0.1"):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def listener(hp):
+    (hp.root / "listen.py").write_text(LISTEN)
+    return lambda host, port: f"python3 {hp.root}/listen.py {host} {port}"
+
+
+@pytest.mark.parametrize("how", ["exec {}", "{}", "({}) & wait", "setsid {} & sleep 1000"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::", "127.0.0.7", "::ffff:127.0.0.1"])
+def test_C17_a_port_is_ready_on_any_address_of_its_own(hp, listener, host, how):
+    if host.startswith("::ffff"):
+        (hp.root / "listen.py").write_text(LISTEN.replace("IPV6_V6ONLY, 1", "IPV6_V6ONLY, 0"))
+    port = free_port()
+    hp.define("web", script=how.format(listener(host, port)), tcp=[{"port": port}], start_timeout_ms=5000)
+    hp.rpc("service.start", name="web")
+    assert [f for f in hp.rpc("system.doctor")["findings"] if f["severity"] == "error"] == []
+
+
+@pytest.mark.parametrize("no_cgroups", [False, True])
+def test_C17_a_foreign_listener_never_counts_and_is_named(fresh, no_cgroups):
+    hp = fresh(**({"HERO_PROC_NO_CGROUP": 1} if no_cgroups else {})).start()
+    with socket.socket(socket.AF_INET6) as s:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        s.bind(("::1", 0))
+        s.listen()
+        port, other = s.getsockname()[1], free_port()
+        (hp.root / "listen.py").write_text(LISTEN)
+        hp.define("web", script=f"python3 {hp.root}/listen.py ::1 {other}", tcp=[{"port": port}],
+                  start_timeout_ms=2500, retry_policy={"restart": "never"})
+        call = hp.later("service.start", name="web")
+        # python keeps the listener: its pid is ours
+        told = [f"nothing of it listens there; it listens on [::1]:{other}", f"[::1]:{port} is held by pid {os.getpid()} ("]
+        wait_until(lambda: all(t in hp.rpc("service.why", name="web")["text"] for t in told), what="why tells what is there")
+        call.join(10)
+        assert call.error.code == E_START and all(t in call.error.message for t in told), call.error
+        assert "which is none of its processes" in call.error.message
+        assert hp.action("web")["reason"] == "start_timeout"
+
+
+def test_C17_a_port_on_another_address_is_named(hp, listener):
+    port = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(("192.0.2.1", 9))
+        own = s.getsockname()[0]
+    hp.define("web", script=listener(own, port), tcp=[{"port": port}], start_timeout_ms=2000, retry_policy={"restart": "never"})
+    error = hp.refusal("service.start", name="web")
+    assert f"it listens on {own}:{port}" in error.message
+    hp.define("host", script=listener(own, port), tcp=[{"port": port, "host": own}])
+    hp.rpc("service.start", name="host")
+
+
+@pytest.mark.parametrize("keys, told", [
+    ({"readiness": {"log": "^never$"}}, "no line of output matches `^never$` yet"),
+    ({"readiness": {"notify": True}}, "READY=1"),
+    ({"sockets": [{"name": "rpc.sock"}]}, "rpc.sock: no such file"),
+    ({"probes": {"readiness": {"exec": "echo not yet; exit 2"}}}, "readiness probe: exit code 2: not yet"),
+    ({"probes": {"startup": {"exec": "echo not yet; exit 2", "failure_threshold": 999}}}, "startup probe: exit code 2: not yet")])
+def test_C17_a_start_that_times_out_says_what_it_waited_for(hp, keys, told):
+    hp.define("s", start_timeout_ms=500, retry_policy={"restart": "never"}, **keys)
+    error = hp.refusal("service.start", name="s")
+    assert error.code == E_START and told in error.message, error
+    assert told in hp.rpc("service.why", name="s")["text"]
+    assert hp.action("s")["reason"] == "start_timeout"
+
+
+def test_a_stop_that_waits_names_what_is_left_without_its_leader(hp):
+    """Once the leader was gone, why named nobody."""
+    hp.define("s", script=f"(trap '' TERM; while :; do sleep 0.1; done) & exec {hp.bin}/pause", stop_timeout_ms=2000)
+    hp.rpc("service.start", name="s")
+    hp.rpc("service.stop", name="s", wait=False)
+    wait_until(lambda: not hp.pid("s"), what="the leader is gone")
+    wait_until(lambda: "left: pid" in hp.rpc("service.why", name="s")["text"], what="why names it")
+    hp.wait_state("s", "inactive")

@@ -170,7 +170,7 @@ def test_sockets_are_ready_when_all_of_them_answer(hp):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    hp.define("s", sockets=[{"name": "x.sock"}], tcp=[{"port": port}])  # nothing declared: sockets and ports
+    hp.define("s", sockets=[{"name": "x.sock"}], tcp=[{"port": port, "host": "127.0.0.1"}])  # nothing declared: sockets and ports
     start(hp, "s")
     wait_until(lambda: hp.pid("s"), what="it is executed")
     with socket.socket(socket.AF_UNIX) as a, socket.socket() as b:

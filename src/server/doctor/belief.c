@@ -56,10 +56,10 @@ static void add_places(struct daemon *d, struct belief *b, const struct claim *c
 		    (struct declared){.path = daemon_socket_path(d, s, &a->sockets.v[i])});
 	for (size_t i = 0; i < a->tcp.n; i++) {
 		struct declared p = {.port = (unsigned)a->tcp.v[i].port};
-		struct in_addr at = {0};
+		const char *host = a->tcp.v[i].host;
 
-		inet_pton(AF_INET, a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1", &at);
-		p.addr = at.s_addr;
+		p.is_v6 = host && inet_pton(AF_INET6, host, p.addr) == 1;
+		p.is_local = !p.is_v6 && (!host || inet_pton(AF_INET, host, p.addr) != 1);
 		add_place(b, c, j, a, p);
 	}
 }

@@ -9,6 +9,8 @@
 
 #include "server/doctor/doctor.h"
 
+#include "sys/listeners.h"
+
 #include <sys/stat.h>
 
 /* ---- belief.c: what we believe, copied -------------------------------------------------- */
@@ -25,8 +27,9 @@ struct claim {
 struct declared {
 	uint64_t token;
 	char *service, *action;
-	char *path;    /* of a socket; NULL: a port */
-	uint32_t addr; /* network byte order; 0: any */
+	char *path;	      /* of a socket; NULL: a port */
+	bool is_local, is_v6; /* of a port: any loopback or wildcard address; else `addr` */
+	unsigned char addr[16];
 	unsigned port;
 	bool ready, active; /* of its job: ready (it must listen); it has a process */
 	bool must;	    /* its readiness says that it listens */
@@ -83,8 +86,7 @@ struct listener {
 	bool has_file;	     /* file and device are known */
 	uint64_t file;
 	uint32_t device;
-	uint32_t addr; /* of a port */
-	unsigned port;
+	struct tcp_listener tcp; /* of a port */
 };
 struct world {
 	struct {

@@ -31,7 +31,17 @@ static bool is_refused(const char *path)
 
 static bool is_at_port(const struct listener *l, const struct declared *p)
 {
-	return !l->path && l->port == p->port && (l->addr == p->addr || !l->addr || !p->addr);
+	static const unsigned char any[16];
+	uint32_t v4;
+
+	if (l->path || l->tcp.port != p->port)
+		return false;
+	if (p->is_local)
+		return listener_is_local(&l->tcp);
+	memcpy(&v4, p->addr, sizeof(v4));
+	return p->is_v6 ? l->tcp.is_v6 && (memcmp(l->tcp.addr, p->addr, 16) == 0 ||
+					      memcmp(l->tcp.addr, any, 16) == 0)
+			: listener_covers(&l->tcp, v4);
 }
 
 /* Members of the set that have it open; -1: none has, and not all of them can be looked at. */
@@ -134,13 +144,17 @@ void look_ports(struct look *l)
 	for (size_t i = 0; i < l->belief.places.n; i++) {
 		const struct declared *p = &l->belief.places.v[i];
 		unsigned long inodes[LISTENERS_MAX];
-		char name[64], text[INET_ADDRSTRLEN];
+		char name[64], text[INET6_ADDRSTRLEN];
 		size_t n = 0;
 
 		if (p->path || !p->active)
 			continue;
-		snprintf(name, sizeof(name), "%s:%u",
-		    inet_ntop(AF_INET, &p->addr, text, sizeof(text)), p->port);
+		if (p->is_local)
+			snprintf(name, sizeof(name), "127.0.0.1:%u", p->port);
+		else
+			snprintf(name, sizeof(name), p->is_v6 ? "[%s]:%u" : "%s:%u",
+			    inet_ntop(p->is_v6 ? AF_INET6 : AF_INET, p->addr, text, sizeof(text)),
+			    p->port);
 		for (size_t k = 0; k < l->world.listeners.n && n < LISTENERS_MAX; k++)
 			if (is_at_port(&l->world.listeners.v[k], p))
 				inodes[n++] = l->world.listeners.v[k].inode;

@@ -1,9 +1,9 @@
 #include "server/doctor/look.h"
 
 #include "server/supervise/port_owner.h"
+#include "sys/cgroups.h"
 #include "sys/proc.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -88,69 +88,25 @@ void process_command(pid_t pid, struct str *out)
 
 /* ---- cgroups ------------------------------------------------------------------------- */
 
-/* cgroup.procs of the folder and of what the job made below it. */
-static void read_members(struct world *w, int folder, uint64_t token, int depth)
+static bool mark_members(struct world *w, const char *folder, uint64_t token)
 {
-	int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
-	int pid;
+	struct proc_pids pids = {0};
 
-	while (f && fscanf(f, "%d", &pid) == 1) {
-		struct process *p = world_find(w, pid);
+	bool is_there = cgroups_read(folder, &pids);
+
+	for (size_t i = 0; i < pids.n; i++) {
+		struct process *p = world_find(w, pids.v[i]);
 
 		if (p)
 			p->folder = token;
 	}
-	if (f)
-		fclose(f);
-	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = again >= 0 ? fdopendir(again) : NULL;
-	for (struct dirent *e; d && depth < 8 && (e = readdir(d));) {
-		if (e->d_type != DT_DIR || *e->d_name == '.')
-			continue;
-		auto_fd int below =
-		    openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (below >= 0)
-			read_members(w, below, token, depth + 1);
-	}
-	if (d)
-		closedir(d);
-}
-
-static char *cgroup_of_keeper(const struct belief *b)
-{
-	char line[8192], mount[4096] = "", own[4096] = "";
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-
-	while (f && !*mount && fgets(line, sizeof(line), f)) {
-		const char *type = strstr(line, " - ");
-
-		if (type && strncmp(type + 3, "cgroup2 ", 8) == 0)
-			sscanf(line, "%*s %*s %*s %*s %4095s", mount);
-	}
-	if (f)
-		fclose(f);
-	snprintf(line, sizeof(line), "/proc/%d/cgroup", b->keeper);
-	f = fopen(line, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "0::/", 4) == 0)
-			sscanf(line + 3, "%4095s", own);
-	if (f)
-		fclose(f);
-	for (int i = 0; *mount && i < 2; i++) { /* its own, or the top: keeper/cgroup.c */
-		char *path = text_fmt("%s%s/hero_proc-%016llx", mount,
-		    i || strcmp(own, "/") == 0 ? "" : own, (unsigned long long)b->keeper_id);
-
-		if (access(path, F_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
+	free(pids.v);
+	return is_there;
 }
 
 static void read_cgroups(struct world *w, const struct belief *b)
 {
-	w->cgroup = b->has_cgroups ? cgroup_of_keeper(b) : NULL;
+	w->cgroup = b->has_cgroups ? cgroups_find(b->keeper, b->keeper_id) : NULL;
 	DIR *d = w->cgroup ? opendir(w->cgroup) : NULL;
 
 	for (struct dirent *e; d && (e = readdir(d));) {
@@ -159,12 +115,9 @@ static void read_cgroups(struct world *w, const struct belief *b)
 
 		if (e->d_type != DT_DIR || *end || end - e->d_name != 16 || !token)
 			continue;
-		auto_fd int fd =
-		    openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0)
-			continue;
-		*vec_push(&w->folders) = token;
-		read_members(w, fd, token, 0);
+		auto_free char *path = text_fmt("%s/%s", w->cgroup, e->d_name);
+		if (mark_members(w, path, token))
+			*vec_push(&w->folders) = token;
 	}
 	if (d)
 		closedir(d);
@@ -258,25 +211,15 @@ static void read_unix(struct world *w)
 		fclose(f);
 }
 
-static void read_tcp(struct world *w, const char *table)
+static void read_tcp(struct world *w)
 {
-	FILE *f = fopen(table, "re");
-	char line[512], local[33];
-	unsigned port, state;
-	unsigned long inode;
+	struct tcp_listeners all = {0};
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, " %*u: %32[0-9A-F]:%X %*s %X %*s %*s %*s %*u %*u %lu", local,
-			&port, &state, &inode) == 4 &&
-		    state == STATE_LISTEN && strlen(local) >= 8) {
-			struct listener l = {.inode = inode, .port = port};
-
-			/* of IPv6 its last word: `::`, or a mapped address */
-			l.addr = (uint32_t)strtoul(local + strlen(local) - 8, NULL, 16);
-			*vec_push(&w->listeners) = l;
-		}
-	if (f)
-		fclose(f);
+	listeners_read(&all, 0);
+	for (size_t i = 0; i < all.n; i++)
+		*vec_push(&w->listeners) =
+		    (struct listener){.inode = all.v[i].inode, .tcp = all.v[i]};
+	listeners_release(&all);
 }
 
 bool process_links(pid_t pid, const char *prefix, struct strv *out)
@@ -315,8 +258,7 @@ void world_read(struct world *w, const struct belief *b)
 	w->lists_sockets = ask_kernel(w);
 	if (!w->lists_sockets)
 		read_unix(w);
-	read_tcp(w, "/proc/net/tcp");
-	read_tcp(w, "/proc/net/tcp6");
+	read_tcp(w);
 }
 
 void world_release(struct world *w)

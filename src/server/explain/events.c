@@ -361,7 +361,8 @@ void events_job(struct daemon *d, const struct effect *fx)
 	if (says_how_it_ended(fx->to))
 		add_end(d, &fact, fx, &j);
 	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING ||
-	    (fx->to == JOB_STOPPING && fx->reason == REASON_PROBE_FAILED))
+	    (fx->to == JOB_STOPPING &&
+		(fx->reason == REASON_PROBE_FAILED || fx->reason == REASON_START_TIMEOUT)))
 		add_field(&fact, "why", j.why);
 	if (fx->to == JOB_RUNNING) {
 		auto_free char *expected =

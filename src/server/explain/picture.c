@@ -1,5 +1,5 @@
 #include "server/explain/picture.h"
-#include "server/supervise/remaining_processes.h"
+#include "server/supervise/process_set.h"
 
 #include "server/explain/events.h"
 #include "server/supervise/notified.h"
@@ -47,11 +47,15 @@ static void add_note(
 /* Who a stop waits for, and until when. */
 static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
 {
+	const struct attempt *at = daemon_slot(d, j->id)->live;
+	struct proc_pids pids = {0};
 	auto_str left = {0};
 
-	remaining_processes_describe(daemon_slot(d, j->id)->pid, &left);
-	if (left.n)
+	if (at && at->executed)
+		process_set_read(at, &pids);
+	if (process_set_describe(&pids, &left))
 		set_text(o, "left", str_text(&left));
+	free(pids.v);
 	if (j->deadline != MSEC_NEVER)
 		set_int(o, "kill_at", clock_wall_of(j->deadline));
 }

@@ -178,6 +178,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	s->placed = true;
 	at->executed = !s->starting;
 	at->born = s->born;
+	at->leader = s->pid;
 	/* The row may be that of the run before, which knew of another former definition. */
 	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
 	    d->units.v[unit].run == s->label.run)

@@ -74,7 +74,8 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 		previous_definition_drop(&s->live->former);
 		free(s->live);
 	}
-	*at = (struct attempt){.d = d, .job = job, .token = token, .executed = pid > 0};
+	*at = (struct attempt){
+	    .d = d, .job = job, .token = token, .leader = pid, .executed = pid > 0};
 	s->live = at;
 	s->pid = pid;
 	return at;
@@ -390,6 +391,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 	}
 	at->executed = at->ours = true;
 	at->born = clock_boot();
+	at->leader = pid;
 	d->slots.v[at->job].pid = pid;
 	engine_executed(d->engine, clock_mono(), token);
 	perform_effects(d);

@@ -22,6 +22,7 @@ struct attempt {
 	struct daemon *d;
 	job_id job;
 	uint64_t token;
+	pid_t leader; /* the number that it has or had; also that of its session */
 	bool executed, exited;
 	bool ours;	  /* executed for this server: a child of its keeper */
 	int64_t born;	  /* it was there then: ms of CLOCK_BOOTTIME; 0: not executed */

@@ -1,6 +1,7 @@
 #include "server/supervise/port_owner.h"
 
 #include "keeper/keeper_protocol.h"
+#include "sys/listeners.h"
 #include "sys/proc.h"
 
 #include <ctype.h>
@@ -12,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STATE_LISTEN   0x0Au	/* TCP_LISTEN of net/tcp_states.h */
 #define SOCKET_LISTENS 0x10000u /* __SO_ACCEPTCON of linux/net.h */
 
 static long now_ms(void)
@@ -21,35 +21,6 @@ static long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static bool is_at(const char *local, unsigned addr)
-{
-	size_t n = strlen(local);
-	unsigned at;
-
-	/* A listener of IPv6 is in the way with its last word: `::` or a mapped address. */
-	if (n < 8 || sscanf(local + n - 8, "%8X", &at) != 1)
-		return false;
-	return at == addr || !at || !addr;
-}
-
-static unsigned long inode_in(const char *table, unsigned addr, unsigned port)
-{
-	FILE *f = fopen(table, "re");
-	char line[512], local[33];
-	unsigned at, state;
-	unsigned long inode, found = 0;
-
-	if (!f)
-		return 0;
-	while (!found && fgets(line, sizeof(line), f))
-		if (sscanf(line, " %*u: %32[0-9A-F]:%X %*s %X %*s %*s %*s %*u %*u %lu", local, &at,
-			&state, &inode) == 4 &&
-		    at == port && state == STATE_LISTEN && is_at(local, addr))
-			found = inode;
-	fclose(f);
-	return found;
 }
 
 static bool has_open(const char *pid, const char *link)
@@ -74,7 +45,7 @@ static bool has_open(const char *pid, const char *link)
 	return found;
 }
 
-static bool owner_of(unsigned long inode, pid_t *out)
+bool port_owner_of_inode(uint64_t inode, pid_t *out)
 {
 	long end = now_ms() + HOLDER_SEARCH_MS;
 	const struct dirent *p;
@@ -84,7 +55,7 @@ static bool owner_of(unsigned long inode, pid_t *out)
 
 	if (!proc)
 		return false;
-	snprintf(link, sizeof(link), "socket:[%lu]", inode);
+	snprintf(link, sizeof(link), "socket:[%llu]", (unsigned long long)inode);
 	while (!found && now_ms() < end && (p = readdir(proc)))
 		if (isdigit((unsigned char)p->d_name[0]) && has_open(p->d_name, link)) {
 			*out = (pid_t)strtol(p->d_name, NULL, 10);
@@ -96,11 +67,14 @@ static bool owner_of(unsigned long inode, pid_t *out)
 
 bool port_owner_of_port(unsigned addr, unsigned port, pid_t *out)
 {
-	unsigned long inode = inode_in("/proc/net/tcp", addr, port);
+	struct tcp_listeners l = {0};
+	bool found = false;
 
-	if (!inode)
-		inode = inode_in("/proc/net/tcp6", addr, port);
-	return inode && owner_of(inode, out);
+	listeners_read(&l, port);
+	for (size_t i = 0; i < l.n && !found; i++)
+		found = listener_covers(&l.v[i], addr) && port_owner_of_inode(l.v[i].inode, out);
+	listeners_release(&l);
+	return found;
 }
 
 /* "Num RefCount Protocol Flags Type St Inode Path" */
@@ -128,7 +102,7 @@ bool port_owner_of_socket(const char *path, pid_t *out)
 {
 	unsigned long inode = inode_of_path(path);
 
-	return inode && owner_of(inode, out);
+	return inode && port_owner_of_inode(inode, out);
 }
 
 static uint64_t number_in(const char *text, size_t n, const char *key)

@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* The process that has a socket open, by its inode; found and not as below. */
+bool port_owner_of_inode(uint64_t inode, pid_t *out);
+
 /* The process that listens on an IPv4 port (network byte order of `addr`, 0 any; host byte
  * order of `port`).  False: nobody, not to be seen by this user, or not found within
  * HOLDER_SEARCH_MS, so that the loop is not held up. */

@@ -198,7 +198,17 @@ static void on_drop(void *ctx)
 	side_command_kill(take(s->aside));
 }
 
-static const struct probe_calls calls = {.ask = on_ask, .drop = on_drop, .told = on_told};
+static void on_missed(void *ctx)
+{
+	const struct slot *s = ctx;
+	auto_free char *what = sentence(s);
+
+	if (s->role != PROBE_LIVENESS)
+		engine_waits(s->of->at->d->engine, s->of->at->token, what);
+}
+
+static const struct probe_calls calls = {
+    .ask = on_ask, .drop = on_drop, .told = on_told, .missed = on_missed};
 
 /* ---- log --------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "server/change/unit_spec.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/perform.h"
+#include "server/supervise/port_watch.h"
 #include "server/supervise/probes.h"
 #include "sys/urgent.h"
 
@@ -14,9 +15,11 @@
 struct readiness {
 	struct attempt *at;
 	enum readiness_kind kind;
-	size_t n, open; /* gates: how many, how many answered */
-	size_t wanted;	/* gates: so many must answer */
+	size_t n, open; /* gates: how many, how many of all answered */
+	size_t wanted;	/* so many must answer */
 	struct gate_watch **gates;
+	size_t n_ports; /* without a host; they are counted in `wanted`, too */
+	struct port_watch **ports;
 	struct event *time; /* NULL: it is no time that makes ready */
 	struct urgent_watch readable;
 	int fd;
@@ -37,6 +40,9 @@ static void release(struct readiness *r)
 	for (size_t i = 0; i < r->n; i++)
 		gate_watch_free(r->gates[i]);
 	free(r->gates);
+	for (size_t i = 0; i < r->n_ports; i++)
+		port_watch_free(r->ports[i]);
+	free(r->ports);
 	if (r->time)
 		event_free(r->time);
 	urgent_remove(&r->readable);
@@ -124,6 +130,7 @@ static void on_news(void *ctx, const char *text)
 
 	if (engine_job(r->at->d->engine, r->at->job, &j, &unit))
 		events_note(r->at->d, unit, j.name, NULL, text);
+	engine_waits(r->at->d->engine, r->at->token, text);
 }
 
 static void watch_gate(struct readiness *r, char *take_text)
@@ -136,6 +143,17 @@ static void watch_gate(struct readiness *r, char *take_text)
 		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
 	else
 		gate_watch_on_news(r->gates[r->n++], on_news, r);
+}
+
+/* With a host whatever answers there counts: the door of a container, another machine. */
+static void watch_port(struct readiness *r, const struct tcp_def *t)
+{
+	if (t->host) {
+		watch_gate(r, text_fmt("tcp:%s:%lld", t->host, (long long)t->port));
+		return;
+	}
+	r->wanted++;
+	r->ports[r->n_ports++] = port_watch_new(r->at, (unsigned)t->port, on_gate, on_news, r);
 }
 
 static bool wants_health(const struct socket_def *s)
@@ -157,10 +175,9 @@ static void watch_sockets(
 		watch_gate(r, text_fmt("unix:%s %s", path,
 				  wants_health(&a->sockets.v[i]) ? "health" : "connect"));
 	}
+	r->ports = mem_new((a->tcp.n + 1) * sizeof(struct port_watch *));
 	for (size_t i = 0; i < a->tcp.n; i++)
-		watch_gate(
-		    r, text_fmt("tcp:%s:%lld", a->tcp.v[i].host ? a->tcp.v[i].host : "127.0.0.1",
-			   (long long)a->tcp.v[i].port));
+		watch_port(r, &a->tcp.v[i]);
 	if (r->wanted == 0)
 		ready(at); /* nothing was declared that could answer */
 }
@@ -273,6 +290,8 @@ void readiness_begin(struct attempt *at)
 	const struct action_def *a = daemon_action(at->d, unit, j.name, &s);
 	if (!a || !a->is_process)
 		return;
+	auto_free char *expected = events_expected(a);
+	engine_waits(at->d->engine, at->token, expected);
 	switch (readiness_of(a)) {
 	case READY_SOCKETS: watch_sockets(at, s, a); break;
 	case READY_FD: watch_fd(at); break;
@@ -293,5 +312,8 @@ const char *readiness_text(const struct attempt *at)
 	for (size_t i = 0; r && i < r->n; i++)
 		if (*gate_watch_last(r->gates[i]))
 			return gate_watch_last(r->gates[i]);
+	for (size_t i = 0; r && i < r->n_ports; i++)
+		if (*port_watch_last(r->ports[i]))
+			return port_watch_last(r->ports[i]);
 	return NULL;
 }
