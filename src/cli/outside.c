@@ -28,7 +28,7 @@ static void add(json_t *rows, const char *name, bool ok, const char *hint, const
 					"says", str_text(&says), "try", hint));
 }
 
-/* As the server finds it: server/paths.c. */
+/* As the server finds it: server/host/paths.c. */
 static char *state_folder(void)
 {
 	const char *var = getenv("PATH_VAR"), *root = getenv("PATH_ROOT"), *home = getenv("HOME");

@@ -4,9 +4,9 @@
 #include "http/http.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
+#include "server/host/version.h"
 #include "server/methods/methods.h"
 #include "server/operation/operations.h"
-#include "server/version.h"
 
 #include <fcntl.h>
 

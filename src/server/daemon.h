@@ -18,9 +18,9 @@
 #include "logs/logs.h"
 #include "model/definition.h"
 #include "registry/registry.h"
-#include "server/history/clock.h"
-#include "server/paths.h"
-#include "server/report.h"
+#include "server/host/clock.h"
+#include "server/host/paths.h"
+#include "server/host/report.h"
 #include "spawn/spawner.h"
 #include "store/store.h"
 

@@ -2,8 +2,8 @@
 #include "server/daemon.h"
 #include "server/recovery/handover.h"
 
+#include "server/host/version.h"
 #include "server/recovery/upgrade.h"
-#include "server/version.h"
 
 #include <errno.h>
 #include <fcntl.h>

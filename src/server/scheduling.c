@@ -1,7 +1,7 @@
 #include "server/scheduling.h"
 
 #include "server/change/submission.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/operation/operations.h"
 #include "server/schedule/schedules.h"
 #include "server/supervise/perform.h"

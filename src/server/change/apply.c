@@ -2,7 +2,7 @@
 
 #include "server/change/registration.h"
 #include "server/change/snapshot.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 

@@ -6,7 +6,7 @@
 #include "rpc/json_out.h"
 #include "server/change/apply.h"
 #include "server/change/unit_spec.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
 #include "server/supervise/previous_definition.h"

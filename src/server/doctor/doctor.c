@@ -1,7 +1,7 @@
 #include "server/doctor/look.h"
 
 #include "server/explain/status.h"
-#include "server/history/background.h"
+#include "server/host/background.h"
 #include "server/supervise/attempt.h"
 
 #include "base/map.h"

@@ -2,7 +2,7 @@
 
 #include "logs/query.h"
 #include "rpc/json_out.h"
-#include "server/history/background.h"
+#include "server/host/background.h"
 
 #define LINES_MAX  2
 #define LINE_BYTES 160

@@ -1,7 +1,7 @@
 #include "server/explain/picture.h"
 #include "server/supervise/process_set.h"
 
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/probes.h"
 #include "server/supervise/readiness.h"

@@ -1,8 +1,8 @@
 #include "server/explain/timeline.h"
 
-#include "server/explain/events.h"
 #include "server/explain/frontier.h"
 #include "server/explain/status.h"
+#include "server/history/events.h"
 
 /* clang-format off */
 #define PHASE_LIST(X)                                                       \

@@ -1,5 +1,5 @@
 /* logs.c - what jobs wrote; files are read beside the loop. */
-#include "server/history/background.h"
+#include "server/host/background.h"
 #include "server/methods/logs_request.h"
 #include "server/operation/operations.h"
 

@@ -1,7 +1,7 @@
 #include "server/methods/logs_request.h"
 
 #include "query/value.h"
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 
 #include <ctype.h>
 

@@ -1,7 +1,7 @@
 /* schedule.c - what runs by itself: its due times, and the words about them. */
 #include "server/methods/methods.h"
 
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 #include "server/schedule/schedules.h"
 
 #define NEXT_DEFAULT 10

@@ -1,7 +1,7 @@
 #include "server/operation/operations.h"
 
 #include "rpc/json_out.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/history/records.h"
 
 #include <event2/event.h>

@@ -2,7 +2,7 @@
 
 #include "logs/query.h"
 #include "server/doctor/doctor.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/history/records.h"
 #include "server/supervise/failure_line.h"
 #include "server/supervise/perform.h"

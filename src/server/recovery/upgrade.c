@@ -1,9 +1,9 @@
 #include "server/recovery/upgrade.h"
 
 #include "server/api.h"
+#include "server/host/version.h"
 #include "server/operation/operations.h"
 #include "server/supervise/side_command.h"
-#include "server/version.h"
 
 #include <event2/event.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Schedules as the API shows them (SPEC 10 schedule.list, schedule.next). */
 #include "server/schedule/scheduled.h"
 
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 
 #include <stdio.h>
 

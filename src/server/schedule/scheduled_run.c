@@ -1,7 +1,7 @@
 /* The runs of a schedule: submitted, queued, ended, overdue. */
 #include "server/schedule/scheduled.h"
 
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 
 #include "manifest/diag.h"
 #include "probe/folder.h"
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 #include "server/schedule/scheduled.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "server/change/unit_spec.h"
 #include "server/doctor/doctor.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/history/records.h"
 #include "server/recovery/recover.h"
 #include "server/supervise/attempt_label.h"

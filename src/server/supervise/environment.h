@@ -4,14 +4,14 @@
  * The keeper's as it was when it started, then PATH_ROOT PATH_VAR PATH_BUILD
  * PATH_CODE HERO_SOCKET_DIR, then env_file, then env; later words win.
  *
- * Depends on: base, model, server/paths.h.
+ * Depends on: base, model, server/host/paths.h.
  */
 #ifndef HP_SERVER_SUPERVISE_ENVIRONMENT_H
 #define HP_SERVER_SUPERVISE_ENVIRONMENT_H
 
 #include "base/error.h"
 #include "model/definition.h"
-#include "server/paths.h"
+#include "server/host/paths.h"
 
 struct environment {
 	struct strv vars; /* "NAME=value", NULL behind the last when finished */

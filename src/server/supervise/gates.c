@@ -1,7 +1,7 @@
 #include "server/supervise/gates.h"
 
 #include "probe/gate.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/supervise/perform.h"
 
 struct gate {

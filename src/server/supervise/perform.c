@@ -5,7 +5,7 @@
 #include "server/change/apply.h"
 #include "server/change/registration.h"
 #include "server/change/submission.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
 #include "server/supervise/attempt.h"

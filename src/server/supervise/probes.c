@@ -2,8 +2,8 @@
 
 #include "probe/probe.h"
 #include "server/change/unit_spec.h"
-#include "server/explain/events.h"
 #include "server/explain/status.h"
+#include "server/history/events.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/side_command.h"
 

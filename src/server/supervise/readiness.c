@@ -1,5 +1,5 @@
 #include "server/supervise/readiness.h"
-#include "server/explain/events.h"
+#include "server/history/events.h"
 
 #include "probe/gate.h"
 #include "server/change/unit_spec.h"

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "server/change/unit_spec.h"
-#include "server/history/clock.h"
 #include "server/history/retention.h"
+#include "server/host/clock.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/launch.h"
 

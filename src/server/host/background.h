@@ -6,8 +6,8 @@
  *
  * Depends on: base, libevent, pthread.
  */
-#ifndef HP_SERVER_HISTORY_BACKGROUND_H
-#define HP_SERVER_HISTORY_BACKGROUND_H
+#ifndef HP_SERVER_HOST_BACKGROUND_H
+#define HP_SERVER_HOST_BACKGROUND_H
 
 #include "base/base.h"
 

@@ -1,4 +1,4 @@
-#include "server/history/background.h"
+#include "server/host/background.h"
 
 #include "base/str.h"
 

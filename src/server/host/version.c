@@ -1,3 +1,3 @@
-#include "server/version.h"
+#include "server/host/version.h"
 
 const char server_version[] = HERO_PROC_VERSION;

@@ -1,6 +1,6 @@
-#include "server/report.h"
+#include "server/host/report.h"
 
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 
 #include <stdio.h>
 

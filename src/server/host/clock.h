@@ -1,6 +1,6 @@
 /* clock.h - the two clocks, and wall time in the words of SPEC 10.  Depends on: base. */
-#ifndef HP_SERVER_HISTORY_CLOCK_H
-#define HP_SERVER_HISTORY_CLOCK_H
+#ifndef HP_SERVER_HOST_CLOCK_H
+#define HP_SERVER_HOST_CLOCK_H
 
 #include "base/str.h"
 

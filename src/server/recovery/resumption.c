@@ -1,4 +1,4 @@
-#include "server/operation/resumption.h"
+#include "server/recovery/resumption.h"
 
 #include "server/change/apply.h"
 #include "server/operation/operations.h"

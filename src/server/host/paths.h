@@ -3,13 +3,13 @@
  *
  * Depends on: base, server/history/retention.h.
  */
-#ifndef HP_SERVER_PATHS_H
-#define HP_SERVER_PATHS_H
+#ifndef HP_SERVER_HOST_PATHS_H
+#define HP_SERVER_HOST_PATHS_H
 
 #include "base/error.h"
 #include "base/str.h"
 #include "server/history/retention.h"
-#include "server/report.h"
+#include "server/host/report.h"
 
 struct options {
 	char *socket, *state; /* NULL: derived */

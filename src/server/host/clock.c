@@ -1,4 +1,4 @@
-#include "server/history/clock.h"
+#include "server/host/clock.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -3,8 +3,8 @@
  *
  * Depends on: server/daemon.h.
  */
-#ifndef HP_SERVER_OPERATION_RESUMPTION_H
-#define HP_SERVER_OPERATION_RESUMPTION_H
+#ifndef HP_SERVER_RECOVERY_RESUMPTION_H
+#define HP_SERVER_RECOVERY_RESUMPTION_H
 
 #include "server/daemon.h"
 

@@ -1,6 +1,6 @@
 /* report.h - the daemon's own log: one line each on stderr.  Depends on: base. */
-#ifndef HP_SERVER_REPORT_H
-#define HP_SERVER_REPORT_H
+#ifndef HP_SERVER_HOST_REPORT_H
+#define HP_SERVER_HOST_REPORT_H
 
 #include "base/base.h"
 

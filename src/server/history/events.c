@@ -1,4 +1,4 @@
-#include "server/explain/events.h"
+#include "server/history/events.h"
 
 #include "rpc/json_out.h"
 #include "server/change/unit_spec.h"

@@ -1,8 +1,8 @@
 /*
  * version.h - which hero_proc this is.
  */
-#ifndef HP_SERVER_VERSION_H
-#define HP_SERVER_VERSION_H
+#ifndef HP_SERVER_HOST_VERSION_H
+#define HP_SERVER_HOST_VERSION_H
 
 extern const char server_version[]; /* "0.1.0" */
 

@@ -16,8 +16,8 @@
  *
  * Depends on: server/daemon.h, store.
  */
-#ifndef HP_SERVER_EXPLAIN_EVENTS_H
-#define HP_SERVER_EXPLAIN_EVENTS_H
+#ifndef HP_SERVER_HISTORY_EVENTS_H
+#define HP_SERVER_HISTORY_EVENTS_H
 
 #include "server/daemon.h"
 

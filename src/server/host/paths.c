@@ -1,4 +1,4 @@
-#include "server/paths.h"
+#include "server/host/paths.h"
 
 #include <errno.h>
 #include <getopt.h>
