@@ -139,8 +139,8 @@ static void look_at_lock(json_t *rows, const char *state)
 	char pid[32], stat_path[64], line[512];
 	struct stat st;
 
-	if (stat(path, &st) < 0) {
-		add(rows, "keeper", true, NULL, "no lock: nobody uses the state folder");
+	if (stat(state, &st) < 0) {
+		add(rows, "keeper", true, NULL, "no state folder: nobody uses it");
 		return;
 	}
 	if (!is_locked(&st)) {

@@ -276,6 +276,12 @@ void handover_settle(struct keeper *k);	  /* when journal and sets are known: wa
 void handover_look_for(struct keeper *k); /* attempts that were asked for and not answered */
 bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: nobody can tell */
 
+/* lock.c: one supervisor for a state folder.  The lock (flock(2)) is on the folder itself, so
+ * it stays whatever is removed from it, and goes with the process.  Ends this process with
+ * KEEPER_EXIT_LOCKED when a living one holds it; waits, at most 15 s, for a dead one whose
+ * descriptors are not closed yet. */
+void lock_take(const struct keeper *k);
+
 /* strays.c */
 void strays_end(const struct keeper *k); /* returns when nothing of a former keeper is left */
 

@@ -7,7 +7,7 @@
  *
  * Command line
  *	hero_proc_keeper --state DIR --server PATH [--user UID:GID,...] [-- ARG...]
- *   DIR is made (0700) if absent and locked (DIR/lock, flock); DIR/journal holds
+ *   DIR is made (0700) if absent and locked (flock on DIR itself); DIR/journal holds
  *   exits that are not acknowledged.  The server is executed as PATH ARG..., with
  *   KEEPER_FD_ENV naming its end of the channel, the keeper's environment as it
  *   was at the start, and RLIMIT_NOFILE raised to the hard value, and beyond it

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -87,28 +86,6 @@ static void open_state(struct keeper *k)
 	}
 }
 
-/* The lock goes with the process, so a crash leaves none behind; the pid in the
- * file is for people. */
-static void lock_state(const struct keeper *k)
-{
-	char pid[32] = "?";
-	int fd = openat(k->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		say("%s/lock: %s", k->state_dir, strerror(errno));
-		exit(KEEPER_EXIT_FAILED);
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		ssize_t n = read(fd, pid, sizeof(pid) - 1);
-		pid[n > 0 ? n : 0] = '\0';
-		say("%s is in use by pid %.*s", k->state_dir, (int)strcspn(pid, "\n"), pid);
-		exit(KEEPER_EXIT_LOCKED);
-	}
-	identity_own_file(&k->server.identity, fd);
-	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-		say("%s/lock: %s", k->state_dir, strerror(errno));
-}
-
 /* 0, 1, 2, the slots and what an estate named are open, nothing else is; every disposition is
  * the default one. */
 static void clean_up_inheritance(const struct keeper *k)
@@ -171,7 +148,7 @@ int main(int argc, char **argv)
 	check_proc();
 	find_program(&k);
 	open_state(&k);
-	lock_state(&k);
+	lock_take(&k);
 	handover_look_for(&k);
 	strays_end(&k);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
