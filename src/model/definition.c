@@ -385,6 +385,15 @@ bool action_is_started(const struct action_def *a)
 	return action_is_executed(a) && !a->schedule;
 }
 
+enum readiness_kind action_readiness(const struct action_def *a)
+{
+	if (a->readiness.given)
+		return a->readiness.kind;
+	if (a->probes[PROBE_READINESS])
+		return READY_PROBE;
+	return a->sockets.n || a->tcp.n ? READY_SOCKETS : READY_EXECUTED;
+}
+
 /* ---- services ------------------------------------------------------------------ */
 
 void service_def_init(struct service_def *s)

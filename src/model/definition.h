@@ -270,6 +270,8 @@ const char *dep_key(const struct dep *d);
 bool action_is_executed(const struct action_def *a);
 /* Is it executed when its service is started?  One with a schedule is executed on its own. */
 bool action_is_started(const struct action_def *a);
+/* What was written, else sockets and ports, else executed (SPEC 2.4). */
+enum readiness_kind action_readiness(const struct action_def *a);
 
 /* The default retry policy of a long-running action and of a one-shot (SPEC 4). */
 void retry_policy_default(struct retry_policy *r, bool is_process);

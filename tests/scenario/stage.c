@@ -267,7 +267,7 @@ static void execute(struct stage *s, struct proc *p)
 		       strcmp(s->procs.v[i]->action, p->action) == 0;
 	p->executed = true;
 	mark(s, p, MOMENT_EXECUTED);
-	bool declared = readiness_of(&p->def) != READY_EXECUTED;
+	bool declared = action_readiness(&p->def) != READY_EXECUTED;
 	p->ready_at = declared ? when(s->now, l->ready_in) : s->now;
 	p->open_at = l->opens_in == -1 ? p->ready_at : when(s->now, l->opens_in);
 	bool as_said = !l->times || nth <= l->times;
@@ -294,10 +294,10 @@ static void becomes_ready(struct stage *s, struct proc *p)
 	p->ready_at = MSEC_NEVER;
 	if (p->life.opens_in == -1)
 		p->open_at = s->now;
-	if (readiness_of(&p->def) == READY_SOCKETS)
+	if (action_readiness(&p->def) == READY_SOCKETS)
 		return; /* by its sockets */
 	mark(s, p, MOMENT_READY);
-	if (readiness_of(&p->def) != READY_EXECUTED)
+	if (action_readiness(&p->def) != READY_EXECUTED)
 		engine_ready(s->engine, s->now, p->token);
 }
 
@@ -305,7 +305,7 @@ static void opens(struct stage *s, struct proc *p)
 {
 	p->open = true;
 	p->open_at = MSEC_NEVER;
-	if (readiness_of(&p->def) != READY_SOCKETS)
+	if (action_readiness(&p->def) != READY_SOCKETS)
 		return;
 	mark(s, p, MOMENT_READY);
 	engine_ready(s->engine, s->now, p->token);

@@ -89,22 +89,13 @@ static const struct engine_edge_spec *edges_of(
 	return v;
 }
 
-enum readiness_kind readiness_of(const struct action_def *a)
-{
-	if (a->readiness.given)
-		return a->readiness.kind;
-	if (a->probes[PROBE_READINESS])
-		return READY_PROBE;
-	return a->sockets.n || a->tcp.n ? READY_SOCKETS : READY_EXECUTED;
-}
-
 void job_policy_of(const struct action_def *a, struct job_policy *out)
 {
 	const struct retry_policy *r = &a->retry;
 
 	*out = (struct job_policy){.one_shot = !a->is_process,
-	    .readiness =
-		a->is_process && (readiness_of(a) != READY_EXECUTED || a->probes[PROBE_STARTUP]),
+	    .readiness = a->is_process &&
+			 (action_readiness(a) != READY_EXECUTED || a->probes[PROBE_STARTUP]),
 	    .probed = a->probes[PROBE_READINESS] || a->probes[PROBE_LIVENESS],
 	    .restart = r->restart,
 	    .max_attempts = r->max_attempts > 0 ? (uint32_t)r->max_attempts : 0,

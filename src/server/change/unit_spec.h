@@ -26,9 +26,6 @@ void unit_spec_release(struct unit_spec *u);
 /* "unix:/x/rpc.sock health", as gates.h reads it; NULL: the condition alone.  The caller frees. */
 char *gate_text_of(const struct dep *dep);
 
-/* What was written, else sockets and ports, else executed (SPEC 2.4). */
-enum readiness_kind readiness_of(const struct action_def *a);
-
 void job_policy_of(const struct action_def *a, struct job_policy *out);
 
 #endif

@@ -1,6 +1,5 @@
 #include "server/doctor/look.h"
 
-#include "server/change/unit_spec.h"
 #include "server/history/records.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/side_command.h"
@@ -39,7 +38,7 @@ static void add_place(struct belief *b, const struct claim *c, const struct job_
 	p.action = text_dup(c->action);
 	p.ready = j->core.state == JOB_READY;
 	p.active = job_state_has_process(j->core.state);
-	p.must = readiness_of(a) == READY_SOCKETS;
+	p.must = action_readiness(a) == READY_SOCKETS;
 	*vec_push(&b->places) = p;
 }
 

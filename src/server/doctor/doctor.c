@@ -1,6 +1,6 @@
 #include "server/doctor/look.h"
+#include "server/host/json_time.h"
 
-#include "server/explain/status.h"
 #include "server/host/background.h"
 #include "server/supervise/attempt.h"
 
@@ -182,7 +182,7 @@ static json_t *finding_json(const struct finding *f)
 	set_text(subject, "path", f->path);
 	set_text(o, "ours", f->ours);
 	set_text(o, "kernel", f->kernel);
-	json_object_set_new(o, "since", status_time(f->since));
+	json_object_set_new(o, "since", json_time(f->since));
 	set_text(o, "repair", f->repair);
 	return o;
 }

@@ -1,4 +1,5 @@
 #include "server/explain/status.h"
+#include "server/host/json_time.h"
 
 #include "server/explain/why.h"
 #include "server/history/records.h"
@@ -7,20 +8,6 @@
 #include "server/supervise/notified.h"
 #include "server/supervise/previous_definition.h"
 #include "server/supervise/probes.h"
-
-json_t *status_time(usec_wall t)
-{
-	char text[ISO_TIME_BYTES];
-
-	return t ? json_string(clock_iso(t, text)) : json_null();
-}
-
-void status_time_out(struct str *out, const char *key, usec_wall t)
-{
-	char text[ISO_TIME_BYTES];
-
-	json_out_text(out, key, t ? clock_iso(t, text) : NULL);
-}
 
 static void int_or_null(struct str *out, const char *key, bool known, int64_t n)
 {
@@ -65,7 +52,7 @@ static json_t *edge_json(struct daemon *d, const struct job_view *j, const struc
 	json_t *o = json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s, s:o, s:s?, s:s}", "action",
 	    j->name, "target", e->target, "kind", status_kinds(e->kinds), "condition",
 	    condition_str(e->condition), "gate", e->gate_text, "state", target_state(d, e),
-	    "status", edge_status_str(e->status), "since", status_time(clock_wall_of(e->since)),
+	    "status", edge_status_str(e->status), "since", json_time(clock_wall_of(e->since)),
 	    "source", e->source, "text", e->text);
 	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
 
@@ -115,7 +102,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 	int_or_null(out, "exit_code", ended && c->last.code >= 0, c->last.code);
 	json_out_text(out, "signal",
 	    ended && c->last.signal ? signal_name(c->last.signal, name, sizeof(name)) : NULL);
-	status_time_out(out, "since", clock_wall_of(j->since));
+	json_time_out(out, "since", clock_wall_of(j->since));
 	json_out_int(out, "restarts", j->restarts);
 	if (c->reason != REASON_NONE)
 		json_out_text(out, "reason", reason_str(c->reason));
@@ -168,7 +155,7 @@ static void run_out(struct str *out, struct daemon *d, const struct unit_view *u
 	json_out_text(out, "name", name);
 	json_out_text(out, "state", run_state_str(u->run_state));
 	json_out_text(out, "who", s ? s->who : NULL);
-	status_time_out(out, "started", s ? s->started : 0);
+	json_time_out(out, "started", s ? s->started : 0);
 	json_out_close(out, '}');
 }
 
@@ -198,7 +185,7 @@ bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *dem
 	json_out_text(out, "name", u.name);
 	json_out_text(out, "state", service_state_str(u.state));
 	json_out_text(out, "wanted", wanted_str(u.wanted));
-	status_time_out(out, "since", clock_wall_of(u.since));
+	json_time_out(out, "since", clock_wall_of(u.since));
 	reason_out(out, &u);
 	json_out_tree(out, "waiting_on", waiting_on);
 	json_out_tree(out, "cause", cause);

@@ -20,10 +20,6 @@ bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *dem
 /* The edges that a unit's waiting jobs wait for. */
 json_t *status_waiting_on(struct daemon *d, unit_id unit);
 
-/* JSON null for 0 */
-json_t *status_time(usec_wall t);
-void status_time_out(struct str *out, const char *key, usec_wall t);
-
 /* Kinds of an edge as people write them: "requires", or ["wants", "after"]. */
 json_t *status_kinds(unsigned kinds);
 

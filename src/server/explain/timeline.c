@@ -1,7 +1,7 @@
 #include "server/explain/timeline.h"
+#include "server/host/json_time.h"
 
 #include "server/explain/frontier.h"
-#include "server/explain/status.h"
 #include "server/history/events.h"
 
 /* clang-format off */
@@ -257,8 +257,8 @@ static json_t *head(const struct moments *l)
 	json_t *o = json_pack("{s:o, s:s, s:s, s:o, s:o, s:I}", "operation",
 	    operation_of(first) ? json_integer((json_int_t)operation_of(first)) : json_null(),
 	    "method", text_in(first, "method"), "who", text_in(first, "who"), "started",
-	    status_time(first->time), "ended",
-	    last->id == INT64_MAX ? json_null() : status_time(last->time), "total_us",
+	    json_time(first->time), "ended",
+	    last->id == INT64_MAX ? json_null() : json_time(last->time), "total_us",
 	    (json_int_t)(last->time - first->time));
 
 	if (!is(first, "event", "operation") && first->cause) /* retention took what was before */

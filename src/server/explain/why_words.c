@@ -1,6 +1,6 @@
 #include "server/explain/why_words.h"
+#include "server/host/json_time.h"
 
-#include "server/explain/status.h"
 #include "server/supervise/launch.h"
 
 static const char *text_in(const json_t *o, const char *key)
@@ -36,7 +36,7 @@ void why_span(struct str *out, usec_wall us)
 json_t *why_node(const char *subject, const struct str *fact, int64_t since)
 {
 	return json_pack("{s:s, s:s, s:o, s:[]}", "subject", subject, "fact", str_text(fact),
-	    "since", status_time(since), "because");
+	    "since", json_time(since), "because");
 }
 
 /* Printed pieces are cut, never refused. */

@@ -1,7 +1,6 @@
 #include "server/history/events.h"
 
 #include "rpc/json_out.h"
-#include "server/change/unit_spec.h"
 #include "server/explain/event_stream.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
@@ -304,7 +303,7 @@ static int64_t cause_of_job(
 
 char *events_expected(const struct action_def *a)
 {
-	switch (a ? readiness_of(a) : READY_EXECUTED) {
+	switch (a ? action_readiness(a) : READY_EXECUTED) {
 	case READY_NOTIFY: return text_dup("it has not sent READY=1 to $NOTIFY_SOCKET");
 	case READY_FD:
 		return text_fmt("no newline on descriptor %lld yet", (long long)a->readiness.fd);

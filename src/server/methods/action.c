@@ -4,7 +4,6 @@
 #include "manifest/definition_read.h"
 #include "server/change/registration.h"
 #include "server/change/submission.h"
-#include "server/explain/status.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 

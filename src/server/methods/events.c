@@ -1,7 +1,6 @@
 /* events.c - what happened: asked of the store, after a commit of what is queued. */
+#include "server/host/json_time.h"
 #include "server/methods/methods.h"
-
-#include "server/explain/status.h"
 
 #define LIST_MAX 1000
 #define LOOK_MAX 100000 /* rows that one question reads */
@@ -34,7 +33,7 @@ static json_t *event_json(const struct store_event *e)
 {
 	json_t *fact = json_loads(e->fact, 0, NULL);
 	json_t *o =
-	    json_pack("{s:I, s:o, s:o, s:o}", "id", (json_int_t)e->id, "time", status_time(e->time),
+	    json_pack("{s:I, s:o, s:o, s:o}", "id", (json_int_t)e->id, "time", json_time(e->time),
 		"cause", e->cause ? json_integer((json_int_t)e->cause) : json_null(), "subject",
 		e->subject ? json_string(e->subject) : json_null());
 

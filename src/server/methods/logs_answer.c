@@ -1,6 +1,6 @@
 /* logs_answer.c - lines and counts as JSON; no thread is the loop's here but where it says so. */
 #include "base/utf8.h"
-#include "server/explain/status.h"
+#include "server/host/json_time.h"
 #include "server/methods/logs_request.h"
 
 static json_t *base64(const char *bytes, size_t n)
@@ -62,9 +62,9 @@ static void add_fields(struct logs_request *q, json_t *o, const struct log_line 
 static bool take_line(const struct log_line *l, void *ctx)
 {
 	struct logs_request *q = ctx;
-	json_t *o = json_pack("{s:o, s:s?, s:s?, s:s?, s:I, s:i, s:s}", "time",
-	    status_time(l->time), "service", l->service, "action", l->action, "run", l->run, "job",
-	    (json_int_t)l->job, "attempt", (int)l->attempt, "stream", log_stream_str(l->stream));
+	json_t *o = json_pack("{s:o, s:s?, s:s?, s:s?, s:I, s:i, s:s}", "time", json_time(l->time),
+	    "service", l->service, "action", l->action, "run", l->run, "job", (json_int_t)l->job,
+	    "attempt", (int)l->attempt, "stream", log_stream_str(l->stream));
 
 	add_text(o, l->bytes ? l->bytes : "", l->n);
 	if (l->truncated)
@@ -227,7 +227,7 @@ static json_t *buckets_json(struct logs_request *q)
 		    "{s:I, s:I}", "count", (json_int_t)b->count, "bytes", (json_int_t)b->bytes);
 
 		if (q->bucket > 0)
-			json_object_set_new(o, "time", status_time(b->time));
+			json_object_set_new(o, "time", json_time(b->time));
 		if (q->fields)
 			json_object_set_new(o, "by", groups_json(q, &b->groups));
 		json_array_append_new(out, o);

@@ -1,7 +1,7 @@
 #include "server/methods/methods.h"
+#include "rpc/json_out.h"
 
 #include "base/map.h"
-#include "server/explain/status.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 

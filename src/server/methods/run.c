@@ -1,4 +1,5 @@
 /* run.c - ad-hoc runs, and the history of runs and jobs. */
+#include "server/host/json_time.h"
 #include "server/methods/methods.h"
 
 #include "manifest/definition_read.h"
@@ -52,8 +53,8 @@ static json_t *job_row(const struct store_job *r)
 	    r->exit_code >= 0 ? json_integer(r->exit_code) : json_null(), "signal",
 	    r->signal ? json_string(signal_name((int)r->signal, name, sizeof(name))) : json_null(),
 	    "pid", r->pid ? json_integer(r->pid) : json_null(), "restarts", (json_int_t)r->restarts,
-	    "created", status_time(r->created), "started", status_time(r->started), "ready_at",
-	    status_time(r->ready_at), "ended", status_time(r->ended));
+	    "created", json_time(r->created), "started", json_time(r->started), "ready_at",
+	    json_time(r->ready_at), "ended", json_time(r->ended));
 }
 
 static json_t *run_row(const struct store_run *r)
@@ -62,7 +63,7 @@ static json_t *run_row(const struct store_run *r)
 	    "name", r->name, "run", r->name, "service", r->service, "state",
 	    run_state_str(r->state), "reason",
 	    r->reason == REASON_NONE ? json_null() : json_string(reason_str(r->reason)), "who",
-	    r->who, "started", status_time(r->started), "ended", status_time(r->ended));
+	    r->who, "started", json_time(r->started), "ended", json_time(r->ended));
 }
 
 static bool add_job(const struct store_job *r, void *ctx)

@@ -2,7 +2,6 @@
 #include "server/methods/methods.h"
 
 #include "manifest/definition_read.h"
-#include "server/change/unit_spec.h"
 #include "server/explain/status.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
@@ -138,7 +137,7 @@ static void ready(struct rpc_call *call, json_t *params)
 		const struct action_def *a = daemon_action(d, id, j.name, NULL);
 
 		if (!is_meant(&j, action) || j.core.state != JOB_RUNNING || !a ||
-		    readiness_of(a) != READY_MANUAL)
+		    action_readiness(a) != READY_MANUAL)
 			continue;
 		struct attempt *at = attempt_find(d, j.token);
 		if (!dry && !(at && probes_hold_ready(at)))

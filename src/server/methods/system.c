@@ -1,9 +1,9 @@
 /* system.c - the supervisor itself, its operations, events and flags. */
+#include "server/host/json_time.h"
 #include "server/methods/methods.h"
 
 #include "server/api.h"
 #include "server/doctor/doctor.h"
-#include "server/explain/status.h"
 #include "server/operation/operations.h"
 #include "server/recovery/upgrade.h"
 #include "server/supervise/gates.h"
@@ -60,7 +60,7 @@ static void info(struct rpc_call *call, json_t *params)
 	json_t *who = upgrade_identity();
 	json_t *o = json_pack("{s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}", "pid",
 	    (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
-	    (json_int_t)((clock_wall() - d->started) / 1000), "started", status_time(d->started),
+	    (json_int_t)((clock_wall() - d->started) / 1000), "started", json_time(d->started),
 	    "state_folder", d->paths.state, "socket", d->paths.socket, "socket_folder",
 	    d->paths.sockets, "cgroups", d->has_cgroups, "safe", d->safe, "descriptors",
 	    (json_int_t)files.rlim_cur, "counts", counts(d), "degraded",
@@ -170,7 +170,7 @@ static void list_flags(struct rpc_call *call, json_t *params)
 
 	for (size_t i = 0; gates_next_flag(ops_daemon(call), &i, &name, &since);)
 		json_array_append_new(
-		    flags, json_pack("{s:s, s:o}", "name", name, "since", status_time(since)));
+		    flags, json_pack("{s:s, s:o}", "name", name, "since", json_time(since)));
 	rpc_answer(call, json_pack("{s:o}", "flags", flags));
 }
 

@@ -1,7 +1,7 @@
 #include "server/operation/operation_json.h"
+#include "server/host/json_time.h"
 
 #include "rpc/json_out.h"
-#include "server/explain/status.h"
 #include "server/operation/operations.h"
 
 json_t *strv_json(const struct strv *l)
@@ -27,7 +27,7 @@ void step_members(struct str *out, const struct op_step *step, const struct oper
 	json_out_text(out, "action", step->action);
 	json_out_text(out, "reason", step->reason);
 	if (about)
-		status_time_out(out, "time", operation_step_time(step, about));
+		json_time_out(out, "time", operation_step_time(step, about));
 }
 
 void steps_out(struct str *out, const char *key, const struct op_step *steps, size_t n,
@@ -90,7 +90,7 @@ static json_t *own_json(op_id id, const struct operation_about *about)
 	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:o, s:[], s:s?, s:o, s:o}", "operation",
 	    (json_int_t)id, "kind", own->kind, "names", strv_json(&own->names), "operation_state",
 	    op_state_str(own->state), "error", operation_error_json(&v), "steps", "who", about->who,
-	    "began", status_time(about->began), "ended", status_time(about->ended));
+	    "began", json_time(about->began), "ended", json_time(about->ended));
 
 	add_shown(o, own->detail);
 	return o;
@@ -109,8 +109,8 @@ json_t *operation_json(const struct daemon *d, op_id id)
 	    (json_int_t)id, "kind", op_kind_str(v.kind), "method", about ? about->method : NULL,
 	    "names", strv_json(v.names), "operation_state", op_state_str(v.state), "steps",
 	    steps_json(v.steps, v.n_steps, about), "error", operation_error_json(&v), "who",
-	    about ? about->who : NULL, "began", status_time(about ? about->began : 0), "ended",
-	    status_time(about ? about->ended : 0));
+	    about ? about->who : NULL, "began", json_time(about ? about->began : 0), "ended",
+	    json_time(about ? about->ended : 0));
 	add_detail(o, &v);
 	return o;
 }
@@ -128,7 +128,7 @@ json_t *operation_row_json(const struct store_operation *r)
 	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
 	    (json_int_t)r->id, "kind", r->kind, "names", loads(r->names), "operation_state",
 	    r->state, "error", loads(r->error), "steps", loads(r->steps), "who", r->who, "began",
-	    status_time(r->started), "ended", status_time(r->ended));
+	    json_time(r->started), "ended", json_time(r->ended));
 
 	add_shown(o, detail);
 	json_decref(detail);

@@ -1,6 +1,5 @@
 #include "server/supervise/attempt.h"
 
-#include "server/change/unit_spec.h"
 #include "server/doctor/doctor.h"
 #include "server/history/events.h"
 #include "server/history/records.h"
@@ -231,7 +230,7 @@ static bool may_pass(const struct error *e)
 static enum err spawn(struct daemon *d, const struct effect *fx, const struct service_def *s,
     const struct action_def *a, struct launch *l, struct pipes *p, struct error *e)
 {
-	enum readiness_kind kind = a->is_process ? readiness_of(a) : READY_EXECUTED;
+	enum readiness_kind kind = a->is_process ? action_readiness(a) : READY_EXECUTED;
 	auto_str label = {0};
 	struct holds holds;
 

@@ -1,7 +1,6 @@
 #include "server/supervise/notified.h"
 
 #include "rpc/json_out.h"
-#include "server/change/unit_spec.h"
 #include "server/history/records.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/probes.h"
@@ -222,7 +221,7 @@ static void heard_ready(struct notified *n, const struct word *w)
 
 	n->ready_at = w->at > n->ready_at ? w->at : n->ready_at;
 	n->phase = PHASE_NONE;
-	if (a && readiness_of(a) == READY_NOTIFY && !probes_hold_ready(n->at))
+	if (a && action_readiness(a) == READY_NOTIFY && !probes_hold_ready(n->at))
 		engine_ready(n->at->d->engine, clock_mono(), n->at->token);
 }
 

@@ -1,8 +1,7 @@
 #include "server/supervise/probes.h"
+#include "server/host/json_time.h"
 
 #include "probe/probe.h"
-#include "server/change/unit_spec.h"
-#include "server/explain/status.h"
 #include "server/history/events.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/side_command.h"
@@ -99,7 +98,7 @@ static void startup_told(struct slot *s, bool passing)
 		return;
 	}
 	const struct action_def *a = action_of(at, &j, NULL);
-	bool ready = a && (p->ready_held || readiness_of(a) == READY_EXECUTED);
+	bool ready = a && (p->ready_held || action_readiness(a) == READY_EXECUTED);
 	struct daemon *d = at->d;
 	uint64_t token = at->token;
 	p->started = true;
@@ -121,7 +120,7 @@ static void readiness_told(struct slot *s, bool passing)
 	if (!a || (!passing && j.core.state == JOB_RUNNING && !(p && p->threshold_given)))
 		return; /* start_timeout_ms bounds it */
 	tell_health(at, passing, why);
-	if (passing && j.core.state == JOB_RUNNING && readiness_of(a) == READY_PROBE)
+	if (passing && j.core.state == JOB_RUNNING && action_readiness(a) == READY_PROBE)
 		tell_ready(at);
 	else
 		perform_effects(d);
@@ -421,7 +420,7 @@ json_t *probes_status(const struct attempt *at, const struct action_def *a)
 			json_array_append_new(list,
 			    json_pack("{s:s, s:s, s:s, s:o, s:s%}", "probe", probe_role_words[i],
 				"kind", probe_kind_str(def->kind), "state", state, "since",
-				status_time(probe ? probe_since(probe) : 0), "last",
+				json_time(probe ? probe_since(probe) : 0), "last",
 				probe ? probe_last(probe) : "",
 				probe ? strlen(probe_last(probe)) : (size_t)0));
 	}

@@ -2,7 +2,6 @@
 #include "server/history/events.h"
 
 #include "probe/gate.h"
-#include "server/change/unit_spec.h"
 #include "server/supervise/gates.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/port_watch.h"
@@ -266,7 +265,7 @@ static void on_line(uint64_t token, const char *line, size_t n, void *ctx)
 enum err readiness_prepare(
     struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
 {
-	if (!a->is_process || readiness_of(a) != READY_LOG)
+	if (!a->is_process || action_readiness(a) != READY_LOG)
 		return ERR_OK;
 	return logs_watch(d->logs, token, a->readiness.log, on_line, d, e);
 }
@@ -292,7 +291,7 @@ void readiness_begin(struct attempt *at)
 		return;
 	auto_free char *expected = events_expected(a);
 	engine_waits(at->d->engine, at->token, expected);
-	switch (readiness_of(a)) {
+	switch (action_readiness(a)) {
 	case READY_SOCKETS: watch_sockets(at, s, a); break;
 	case READY_FD: watch_fd(at); break;
 	case READY_AFTER: watch_time(at, j.since, a->readiness.after); break;

@@ -1,7 +1,6 @@
 #include "server/supervise/reload.h"
 
 #include "model/signals.h"
-#include "server/change/unit_spec.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/side_command.h"
 
@@ -134,7 +133,7 @@ static enum err tell(
 		return side_command_start(
 		    d, a, &a->reload, d->slots.v[at->job].pid, on_command, it, &it->command, e);
 	spawner_signal(d->spawner, at->token, signo, KEEPER_SCOPE_LEADER);
-	it->ready_due = waits && readiness_of(a) == READY_NOTIFY;
+	it->ready_due = waits && action_readiness(a) == READY_NOTIFY;
 	return ERR_OK;
 }
 

@@ -256,10 +256,10 @@ static void what_is_declared_decides_readiness(void **state)
 	(void)state;
 
 	action_def_init(&a);
-	assert_int_equal(readiness_of(&a), READY_EXECUTED);
+	assert_int_equal(action_readiness(&a), READY_EXECUTED);
 	a.is_process = true;
 	*vec_push(&a.sockets) = (struct socket_def){.name = text_dup("rpc.sock")};
-	assert_int_equal(readiness_of(&a), READY_SOCKETS);
+	assert_int_equal(action_readiness(&a), READY_SOCKETS);
 	job_policy_of(&a, &policy);
 	assert_true(policy.readiness);
 	a.readiness.given = true;
