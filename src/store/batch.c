@@ -114,9 +114,27 @@ enum err store_write_batch(struct store *s, const struct ops *list, struct error
 	return finish(s, &b, ok, e);
 }
 
-static enum err mirror_table(struct store *s, enum table_id id, struct strv *names, struct error *e)
+struct mirroring {
+	struct store *s;
+	struct strv names;
+	size_t written;
+};
+
+static enum err mirror_row(
+    struct mirroring *m, const struct table *t, const struct value *v, struct error *e)
 {
-	const struct table *t = &tables[id];
+	char *name = NULL;
+	bool holds = mirror_holds(m->s->definitions_fd, t, v, &name);
+
+	strv_take(&m->names, name);
+	if (holds || mirror_write(m->s->definitions_fd, t, v, e))
+		return e->code;
+	m->written++;
+	return ERR_OK;
+}
+
+static enum err mirror_table(struct mirroring *m, const struct table *t, struct error *e)
+{
 	_Alignas(max_align_t) char row[ROW_MAX] = {0};
 	struct value v[COLUMNS_MAX];
 	sqlite3_stmt *st = NULL;
@@ -124,40 +142,55 @@ static enum err mirror_table(struct store *s, enum table_id id, struct strv *nam
 	int rc;
 
 	table_select_sql(t, "", &sql);
-	rc = sqlite3_prepare_v2(s->writer, sql.s, -1, &st, NULL);
+	rc = sqlite3_prepare_v2(m->s->writer, sql.s, -1, &st, NULL);
 	if (rc != SQLITE_OK)
-		return store_db_error(s, rc, "read", e);
+		return store_db_error(m->s, rc, "read", e);
 	while (e->code == ERR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		char *name = NULL;
-
 		row_read(t, st, row);
 		row_values(t, row, v);
-		mirror_write(s->definitions_fd, t, v, e);
-		mirror_holds(s->definitions_fd, t, v, &name);
-		strv_take(names, name);
+		mirror_row(m, t, v, e);
 	}
 	if (e->code == ERR_OK && rc != SQLITE_DONE)
-		store_db_error(s, rc, "read", e);
+		store_db_error(m->s, rc, "read", e);
 	sqlite3_finalize(st);
 	return e->code;
 }
 
-enum err store_mirror_all(struct store *s, struct error *e)
+enum err store_mirror_all(struct store *s, bool exactly, size_t *written, struct error *e)
 {
-	struct strv names = {0};
+	struct mirroring m = {.s = s};
 
 	for (size_t i = 0; e->code == ERR_OK && i < TABLE_COUNT; i++)
 		if (tables[i].mirrored)
-			mirror_table(s, (enum table_id)i, &names, e);
-	if (e->code == ERR_OK)
-		mirror_keep_only(s->definitions_fd, &names);
-	strv_release(&names);
+			mirror_table(&m, &tables[i], e);
+	if (e->code == ERR_OK && exactly)
+		mirror_keep_only(s->definitions_fd, &m.names);
+	*written = m.written;
+	strv_release(&m.names);
 	return e->code;
+}
+
+size_t store_mirrored_rows(struct store *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
+		auto_free char *sql = text_fmt("SELECT count(*) FROM %s", tables[i].name);
+		sqlite3_stmt *st = NULL;
+
+		if (tables[i].mirrored &&
+		    sqlite3_prepare_v2(s->writer, sql, -1, &st, NULL) == SQLITE_OK &&
+		    sqlite3_step(st) == SQLITE_ROW)
+			n += (size_t)sqlite3_column_int64(st, 0);
+		sqlite3_finalize(st);
+	}
+	return n;
 }
 
 struct rebuild {
 	struct batch batch;
 	bool ok;
+	size_t rows;
 };
 
 static void rebuild_row(const struct table *t, const struct value *v, void *ctx)
@@ -165,9 +198,10 @@ static void rebuild_row(const struct table *t, const struct value *v, void *ctx)
 	struct rebuild *r = ctx;
 
 	r->ok = r->ok && write_row(&r->batch, t, v, false);
+	r->rows += r->ok;
 }
 
-enum err store_rebuild(struct store *s, struct error *e)
+enum err store_rebuild(struct store *s, size_t *rows, struct error *e)
 {
 	struct rebuild r = {.batch.db = s->writer, .ok = true};
 	size_t bad = 0;
@@ -177,5 +211,6 @@ enum err store_rebuild(struct store *s, struct error *e)
 	mirror_load(s->definitions_fd, rebuild_row, &r, &bad);
 	if (bad)
 		store_note(s, "%zu files below definitions/ could not be read", bad);
+	*rows += r.rows;
 	return finish(s, &r.batch, r.ok, e);
 }

@@ -103,6 +103,19 @@ enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v,
 	return ERR_OK;
 }
 
+size_t mirror_count(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = 0;
+
+	for (const struct dirent *de; d && (de = readdir(d));)
+		n += de->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return n;
+}
+
 void mirror_keep_only(int dir_fd, const struct strv *names)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -117,12 +117,16 @@ static const char settings[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
     "PRAGMA journal_size_limit = 1048576;";
 
-/* Lookaside memory is 48 KiB a connection, for speed that we do not need. */
+/* Lookaside memory is 48 KiB a connection, for speed that we do not need.  The log stays where it
+ * is when the last connection is closed (emptied): one file, one descriptor in dbfiles.h. */
 static int open_file(const char *path, int flags, sqlite3 **db)
 {
 	int rc = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc == SQLITE_OK) {
+		int keep_log = 1;
+
+		sqlite3_file_control(*db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_log);
 		sqlite3_db_config(*db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
 		sqlite3_extended_result_codes(*db, 1);
 		sqlite3_busy_timeout(*db, 2000);
@@ -199,15 +203,44 @@ enum db_state db_check(sqlite3 *db, struct error *e)
 	return state;
 }
 
+enum db_state db_make_whole(const char *path, struct error *e)
+{
+	enum db_state state = DB_OK;
+	sqlite3 *db = NULL;
+	int version = 0, keep_log = 0;
+	int rc = open_file(path, SQLITE_OPEN_READWRITE, &db);
+
+	if (rc == SQLITE_OK)
+		rc = pragma_int(db, "PRAGMA user_version", &version);
+	if (rc != SQLITE_OK)
+		state = refuse(db, rc, e);
+	else if (version < 1 || version > migration_count)
+		state = DB_CORRUPT;
+	else
+		state = db_check(db, e);
+	if (state == DB_CORRUPT && rc == SQLITE_OK)
+		error_set(e, ERR_STORAGE, "state.db: what was open holds no state of ours");
+	if (state == DB_OK) {
+		sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_log);
+		rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		if (rc != SQLITE_OK)
+			state = refuse(db, rc, e);
+	}
+	sqlite3_close(db);
+	return state;
+}
+
 enum err db_open_reader(const char *path, sqlite3 **out, struct error *e)
 {
 	sqlite3 *db = NULL;
 	int rc = open_file(path, SQLITE_OPEN_READWRITE, &db);
 
+	/* Without a limit the log would not be emptied when this is the last to be closed. */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db,
-		    "PRAGMA cache_size = -128; PRAGMA mmap_size = 0; PRAGMA query_only = 1", NULL,
-		    NULL, NULL);
+		    "PRAGMA cache_size = -128; PRAGMA mmap_size = 0; PRAGMA query_only = 1; "
+		    "PRAGMA journal_size_limit = 1048576",
+		    NULL, NULL, NULL);
 	if (rc != SQLITE_OK) {
 		refuse(db, rc, e);
 		sqlite3_close(db);
@@ -217,7 +250,7 @@ enum err db_open_reader(const char *path, sqlite3 **out, struct error *e)
 	return ERR_OK;
 }
 
-enum err db_set_aside(const char *path, char **aside, struct error *e)
+enum err db_set_aside(const char *path, const char *word, char **aside, struct error *e)
 {
 	static const char *const parts[] = {"", "-wal", "-shm"};
 	char stamp[32];
@@ -227,10 +260,10 @@ enum err db_set_aside(const char *path, char **aside, struct error *e)
 
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-	to = text_fmt("%s.corrupt-%s", path, stamp);
+	to = text_fmt("%s.%s-%s", path, word, stamp);
 	for (int n = 2; access(to, F_OK) == 0; n++) {
 		free(to);
-		to = text_fmt("%s.corrupt-%s-%d", path, stamp, n);
+		to = text_fmt("%s.%s-%s-%d", path, word, stamp, n);
 	}
 	for (size_t i = 0; i < countof(parts); i++) {
 		auto_free char *old = text_fmt("%s%s", path, parts[i]);

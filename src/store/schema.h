@@ -25,7 +25,11 @@ enum err db_open_reader(const char *path, sqlite3 **out, struct error *e);
 /* Is a result code one that only setting the file aside can mend? */
 bool db_is_corrupt(int rc);
 
-/* Rename the file and what belongs to it; *aside gets the new name. */
-enum err db_set_aside(const char *path, char **aside, struct error *e);
+/* Rename the file and what belongs to it to PATH.WORD-TIME; *aside gets the new name. */
+enum err db_set_aside(const char *path, const char *word, char **aside, struct error *e);
+
+/* Of copies of a database and its log one file that is whole: checked, and the log taken over.
+ * DB_CORRUPT: it is not sound, or no version of ours. */
+enum db_state db_make_whole(const char *path, struct error *e);
 
 #endif

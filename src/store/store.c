@@ -27,19 +27,14 @@ static void set_options(struct store *s, const struct store_options *o)
 
 static enum err open_folders(struct store *s, const char *dir, struct error *e)
 {
-	auto_free char *definitions = text_fmt("%s/definitions", dir);
-
+	s->dir = text_dup(dir);
+	s->definitions = text_fmt("%s/definitions", dir);
 	s->path = text_fmt("%s/state.db", dir);
 	s->reserve = text_fmt("%s/reserve", dir);
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return error_sys(e, errno, "store: mkdir %s", dir);
-	if (mkdir(definitions, 0700) < 0 && errno != EEXIST)
-		return error_sys(e, errno, "store: mkdir %s", definitions);
-	s->definitions_fd = open(definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->definitions_fd < 0 || s->event_fd < 0)
-		return error_sys(e, errno, "store: open %s", definitions);
-	return ERR_OK;
+	if (s->event_fd < 0)
+		return error_sys(e, errno, "store: eventfd");
+	return store_open_definitions(s, e);
 }
 
 /* All of it, or as much as there is room for. */
@@ -59,26 +54,27 @@ void store_make_reserve(const struct store *s)
 		unlink(s->reserve);
 }
 
-/* Whoever closes the database takes its log away, so the last server was killed, perhaps between
+/* Whoever closes the database empties its log, so the last server was killed, perhaps between
  * a file of definitions/ and the commit of its row. */
 static bool was_left_open(const struct store *s)
 {
 	auto_free char *log = text_fmt("%s-wal", s->path);
+	struct stat st;
 
-	return access(log, F_OK) == 0;
+	return stat(log, &st) == 0 && st.st_size > 0;
 }
 
 /* A server that was killed on a full disk has to come back: the reserve is what it is for. */
 static enum err open_writer(struct store *s, struct error *e)
 {
-	s->files_due = was_left_open(s);
-	if (store_writer_open(s, true, e) == ERR_OK) {
+	s->files_due.is = s->files_due.exactly = was_left_open(s);
+	if (store_open_first(s, e) == ERR_OK) {
 		store_make_reserve(s);
 		return ERR_OK;
 	}
 	struct error again = {0};
 
-	if (unlink(s->reserve) < 0 || store_writer_open(s, true, &again))
+	if (unlink(s->reserve) < 0 || store_open_first(s, &again))
 		return e->code;
 	*e = (struct error){0};
 	store_make_reserve(
@@ -90,6 +86,7 @@ static void release(struct store *s)
 {
 	store_relax(s);
 	sqlite3_close(s->writer);
+	dbfiles_release(&s->held);
 	close_at_exit(&s->definitions_fd);
 	close_at_exit(&s->event_fd);
 	queue_release(&s->queue);
@@ -99,10 +96,19 @@ static void release(struct store *s)
 		s->barriers = b->next;
 		free(b);
 	}
+	while (s->repaired) {
+		struct repaired *r = s->repaired;
+
+		s->repaired = r->next;
+		free(r->text);
+		free(r);
+	}
 	str_release(&s->trouble);
 	str_release(&s->notes);
 	pthread_cond_destroy(&s->work);
 	pthread_mutex_destroy(&s->lock);
+	free(s->dir);
+	free(s->definitions);
 	free(s->path);
 	free(s->reserve);
 	free(s);
@@ -126,6 +132,11 @@ enum err store_open(
 
 	s->definitions_fd = s->event_fd = -1;
 	s->barriers_end = &s->barriers;
+	s->repaired_end = &s->repaired;
+	s->held = DBFILES_NONE;
+	if (o && o->former)
+		s->held =
+		    (struct dbfiles){dbfiles_take(o->former->db), dbfiles_take(o->former->log)};
 	queue_init(&s->queue);
 	s->since_retain = 1; /* look once what the last one left */
 	set_options(s, o);
@@ -302,6 +313,48 @@ static struct barrier *take_answered(struct store *s)
 	return b;
 }
 
+static struct repaired *take_repaired(struct store *s)
+{
+	struct repaired *r;
+
+	pthread_mutex_lock(&s->lock);
+	r = s->repaired;
+	if (r)
+		s->repaired = r->next;
+	if (!s->repaired)
+		s->repaired_end = &s->repaired;
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static bool take_files_news(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool is = s->files_news;
+	s->files_news = false;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
+static void tell_news(struct store *s)
+{
+	struct repaired *r;
+
+	if (take_files_news(s) && s->news.files)
+		s->news.files(s->news.ctx);
+	while (s->news.repaired && (r = take_repaired(s))) {
+		s->news.repaired(r->text, r->rebuilt, s->news.ctx);
+		free(r->text);
+		free(r);
+	}
+}
+
+void store_listen(struct store *s, const struct store_news *news)
+{
+	s->news = *news;
+	tell_news(s);
+}
+
 void store_dispatch(struct store *s)
 {
 	uint64_t count;
@@ -313,12 +366,30 @@ void store_dispatch(struct store *s)
 		b->fn(b->durable, b->ctx);
 		free(b);
 	}
+	tell_news(s);
+}
+
+void store_files(struct store *s, struct store_files *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = (struct store_files){dbfiles_give(s->held.db), dbfiles_give(s->held.wal)};
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_look(struct store *s, bool files)
+{
+	pthread_mutex_lock(&s->lock);
+	s->look_due = true;
+	s->files_due.is = s->files_due.is || files;
+	s->files_due.report = s->files_due.report || files;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void store_write_files(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	s->files_due = true;
+	s->files_due.is = s->files_due.exactly = true;
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -3,7 +3,8 @@
  *
  * One folder: state.db (SQLite, WAL) with one writer thread, and definitions/,
  * a file for each contribution, wanted state, counter and flag, from which a
- * corrupt database is rebuilt (it is set aside under a name with the time).
+ * corrupt database is rebuilt (it is set aside under a name with the time).  Whatever of it is
+ * removed, moved or replaced meanwhile is written again (dbfiles.h, upkeep.c).
  *
  * store_put_* copy, queue and return at once; they can not fail.  A later put of
  * the same key replaces one that still waits.  store_barrier tells when all put
@@ -33,6 +34,13 @@ struct store_options {			    /* 0: the default */
 	int64_t keep_seconds;		    /* 30 days */
 	int64_t keep_bytes; /* 256 MiB in use; then the oldest quarter goes, and again */
 	bool put_back;	    /* an upgrade failed: what a later version made of the database goes */
+	const struct store_files *former; /* taken: what a former server had open; or NULL */
+};
+
+/* The database and its log, held by O_PATH descriptors: who holds them can have it written again
+ * when the files are removed and the server is killed.  -1: there is none. */
+struct store_files {
+	int db, log;
 };
 
 /* `dir` is made (0700).  A database of an earlier version is migrated, each step in one
@@ -143,6 +151,24 @@ void store_dispatch(struct store *s);
 /* Write every file below definitions/ anew from the rows, and remove those of no row: soon,
  * on the writer's thread. */
 void store_write_files(struct store *s);
+
+/* Those that are open now, for the caller to close. */
+void store_files(struct store *s, struct store_files *out);
+
+/* Looks soon whether all of the folder lies where it belongs, on the writer's thread; what was
+ * removed, moved or replaced is written again.  Before each batch it is done anyway.  `files`: each
+ * file below definitions/ is looked at, too. */
+void store_look(struct store *s, bool files);
+
+/* Told by store_dispatch.  `repaired`: something vanished and is there again, `text` says what.
+ * `rebuilt`: from definitions/ alone; what else the caller has in memory is not stored any more.
+ * `files`: they are others than before: store_files(). */
+struct store_news {
+	void (*repaired)(const char *text, bool rebuilt, void *ctx);
+	void (*files)(void *ctx);
+	void *ctx;
+};
+void store_listen(struct store *s, const struct store_news *news);
 
 /* What is not as it should be; false when all is well.  `out` may be NULL. */
 bool store_degraded(struct store *s, struct str *out);

@@ -7,6 +7,7 @@
 #ifndef HP_STORE_PRIV_H
 #define HP_STORE_PRIV_H
 
+#include "store/dbfiles.h"
 #include "store/queue.h"
 #include "store/schema.h"
 
@@ -34,12 +35,21 @@ struct barrier {
 	bool answered, durable;
 };
 
+/* Something vanished, and is there again. */
+struct repaired {
+	struct repaired *next;
+	char *text;
+	bool rebuilt; /* from definitions/: what else the loop holds is not stored */
+};
+
 struct store {
-	char *path;    /* of state.db */
+	char *dir, *definitions; /* the state folder, and that of the files of rows */
+	char *path;		 /* of state.db */
 	char *reserve; /* room for a start on a full disk: a file that is removed for it */
 	int definitions_fd;
 	int event_fd;
 	struct store_options opt;
+	struct store_news news; /* the loop's */
 	pthread_t thread;
 	sqlite3 *reader;
 	unsigned reader_generation;
@@ -47,6 +57,7 @@ struct store {
 
 	/* the writer's own */
 	sqlite3 *writer;
+	struct dbfiles held; /* changed with the lock: the loop duplicates its descriptors */
 	bool was_put_back;
 	size_t since_retain;
 	msec retry_pause;
@@ -61,7 +72,14 @@ struct store {
 	struct str trouble; /* why writing fails now */
 	struct str notes;   /* what happened and should be known */
 	size_t shed;
-	bool files_due;	   /* store_write_files */
+	struct repaired *repaired, **repaired_end; /* to be reported by store_dispatch */
+	bool files_news;			   /* held.db or held.wal is another file */
+	bool look_due;				   /* store_look */
+	struct files_due { /* the files below definitions/ are to be compared with the rows */
+		bool is;
+		bool exactly; /* what is of no row goes */
+		bool report;  /* what was not as it should be */
+	} files_due;
 	bool files_failed; /* to be tried again when the disk has taken something */
 	bool quit;
 };
@@ -69,7 +87,19 @@ struct store {
 void *store_writer_main(void *store);
 /* writer.c: an open connection, whatever had to be done for it. */
 enum err store_writer_open(struct store *s, bool check, struct error *e);
+enum db_state store_open_file(struct store *s, bool check, struct error *e); /* as it is */
+void store_writer_close(struct store *s);
 void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
+
+/* upkeep.c: what vanished from the folder is made again. */
+enum err store_open_first(struct store *s, struct error *e);
+enum err store_open_definitions(struct store *s, struct error *e);
+enum err store_upkeep(struct store *s, struct error *e);
+/* A new database from definitions/; the one that is there is set aside. */
+enum err store_start_anew(struct store *s, const char *why, struct error *e);
+/* After an open: false when it was another file than ours. */
+bool store_hold_files(struct store *s);
+void store_report(struct store *s, bool rebuilt, const char *fmt, ...) attr_fmt(3, 4);
 
 /* Sets RESERVE_BYTES aside if they are not; where there is less room, less. */
 void store_make_reserve(const struct store *s);
@@ -77,8 +107,9 @@ void store_make_reserve(const struct store *s);
 /* batch.c: write ops in one transaction. */
 enum err store_write_batch(struct store *s, const struct ops *list, struct error *e);
 /* Rows of definitions/ into an empty database, and the other way round. */
-enum err store_mirror_all(struct store *s, struct error *e);
-enum err store_rebuild(struct store *s, struct error *e);
+enum err store_mirror_all(struct store *s, bool exactly, size_t *written, struct error *e);
+size_t store_mirrored_rows(struct store *s); /* so many files there have to be */
+enum err store_rebuild(struct store *s, size_t *rows, struct error *e); /* adds to *rows */
 enum err store_db_error(struct store *s, int rc, const char *what, struct error *e);
 
 /* overlay.c: with the lock.  A reader sees what waits as if it was written. */

@@ -29,7 +29,7 @@ static bool is_small(const char *path)
 	return stat(path, &st) == 0 && st.st_size < CHECK_BYTES_MAX;
 }
 
-static enum db_state open_checked(struct store *s, bool check, struct error *e)
+enum db_state store_open_file(struct store *s, bool check, struct error *e)
 {
 	bool put_back = s->opt.put_back;
 	enum db_state state = db_open_writer(s->path, &put_back, &s->writer, e);
@@ -37,55 +37,53 @@ static enum db_state open_checked(struct store *s, bool check, struct error *e)
 	s->was_put_back |= state == DB_OK && put_back;
 	if (state == DB_OK && check && is_small(s->path))
 		state = db_check(s->writer, e);
-	if (state != DB_OK && s->writer) {
-		sqlite3_close(s->writer);
-		s->writer = NULL;
+	if (state == DB_OK && !store_hold_files(s)) {
+		error_set(e, ERR_STORAGE, "state.db: it was replaced while it was opened");
+		state = DB_REFUSED;
 	}
+	if (state != DB_OK)
+		store_writer_close(s);
 	return state;
 }
 
-static enum err replace_corrupt(struct store *s, struct error *e)
+void store_writer_close(struct store *s)
 {
-	auto_free char *aside = NULL;
-	auto_free char *why = text_dup(e->msg);
-
-	if (db_set_aside(s->path, &aside, e))
-		return e->code;
-	atomic_fetch_add(&s->generation, 1);
-	if (open_checked(s, false, e) != DB_OK)
-		return ERR_STORAGE;
-	store_note(s, "%s: set aside as %s, rebuilt from definitions/", why, aside);
-	return store_rebuild(s, e);
+	sqlite3_close(s->writer);
+	s->writer = NULL;
 }
 
 enum err store_writer_open(struct store *s, bool check, struct error *e)
 {
 	if (s->writer)
 		return ERR_OK;
-	switch (open_checked(s, check, e)) {
+	switch (store_open_file(s, check, e)) {
 	case DB_OK: return ERR_OK;
 	case DB_REFUSED: return ERR_STORAGE;
-	case DB_CORRUPT: return replace_corrupt(s, e);
+	case DB_CORRUPT: return store_start_anew(s, e->msg, e);
 	}
 	return ERR_STORAGE;
 }
 
-static void close_writer(struct store *s)
+/* A connection to what lies where it belongs. */
+static enum err make_ready(struct store *s, struct error *e)
 {
-	sqlite3_close(s->writer);
-	s->writer = NULL;
+	return store_upkeep(s, e) ? e->code : store_writer_open(s, false, e);
 }
 
 static enum err write_list(struct store *s, const struct ops *list, struct error *e)
 {
-	if (store_writer_open(s, false, e))
+	if (make_ready(s, e))
 		return e->code;
 	if (store_write_batch(s, list, e) == ERR_OK)
 		return ERR_OK;
-	if (e->code != ERR_STORAGE || !db_is_corrupt(e->sys))
+	if (e->code != ERR_STORAGE || !db_is_corrupt(e->sys)) {
+		/* Opened while the disk was read-only: it stays so, whatever becomes of the disk.
+		 */
+		if (e->code == ERR_STORAGE && (e->sys & 0xff) == SQLITE_READONLY)
+			store_writer_close(s);
 		return e->code;
-	close_writer(s);
-	if (replace_corrupt(s, e))
+	}
+	if (store_start_anew(s, e->msg, e))
 		return e->code;
 	return store_write_batch(s, list, e);
 }
@@ -123,6 +121,15 @@ static void answer(struct store *s, bool failed)
 		return; /* full means readable */
 }
 
+/* With the lock: the disk refuses, the next try comes after a pause. */
+static void give_way(struct store *s, const struct error *e)
+{
+	str_add(&s->trouble, e->msg);
+	s->retry_pause = s->retry_pause ? s->retry_pause * 2 : RETRY_MSEC;
+	if (s->retry_pause > RETRY_MAX_MSEC)
+		s->retry_pause = RETRY_MAX_MSEC;
+}
+
 /* With the lock, which it gives up while it writes. */
 static void write_some(struct store *s)
 {
@@ -145,13 +152,10 @@ static void write_some(struct store *s)
 	if (rc == ERR_OK) {
 		queue_free_ops(&s->queue, &list);
 		s->retry_pause = 0;
-		s->files_due = s->files_due || (n > 0 && s->files_failed);
+		s->files_due.is = s->files_due.is || (n > 0 && s->files_failed);
 	} else {
 		queue_give_back(&s->queue, &list);
-		str_add(&s->trouble, e.msg);
-		s->retry_pause = s->retry_pause ? s->retry_pause * 2 : RETRY_MSEC;
-		if (s->retry_pause > RETRY_MAX_MSEC)
-			s->retry_pause = RETRY_MAX_MSEC;
+		give_way(s, &e);
 	}
 	answer(s, rc != ERR_OK);
 }
@@ -159,31 +163,52 @@ static void write_some(struct store *s)
 /* With the lock, which it gives up while it writes. */
 static void write_files_again(struct store *s)
 {
+	const struct files_due due = s->files_due;
 	struct error e = {0};
+	size_t n = 0;
 
-	s->files_due = false;
+	s->files_due = (struct files_due){0};
 	pthread_mutex_unlock(&s->lock);
-	bool failed = store_writer_open(s, false, &e) || store_mirror_all(s, &e);
+	bool failed = make_ready(s, &e) || store_mirror_all(s, due.exactly, &n, &e);
+	if (due.report && n)
+		store_report(s, false, "%s: %zu files were removed or changed: written again",
+		    s->definitions, n);
 	pthread_mutex_lock(&s->lock);
 	s->files_failed = failed;
+}
+
+/* With the lock, which it gives up while it looks. */
+static void look_now(struct store *s)
+{
+	struct error e = {0};
+
+	s->look_due = false;
+	pthread_mutex_unlock(&s->lock);
+	bool failed = store_upkeep(s, &e);
+	pthread_mutex_lock(&s->lock);
+	s->look_due = s->look_due || failed;
+	str_clear(&s->trouble);
+	if (failed)
+		give_way(s, &e);
 }
 
 /* With the lock: until there is something to do. */
 static void wait_for_work(struct store *s)
 {
-	while (!s->quit && s->queue.n == 0 && !s->waiting && !s->files_due) {
+	while (!s->quit && s->queue.n == 0 && !s->waiting && !s->files_due.is && !s->look_due) {
 		if (!s->writer) {
 			pthread_cond_wait(&s->work, &s->lock);
 		} else if (!wait_msec(s, IDLE_MSEC) && s->queue.n == 0) {
 			pthread_mutex_unlock(&s->lock);
 			if (s->since_retain)
 				store_retain(s);
-			close_writer(s); /* its caches are memory that an idle daemon needs not */
-			malloc_trim(0);	 /* once per idle time, off the loop's thread */
+			store_writer_close(
+			    s);		/* its caches are memory that an idle daemon needs not */
+			malloc_trim(0); /* once per idle time, off the loop's thread */
 			pthread_mutex_lock(&s->lock);
 		}
 	}
-	if (!s->quit && !s->waiting && s->queue.n < BATCH_OPS)
+	if (!s->quit && !s->waiting && !s->look_due && s->queue.n < BATCH_OPS)
 		while (!s->quit && !s->waiting && wait_msec(s, BATCH_MSEC))
 			;
 }
@@ -204,7 +229,9 @@ void *store_writer_main(void *store)
 	pthread_mutex_lock(&s->lock);
 	while (!s->quit || s->queue.n > 0) {
 		wait_for_work(s);
-		if (s->files_due)
+		if (s->look_due)
+			look_now(s);
+		if (s->files_due.is)
 			write_files_again(s);
 		if (s->queue.n > 0 || s->waiting)
 			write_some(s);
@@ -214,6 +241,6 @@ void *store_writer_main(void *store)
 			wait_for_disk(s);
 	}
 	pthread_mutex_unlock(&s->lock);
-	close_writer(s);
+	store_writer_close(s);
 	return NULL;
 }

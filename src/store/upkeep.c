@@ -1,0 +1,195 @@
+/* upkeep.c - the folder of the store is as it has to be: what vanished is made again. */
+#include "store/mirror.h"
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* ---- what is reported ----------------------------------------------------------------------- */
+
+static void wake_loop(struct store *s)
+{
+	const uint64_t one = 1;
+
+	if (write(s->event_fd, &one, sizeof(one)) < 0)
+		return; /* full means readable */
+}
+
+void store_report(struct store *s, bool rebuilt, const char *fmt, ...)
+{
+	struct repaired *r = mem_new(sizeof(*r));
+	struct str text = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vfmt(&text, fmt, ap);
+	va_end(ap);
+	r->text = str_take(&text);
+	r->rebuilt = rebuilt;
+	pthread_mutex_lock(&s->lock);
+	*s->repaired_end = r;
+	s->repaired_end = &r->next;
+	pthread_mutex_unlock(&s->lock);
+	wake_loop(s);
+}
+
+bool store_hold_files(struct store *s)
+{
+	const struct dbfiles was = s->held;
+
+	pthread_mutex_lock(&s->lock);
+	bool ours = dbfiles_hold(&s->held, s->path);
+	bool changed = was.db != s->held.db || was.wal != s->held.wal;
+	s->files_news = s->files_news || changed;
+	pthread_mutex_unlock(&s->lock);
+	if (changed)
+		wake_loop(s);
+	return ours;
+}
+
+/* What is held is not at its place any more, and not needed any more. */
+static void let_go(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	dbfiles_release(&s->held);
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_add(&s->generation, 1);
+}
+
+/* ---- folders -------------------------------------------------------------------------------- */
+
+/* mkdir -p: what is above us may have gone with us. */
+static enum err make_folder(const char *dir, struct error *e)
+{
+	auto_free char *path = text_dup(dir);
+
+	for (char *at = path + 1;; at++) {
+		char was = *at;
+
+		if (was && was != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(path, was ? 0755 : 0700) < 0 && errno != EEXIST)
+			return error_sys(e, errno, "store: mkdir %s", path);
+		*at = was;
+		if (!was)
+			return ERR_OK;
+	}
+}
+
+static bool is_ours(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+	       ours.st_dev == there.st_dev;
+}
+
+enum err store_open_definitions(struct store *s, struct error *e)
+{
+	int fd;
+
+	if (make_folder(s->dir, e) || make_folder(s->definitions, e))
+		return e->code;
+	fd = open(s->definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_sys(e, errno, "store: open %s", s->definitions);
+	if (s->definitions_fd >= 0)
+		close(s->definitions_fd);
+	s->definitions_fd = fd;
+	return ERR_OK;
+}
+
+static enum err look_at_folders(struct store *s, struct error *e)
+{
+	struct stat st;
+
+	if (is_ours(s->definitions_fd, s->definitions))
+		return ERR_OK;
+	bool is_there = stat(s->definitions, &st) == 0;
+	if (store_open_definitions(s, e))
+		return e->code;
+	pthread_mutex_lock(&s->lock);
+	s->files_due.is = true;
+	pthread_mutex_unlock(&s->lock);
+	store_report(s, false, "%s was %s: written again", s->definitions,
+	    is_there ? "replaced by another folder" : "removed");
+	return ERR_OK;
+}
+
+/* ---- the database --------------------------------------------------------------------------- */
+
+enum err store_start_anew(struct store *s, const char *why, struct error *e)
+{
+	auto_free char *aside = NULL, *because = text_dup(why);
+	size_t rows = 0;
+
+	store_writer_close(s);
+	if (access(s->path, F_OK) == 0 && db_set_aside(s->path, "corrupt", &aside, e))
+		return e->code;
+	let_go(s);
+	if (store_open_file(s, false, e) != DB_OK || store_rebuild(s, &rows, e))
+		return ERR_STORAGE;
+	if (aside)
+		store_note(s, "%s: set aside as %s, rebuilt from definitions/", because, aside);
+	store_report(s, true, "%s%s%s; %zu rows rebuilt from definitions/", because,
+	    aside ? ": set aside as " : "", aside ? aside : "", rows);
+	return ERR_OK;
+}
+
+/* From the bytes that are held; where those are no database, from definitions/. */
+static enum err write_again(struct store *s, const char *why, struct error *e)
+{
+	auto_free char *aside = NULL;
+
+	store_writer_close(s);
+	switch (dbfiles_write_again(&s->held, s->path, &aside, e)) {
+	case DB_OK: break;
+	case DB_REFUSED: return ERR_STORAGE;
+	case DB_CORRUPT: return store_start_anew(s, why, e);
+	}
+	let_go(s);
+	store_report(s, false, "%s: written again, nothing is lost%s%s", why,
+	    aside ? "; what stood there is " : "", aside ? aside : "");
+	return store_writer_open(s, false, e);
+}
+
+enum err store_upkeep(struct store *s, struct error *e)
+{
+	auto_str why = {0};
+
+	if (look_at_folders(s, e))
+		return e->code;
+	if (dbfiles_look(&s->held, s->path, s->writer != NULL, &why) == DBFILES_FINE)
+		return ERR_OK;
+	return write_again(s, str_text(&why), e);
+}
+
+/* ---- at the start --------------------------------------------------------------------------- */
+
+static bool has_bytes(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+enum err store_open_first(struct store *s, struct error *e)
+{
+	bool is_new = s->held.db < 0 && !has_bytes(s->path);
+	size_t rows = 0;
+
+	if (store_upkeep(s, e) || store_writer_open(s, true, e))
+		return e->code;
+	if (is_new && store_rebuild(s, &rows, e))
+		return e->code;
+	if (mirror_count(s->definitions_fd) < store_mirrored_rows(s))
+		s->files_due.is = s->files_due.report = true;
+	if (rows)
+		store_report(
+		    s, true, "%s was removed: %zu rows rebuilt from definitions/", s->path, rows);
+	return ERR_OK;
+}
