@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/regex.h"
 #include "logs/logs.h"
+#include "logs/segment.h"
 #include "logs/spool.h"
 
 #include <pthread.h>
@@ -80,12 +81,20 @@ struct log_insert {
 	char *service, *action, *line;
 };
 
+/* A segment whose sealed form is written and waits to take its place. */
+struct log_sealed {
+	struct spool *sp;
+	uint32_t number;
+	struct seal_footer foot;
+};
+
 struct logs {
 	int dir_fd, epoll_fd, null_fd;
 	int wake_fd;  /* for the log thread */
 	int event_fd; /* for the loop */
 	struct logs_options opt;
-	pthread_t thread;
+	pthread_t thread, sealer;
+	char *dir;
 
 	/* the log thread's own */
 	struct map spools;	  /* changed under `lock` */
@@ -97,6 +106,7 @@ struct logs {
 	msec retry_pause; /* 0: none yet */
 	bool probing;	  /* it refused; the next write that succeeds ends the trouble */
 	char *copy;	  /* for by_copy and scanning; only while needed */
+	bool seals;	  /* `sealer` runs */
 
 	pthread_mutex_t lock;
 	struct log_pipe *pipes;
@@ -112,6 +122,8 @@ struct logs {
 	} closed;
 	uint64_t next_follow;
 	struct str trouble; /* empty: fine */
+	pthread_cond_t seal_news;
+	struct log_sealed sealed; /* .sp NULL: nothing waits for the log thread */
 	struct logs_stats stats;
 	log_closed_fn closed_fn;
 	void *closed_ctx;
@@ -138,6 +150,11 @@ msec log_retry_pause(struct logs *l);
 void log_quota_enforce(struct logs *l, struct spool *sp);
 void log_quota_age(struct logs *l);
 void log_recount(struct logs *l, struct spool *sp); /* the total follows sp->bytes */
+
+/* sealer.c: closed segments are sealed beside the log thread, which puts them in place. */
+void log_seal_offer(struct logs *l, struct spool *sp); /* some may be closed */
+void log_seal_commit(struct logs *l);
+void log_seal_end(struct logs *l);
 
 /* notify.c */
 void log_ring(struct logs *l);				    /* wake the loop */

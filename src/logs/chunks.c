@@ -1,9 +1,6 @@
 /* chunks.c - one segment's index in memory. */
 #include "logs/chunks.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 void log_source_release(struct log_source *s)
 {
 	free(take(s->action));
@@ -80,38 +77,48 @@ static void parse(struct log_reader *r, const struct slot *s, size_t n, uint64_t
 		}
 }
 
-void log_chunks_clear(struct log_reader *r)
+void log_chunks_forget(struct log_reader *r)
 {
 	for (size_t i = 0; i < r->sources.n; i++)
 		log_source_release(&r->sources.v[i]);
-	r->sources.n = r->chunks.n = 0;
-	close_at_exit(&r->seg_fd);
-	r->seg_fd = -1;
+	r->sources.n = r->chunks.n = r->chunk = 0;
+}
+
+void log_chunks_clear(struct log_reader *r)
+{
+	log_chunks_forget(r);
+	log_segment_close(&r->seg);
 	r->window_n = 0;
 	r->hit_to = 0;
 }
 
+bool log_chunks_open(struct log_reader *r, uint32_t segment)
+{
+	log_chunks_clear(r);
+	if (r->spare.fd >= 0 && r->spare.number == segment) {
+		r->seg = r->spare;
+		r->spare = (struct log_segment){.fd = -1};
+		return true;
+	}
+	if (!log_segment_open(&r->seg, r->folder_fd, segment))
+		return false;
+	log_reader_cost(r, 1);
+	return true;
+}
+
+bool log_chunks_parse(struct log_reader *r)
+{
+	auto_free struct slot *slots = NULL;
+	size_t n;
+
+	if (!log_segment_slots(&r->seg, r->folder_fd, &slots, &n))
+		return false;
+	log_reader_cost(r, 0);
+	parse(r, slots, n, r->seg.size);
+	return true;
+}
+
 bool log_chunks_load(struct log_reader *r, uint32_t segment)
 {
-	char name[LOG_FILE_NAME_MAX];
-	struct stat seg, idx;
-	auto_fd int fd = -1;
-	auto_free struct slot *slots = NULL;
-	ssize_t got;
-
-	log_chunks_clear(r);
-	log_file_name(name, segment, "seg");
-	r->seg_fd = openat(r->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	log_file_name(name, segment, "idx");
-	fd = openat(r->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	/* The segment's size first: format.h says why. */
-	if (r->seg_fd < 0 || fd < 0 || fstat(r->seg_fd, &seg) < 0 || fstat(fd, &idx) < 0)
-		return false;
-	slots = mem_grow(NULL, (size_t)idx.st_size, 1);
-	got = pread(fd, slots, (size_t)idx.st_size, 0);
-	if (got < 0)
-		return false;
-	log_reader_cost(r, 1, (uint64_t)got);
-	parse(r, slots, (size_t)got / sizeof(*slots), (uint64_t)seg.st_size);
-	return true;
+	return log_chunks_open(r, segment) && log_chunks_parse(r);
 }

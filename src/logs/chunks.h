@@ -9,9 +9,14 @@
 /* Open a segment and read its index into r->chunks and r->sources; false when
  * it is gone (a quota may remove it at any time). */
 bool log_chunks_load(struct log_reader *r, uint32_t segment);
+/* The same in two steps. */
+bool log_chunks_open(struct log_reader *r, uint32_t segment);
+bool log_chunks_parse(struct log_reader *r);
 void log_chunks_clear(struct log_reader *r);
+void log_chunks_forget(struct log_reader *r); /* what was parsed; the segment stays open */
 void log_source_release(struct log_source *s);
-/* Add to the cost of the answer. */
-void log_reader_cost(const struct log_reader *r, uint64_t segments, uint64_t bytes);
+/* So many segments were opened, and what the open one has read since is added to the answer's cost.
+ */
+void log_reader_cost(struct log_reader *r, uint64_t segments);
 
 #endif

@@ -15,7 +15,9 @@ uint32_t log_file_number(const char *name)
 	char *end;
 	unsigned long n = strtoul(name, &end, 10);
 
-	return end == name + 8 && strcmp(end, ".seg") == 0 ? (uint32_t)n : 0;
+	bool segment = strcmp(end, ".seg") == 0 || strcmp(end, ".zst") == 0;
+
+	return end == name + 8 && segment ? (uint32_t)n : 0;
 }
 
 static uint64_t size_at(int folder_fd, const char *name)

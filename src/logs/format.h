@@ -4,6 +4,8 @@
  *   logs/<service>/00000001.seg   the bytes of every stream, as they came
  *   logs/<service>/00000001.idx   slots of 32 bytes: whose bytes they are
  *   logs/<service>/dropped        bytes that quotas have removed, in decimal
+ *   logs/<service>/00000001.zst   both, sealed, in place of them (segment.h)
+ *   logs/<service>/catalog        which times sealed segments hold
  *
  * The index is written AHEAD of the bytes: a chunk slot says "from this offset
  * on, until the next chunk slot or the end of the file, the bytes came from
@@ -57,7 +59,7 @@ _Static_assert(sizeof(struct slot) == 32 && sizeof(struct slot_name) == 32, "slo
 
 #define LOG_FILE_NAME_MAX 16
 void log_file_name(char out[LOG_FILE_NAME_MAX], uint32_t segment, const char *suffix);
-/* The number in "00000012.seg", or 0 when `name` is not a segment's. */
+/* The number in "00000012.seg" or "00000012.zst", or 0 when `name` is not a segment's. */
 uint32_t log_file_number(const char *name);
 
 /* The lowest and highest segment in a folder, 0 and 0 when none. */

@@ -159,7 +159,8 @@ void lane_close(struct lane *lane)
 		kept_line_release(&lane->queue.v[i]);
 	free(lane->before.v);
 	free(lane->queue.v);
-	*lane = (struct lane){.back = lane->back, .reader = {.folder_fd = -1, .seg_fd = -1}};
+	*lane = (struct lane){
+	    .back = lane->back, .reader = {.folder_fd = -1, .seg.fd = -1, .spare.fd = -1}};
 }
 
 struct lane *lanes_earliest(const struct lanes *q)

@@ -34,6 +34,9 @@ static void set_options(struct logs *l, const struct logs_options *o)
 	l->opt.segment_bytes = o->segment_bytes ? o->segment_bytes : 8u << 20;
 	l->opt.service_bytes = o->service_bytes ? o->service_bytes : 64u << 20;
 	l->opt.total_bytes = o->total_bytes ? o->total_bytes : 1u << 30;
+	l->opt.seal_min_bytes = o->seal_min_bytes ? o->seal_min_bytes : 64u << 10;
+	l->opt.seal_delay = o->seal_delay ? o->seal_delay : 5000;
+	l->opt.no_seal = o->no_seal;
 	l->opt.max_age_s = o->max_age_s ? o->max_age_s : 30 * 86400;
 	if (l->opt.segment_bytes > l->opt.service_bytes / 2)
 		l->opt.segment_bytes = l->opt.service_bytes / 2;
@@ -67,6 +70,17 @@ static void close_fds(struct logs *l)
 		close_at_exit(fds[i]);
 }
 
+/* Its waits are bounded on the monotonic clock. */
+static void seal_clock_init(struct logs *l)
+{
+	pthread_condattr_t a;
+
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->seal_news, &a);
+	pthread_condattr_destroy(&a);
+}
+
 enum err logs_open(
     const char *dir, const struct logs_options *o, struct logs **out, struct error *e)
 {
@@ -74,10 +88,13 @@ enum err logs_open(
 
 	set_options(l, o);
 	pthread_mutex_init(&l->lock, NULL);
+	seal_clock_init(l);
+	l->dir = text_dup(dir);
 	l->inserts_end = &l->inserts;
 	if (open_fds(l, dir, e) ||
 	    worker_start(&l->thread, "logs", STACK_BYTES, log_thread_main, l, e)) {
 		close_fds(l);
+		free(l->dir);
 		free(l);
 		return e->code;
 	}
@@ -123,6 +140,7 @@ static void end_thread(struct logs *l)
 		return;
 	log_wake(l);
 	pthread_join(l->thread, NULL);
+	log_seal_end(l);
 }
 
 void logs_give(struct logs *l, log_give_fn fn, void *ctx)
@@ -144,6 +162,8 @@ void logs_close(struct logs *l)
 	release_lists(l);
 	close_fds(l);
 	pthread_mutex_destroy(&l->lock);
+	pthread_cond_destroy(&l->seal_news);
+	free(l->dir);
 	free(l);
 }
 

@@ -43,11 +43,14 @@ struct log_ident {
 	bool resumed; /* the pipe was captured before, by an earlier process */
 };
 
-struct logs_options {		/* 0: the default */
-	uint64_t segment_bytes; /* 8 MiB */
-	uint64_t service_bytes; /* 64 MiB, indexes included */
-	uint64_t total_bytes;	/* 1 GiB */
-	int64_t max_age_s;	/* 30 days; segments last written before are removed */
+struct logs_options {		 /* 0: the default */
+	uint64_t segment_bytes;	 /* 8 MiB */
+	uint64_t service_bytes;	 /* 64 MiB, indexes included */
+	uint64_t total_bytes;	 /* 1 GiB */
+	int64_t max_age_s;	 /* 30 days; segments last written before are removed */
+	uint64_t seal_min_bytes; /* 64 KiB; smaller closed segments stay as they are */
+	msec seal_delay; /* 5 s after a segment was closed it is sealed (seal.h); -1: at once */
+	bool no_seal;
 };
 
 struct logs;
@@ -112,8 +115,9 @@ void logs_settle(struct logs *l, uint64_t token, log_settled_fn fn, void *ctx);
 bool logs_degraded(struct logs *l, struct str *out);
 
 struct logs_stats {
-	uint64_t captured, dropped; /* bytes since logs_open */
-	uint64_t stored;	    /* bytes on the disk */
+	uint64_t captured, dropped;   /* bytes since logs_open */
+	uint64_t stored;	      /* bytes on the disk */
+	uint64_t sealed, seal_failed; /* segments since logs_open */
 	size_t pipes, blocked;
 };
 struct logs_stats logs_stats(struct logs *l);

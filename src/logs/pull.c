@@ -67,6 +67,7 @@ static enum err prepare(struct logs *l, struct spool *sp, struct error *e)
 		return e->code;
 	}
 	log_quota_enforce(l, sp);
+	log_seal_offer(l, sp);
 	return ERR_OK;
 }
 

@@ -160,7 +160,7 @@ static void list_lanes(struct lanes *q)
 	strv_release(&all);
 	q->v = mem_new((q->names.n + 1) * sizeof(*q->v));
 	for (size_t i = 0; i < q->names.n; i++)
-		q->v[i].reader.folder_fd = q->v[i].reader.seg_fd = -1;
+		lane_close(&q->v[i]);
 }
 
 /* ---- the query -------------------------------------------------------------------------- */

@@ -3,117 +3,8 @@
 #include "base/limits.h"
 #include "logs/chunks.h"
 
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
-#include <sys/stat.h>
-
-enum { WINDOW_BYTES = 64 << 10 };
-
-/* Bytes that quotas have removed. */
-static uint64_t read_gone(int folder)
-{
-	auto_fd int fd = openat(folder, "dropped", O_RDONLY | O_CLOEXEC);
-	char text[32] = "";
-
-	return fd >= 0 && pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtoull(text, NULL, 10) : 0;
-}
-
-void log_reader_cost(const struct log_reader *r, uint64_t segments, uint64_t bytes)
-{
-	if (!r->filter->cost)
-		return;
-	r->filter->cost->segments_opened += segments;
-	r->filter->cost->bytes_read += bytes;
-}
-
-static bool open_folder(
-    struct log_reader *r, const char *dir, const char *name, const struct log_filter *f)
-{
-	auto_free char *path = text_fmt("%s/%s", dir, name);
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct log_extent x;
-
-	if (folder < 0)
-		return false;
-	x = log_folder_scan(folder, false);
-	*r = (struct log_reader){.filter = f, .folder_fd = folder, .seg_fd = -1, .whole = true};
-	r->name = text_dup(name);
-	r->first = x.first;
-	r->last = x.last;
-	if (f->needles && !f->context)
-		r->needle = log_needles_best(f->needles);
-	return true;
-}
-
-bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
-    const struct log_filter *f, struct log_mark from)
-{
-	if (!open_folder(r, dir, name, f))
-		return false;
-	r->at.segment = r->first;
-	if (from.resume.segment >= r->first && from.resume.segment > 0)
-		r->at = from.resume;
-	r->skip = from.end;
-	r->mark = from.end.segment ? from : (struct log_mark){r->at, r->at};
-	if (!from.resume.segment)
-		r->gone = read_gone(r->folder_fd);
-	if (r->at.segment)
-		log_chunks_load(r, r->at.segment);
-	return true;
-}
-
-static uint64_t segment_size(const struct log_reader *r, uint32_t segment)
-{
-	char name[LOG_FILE_NAME_MAX];
-	struct stat st;
-
-	log_file_name(name, segment, "seg");
-	return fstatat(r->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size
-									  : 0;
-}
-
-/* Begin with the chunk that holds `offset` of the segment at r->at. */
-static void begin_at(struct log_reader *r, uint64_t offset)
-{
-	if (!log_chunks_load(r, r->at.segment))
-		return;
-	while (r->chunk + 1 < r->chunks.n && r->chunks.v[r->chunk + 1].start <= offset)
-		r->chunk++;
-	if (r->chunk == r->chunks.n)
-		return;
-	r->whole = false;
-	r->start_segment = r->at.segment;
-	r->start_slot = r->chunks.v[r->chunk].slot;
-	r->complete_after = r->chunks.v[r->chunk].time;
-	r->at.offset = r->chunks.v[r->chunk].start;
-	r->complete_from = r->at;
-}
-
-bool log_reader_open_back(struct log_reader *r, const char *dir, const char *name,
-    const struct log_filter *f, uint64_t back, struct log_place stop)
-{
-	uint64_t size;
-
-	if (!open_folder(r, dir, name, f))
-		return false;
-	r->stop = stop;
-	r->at.segment = stop.segment && stop.segment < r->last ? stop.segment : r->last;
-	size = stop.segment == r->at.segment ? stop.offset : segment_size(r, r->at.segment);
-	while (size < back && r->at.segment > r->first) {
-		back -= size;
-		size = segment_size(r, --r->at.segment);
-	}
-	if (size >= back && r->at.segment) {
-		begin_at(r, size - back);
-	} else if (r->at.segment) {
-		if (!stop.segment || log_place_before(r->at, stop))
-			r->gone = read_gone(r->folder_fd);
-		log_chunks_load(r, r->at.segment);
-	}
-	r->mark = (struct log_mark){r->at, r->at};
-	return true;
-}
 
 static void partial_free(struct log_partial *p)
 {
@@ -122,21 +13,40 @@ static void partial_free(struct log_partial *p)
 	free(p);
 }
 
-void log_reader_close(struct log_reader *r)
+void log_reader_forget(struct log_reader *r)
 {
-	if (!r->name)
-		return;
-	log_chunks_clear(r);
 	for (struct log_partial *p = r->partials, *next; p; p = next) {
 		next = p->next;
 		partial_free(p);
 	}
+	r->partials = r->given = NULL;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r->name)
+		return;
+	log_reader_forget(r);
+	log_chunks_clear(r);
+	log_segment_close(&r->spare);
+	catalog_release(&r->catalog);
 	close(r->folder_fd);
 	free(r->chunks.v);
 	free(r->sources.v);
 	free(r->window);
 	free(r->name);
-	*r = (struct log_reader){.folder_fd = -1, .seg_fd = -1};
+	*r = (struct log_reader){.folder_fd = -1, .seg.fd = -1, .spare.fd = -1};
+}
+
+void log_reader_cost(struct log_reader *r, uint64_t segments)
+{
+	uint64_t bytes = r->seg.cost;
+
+	r->seg.cost = 0;
+	if (!r->filter->cost)
+		return;
+	r->filter->cost->segments_opened += segments;
+	r->filter->cost->bytes_read += bytes;
 }
 
 /* The bytes at r->at, at least one of them; NULL when they can not be read. */
@@ -144,18 +54,15 @@ static const char *window(struct log_reader *r, uint64_t end, size_t *n)
 {
 	uint64_t at = r->at.offset;
 
+	if (r->until.segment == r->at.segment && r->until.offset > at && r->until.offset < end)
+		end = r->until.offset;
 	if (at < r->window_at || at >= r->window_at + r->window_n) {
-		ssize_t got;
-
-		if (!r->window)
-			r->window = mem_grow(NULL, WINDOW_BYTES, 1);
-		got = pread(r->seg_fd, r->window, WINDOW_BYTES, (off_t)at);
-		if (got <= 0)
-			return NULL;
-		log_reader_cost(r, 0, (uint64_t)got);
-		r->window_at = at;
-		r->window_n = (size_t)got;
+		r->window_n = 0;
 		r->hit_to = 0;
+		if (!log_segment_window(
+			&r->seg, at, &r->window, &r->window_cap, &r->window_at, &r->window_n))
+			return NULL;
+		log_reader_cost(r, 0);
 	}
 	*n = (size_t)(r->window_at + r->window_n - at);
 	if (*n > end - at)
@@ -218,7 +125,7 @@ static bool is_torn(const struct log_reader *r, const struct log_chunk *c)
 {
 	const struct log_source *s = &r->sources.v[c->source];
 
-	if (r->whole)
+	if (r->whole || r->exact)
 		return false;
 	if (c->kind == SLOT_END)
 		return c->flags & SLOT_MID_LINE;
@@ -268,7 +175,7 @@ static struct log_partial *left_behind(struct log_reader *r, const struct log_so
 }
 
 /* From where to read to find everything that is open here. */
-static struct log_place resume_place(const struct log_reader *r)
+struct log_place log_reader_resume(const struct log_reader *r)
 {
 	struct log_place from = r->at;
 
@@ -290,7 +197,7 @@ static void set_mark(struct log_reader *r)
 
 	r->tie = r->at;
 	r->tie.nth = nth;
-	r->mark = (struct log_mark){.resume = resume_place(r), .end = r->tie};
+	r->mark = (struct log_mark){.resume = log_reader_resume(r), .end = r->tie};
 }
 
 /* The mark where nothing more is: what was stepped over is not looked at again. */
@@ -300,7 +207,7 @@ static void set_mark_at_end(struct log_reader *r)
 		r->mark.end = r->tie;
 	else
 		r->mark.end = r->at;
-	r->mark.resume = resume_place(r);
+	r->mark.resume = log_reader_resume(r);
 }
 
 static void fill(
@@ -474,16 +381,21 @@ static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct lo
 	return give(r, p, c->time, "", 0, out), true;
 }
 
+/* The next segment, without a question when it is decided that it is read. */
 static bool next_segment(struct log_reader *r)
 {
-	for (;;) {
-		if (r->at.segment >= r->last || r->at.segment == 0)
-			return false;
+	while (r->at.segment < r->until.segment && r->at.segment < r->last) {
 		r->at = (struct log_place){.segment = r->at.segment + 1};
-		r->chunk = 0;
 		if (log_chunks_load(r, r->at.segment))
 			return true;
 	}
+	return log_reader_seek(r);
+}
+
+static bool is_decided(const struct log_reader *r)
+{
+	return r->at.segment < r->until.segment ||
+	       (r->at.segment == r->until.segment && r->at.offset < r->until.offset);
 }
 
 /* The line given last is over; so is a source at its end. */
@@ -522,11 +434,9 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 		return r->chunk++, false; /* before the cursor */
 	if (r->at.offset == c->end)
 		return end_chunk(r, c, out);
-	if (c->source == SOURCE_UNKNOWN)
-		return r->at.offset = c->end, false;
-	if (c->kind == SLOT_DROP)
-		return pass_dropped(r, c, out);
-	former = r->at.offset == c->start ? left_behind(r, &r->sources.v[c->source]) : NULL;
+	former = c->kind == SLOT_CHUNK && c->source != SOURCE_UNKNOWN && r->at.offset == c->start
+		     ? left_behind(r, &r->sources.v[c->source])
+		     : NULL;
 	if (former) {
 		former->ended = true;
 		if (former->torn) {
@@ -535,7 +445,11 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 		}
 		return give(r, former, c->time, "", 0, out), true;
 	}
-	return feed(r, c, out);
+	if (!is_decided(r))
+		return *more = log_reader_seek(r), false;
+	if (c->source == SOURCE_UNKNOWN)
+		return r->at.offset = c->end, false;
+	return c->kind == SLOT_DROP ? pass_dropped(r, c, out) : feed(r, c, out);
 }
 
 /* What quotas removed stands before everything else. */

@@ -2,15 +2,18 @@
  * reader.h - the lines of one service's folder, one after the other.
  *
  * Walks the chunks of each segment in order, and puts the lines of every source
- * together again.  Holds one segment and one window open at a time.
+ * together again.  Holds one segment and one window open at a time.  What can not hold
+ * a wanted line is left out (seek.c): segments by the catalog, blocks by their times and
+ * filters, whole lines by the texts that are needed.
  *
- * Depends on: base, format.h, query.h.
+ * Depends on: base, segment.h, query.h.
  */
 #ifndef HP_LOGS_READER_H
 #define HP_LOGS_READER_H
 
 #include "logs/format.h"
 #include "logs/query.h"
+#include "logs/segment.h"
 
 /* A place between two bytes of a service's log.  Several lines may end at one: a line whose stream
  * ends without a newline ends where others have. */
@@ -60,14 +63,20 @@ struct log_partial {
 struct log_reader {
 	const struct log_filter *filter;
 	char *name;
-	int folder_fd, seg_fd;
+	int folder_fd;
+	struct log_segment seg;	  /* the one that `chunks` speaks of */
+	struct log_segment spare; /* opened, and needed again; fd -1: none */
+	struct catalog catalog;
 	uint32_t first, last; /* of the folder when it was opened */
 	struct log_place at;
-	struct log_mark mark;  /* after the last line given or skipped */
-	struct log_place tie;  /* where the last line ended that this reader saw */
-	struct log_place skip; /* lines that end at or before are not given */
-	struct log_place stop; /* lines that end there or behind are not given; segment 0: none */
-	bool whole;	       /* everything before the first line is known not to be missing */
+	struct log_mark mark;	/* after the last line given or skipped */
+	struct log_place tie;	/* where the last line ended that this reader saw */
+	struct log_place skip;	/* lines that end at or before are not given */
+	struct log_place until; /* up to there it is decided that it is read */
+	struct log_place stop;	/* lines that end there or behind are not given; segment 0: none */
+	bool exact;		/* it began where everything open is known */
+	bool pauses, paused;	/* stop at `until`, for who looks at blocks */
+	bool whole;		/* everything before the first line is known not to be missing */
 	uint32_t start_segment, start_slot; /* where it began, when not whole */
 	usec_wall complete_after;	    /* lines of later times are all given, when not whole */
 	struct log_place complete_from;	    /* so are lines that end behind it */
@@ -86,6 +95,7 @@ struct log_reader {
 	struct log_partial *given; /* emptied by the next call */
 	uint64_t gone;		   /* bytes that quotas removed, told once */
 	char *window;
+	size_t window_cap;
 	uint64_t window_at;
 	size_t window_n;
 	char note[80];
@@ -100,6 +110,16 @@ bool log_reader_open(struct log_reader *r, const char *dir, const char *name,
 bool log_reader_open_back(struct log_reader *r, const char *dir, const char *name,
     const struct log_filter *f, uint64_t back, struct log_place stop);
 void log_reader_close(struct log_reader *r);
+/* Its folder is open, nothing is read. */
+bool log_reader_open_folder(
+    struct log_reader *r, const char *dir, const char *name, const struct log_filter *f);
+/* seek.c: at `until` or the end of a segment: go on with what may hold a wanted line; false: there
+ * is nothing more. */
+bool log_reader_seek(struct log_reader *r);
+/* Drop what is open. */
+void log_reader_forget(struct log_reader *r);
+/* From where to read to find everything that is open here. */
+struct log_place log_reader_resume(const struct log_reader *r);
 
 /* The next line that passes action, run, job, attempt and stream of the filter;
  * false at the end.  Borrowed until the next call. */

@@ -1,6 +1,7 @@
 #include "logs/spool.h"
 
 #include "base/str.h"
+#include "logs/seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,45 @@ static int folder_open(const struct spool *sp, int logs_fd)
 	return openat(logs_fd, sp->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+static uint64_t remove_one(int folder, uint32_t segment, const char *suffix)
+{
+	char name[LOG_FILE_NAME_MAX];
+	struct stat st = {0};
+
+	log_file_name(name, segment, suffix);
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(folder, name, 0) < 0)
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+static bool has_file(int folder, uint32_t segment, const char *suffix)
+{
+	char name[LOG_FILE_NAME_MAX];
+
+	log_file_name(name, segment, suffix);
+	return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A process that was killed between the two may have left a segment in both forms; the sealed one
+ * is whole. */
+static void finish_sealing(const struct spool *sp, int folder)
+{
+	struct seal_footer foot;
+
+	unlinkat(folder, SEAL_TMP, 0);
+	for (uint32_t n = sp->first; n && n < sp->last; n++) {
+		if (!has_file(folder, n, "zst") || !has_file(folder, n, "seg"))
+			continue;
+		if (log_sealed_footer(folder, n, &foot)) {
+			catalog_add(folder, &foot, n, sp->first);
+			remove_one(folder, n, "idx");
+			remove_one(folder, n, "seg");
+		} else {
+			remove_one(folder, n, "zst");
+		}
+	}
+}
+
 void spool_scan(struct spool *sp, int logs_fd)
 {
 	auto_fd int folder = folder_open(sp, logs_fd);
@@ -40,9 +80,11 @@ void spool_scan(struct spool *sp, int logs_fd)
 
 	if (folder < 0)
 		return;
-	x = log_folder_scan(folder, true);
+	x = log_folder_scan(folder, false);
 	sp->first = x.first;
 	sp->last = x.last;
+	finish_sealing(sp, folder);
+	x = log_folder_scan(folder, true);
 	sp->bytes = x.bytes;
 	if (fd >= 0 && pread(fd, text, sizeof(text) - 1, 0) > 0)
 		sp->dropped = strtoull(text, NULL, 10);
@@ -171,20 +213,10 @@ static void note_dropped(const struct spool *sp, int folder)
 		return; /* the count in memory stays right and is written next time */
 }
 
-static uint64_t remove_one(int folder, uint32_t segment, const char *suffix)
-{
-	char name[LOG_FILE_NAME_MAX];
-	struct stat st = {0};
-
-	log_file_name(name, segment, suffix);
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(folder, name, 0) < 0)
-		return 0;
-	return (uint64_t)st.st_size;
-}
-
 bool spool_drop_oldest(struct spool *sp, int logs_fd)
 {
 	auto_fd int folder = -1;
+	struct seal_footer foot;
 	uint64_t seg, idx;
 
 	if (sp->first == 0 || (sp->first == sp->last && sp->seg_fd >= 0))
@@ -192,8 +224,10 @@ bool spool_drop_oldest(struct spool *sp, int logs_fd)
 	folder = folder_open(sp, logs_fd);
 	if (folder < 0)
 		return false;
+	if (log_sealed_footer(folder, sp->first, &foot))
+		sp->dropped += foot.bytes;
 	seg = remove_one(folder, sp->first, "seg");
-	idx = remove_one(folder, sp->first, "idx");
+	idx = remove_one(folder, sp->first, "idx") + remove_one(folder, sp->first, "zst");
 	sp->bytes -= seg + idx < sp->bytes ? seg + idx : sp->bytes;
 	sp->dropped += seg;
 	note_dropped(sp, folder);
@@ -211,5 +245,43 @@ int64_t spool_oldest_time(const struct spool *sp, int logs_fd)
 	if (folder < 0)
 		return 0;
 	log_file_name(name, sp->first, "seg");
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return st.st_mtim.tv_sec;
+	log_file_name(name, sp->first, "zst");
 	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mtim.tv_sec;
+}
+
+/* The age of what is in it counts, not that of the file. */
+static void keep_times(int folder, const char *from, const char *to)
+{
+	struct stat st;
+
+	if (fstatat(folder, from, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		utimensat(
+		    folder, to, (struct timespec[]){st.st_atim, st.st_mtim}, AT_SYMLINK_NOFOLLOW);
+}
+
+bool spool_take_sealed(
+    struct spool *sp, int logs_fd, uint32_t number, const struct seal_footer *foot)
+{
+	auto_fd int folder = folder_open(sp, logs_fd);
+	char raw[LOG_FILE_NAME_MAX], sealed[LOG_FILE_NAME_MAX];
+	uint64_t was;
+	struct stat st;
+
+	log_file_name(raw, number, "seg");
+	log_file_name(sealed, number, "zst");
+	if (folder < 0 || number < sp->first || number >= sp->last) {
+		if (folder >= 0)
+			unlinkat(folder, SEAL_TMP, 0);
+		return false;
+	}
+	keep_times(folder, raw, SEAL_TMP);
+	if (fstatat(folder, SEAL_TMP, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    renameat(folder, SEAL_TMP, folder, sealed) < 0)
+		return false;
+	catalog_add(folder, foot, number, sp->first);
+	was = remove_one(folder, number, "idx") + remove_one(folder, number, "seg");
+	sp->bytes = sp->bytes - (was < sp->bytes ? was : sp->bytes) + (uint64_t)st.st_size;
+	return true;
 }

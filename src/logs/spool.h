@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "logs/format.h"
+#include "logs/segment.h"
 
 #define SOURCE_NONE UINT32_MAX
 
@@ -27,6 +28,7 @@ struct spool {
 	uint64_t seg_size, idx_size;
 	uint32_t last_source; /* of the last chunk slot, or SOURCE_NONE */
 	usec_wall last_time;
+	uint32_t seal_next, closed; /* segments from .. to that wait to be sealed; under the lock */
 };
 
 struct spool *spool_new(const char *name);
@@ -53,6 +55,9 @@ void spool_grew(struct spool *sp, uint64_t n);
 /* Remove the oldest segment, the last one only when it is not open.  False
  * when there is nothing to remove. */
 bool spool_drop_oldest(struct spool *sp, int logs_fd);
+/* Segment `number` has been sealed into SEAL_TMP: it takes the place of what was written. */
+bool spool_take_sealed(
+    struct spool *sp, int logs_fd, uint32_t number, const struct seal_footer *foot);
 /* When the oldest segment was last written, seconds since 1970; 0: none. */
 int64_t spool_oldest_time(const struct spool *sp, int logs_fd);
 

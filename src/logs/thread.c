@@ -220,6 +220,7 @@ static void scan_all(struct logs *l)
 		sp = log_spool(l, de->d_name);
 		spool_scan(sp, l->dir_fd);
 		log_recount(l, sp);
+		log_seal_offer(l, sp);
 	}
 	if (d)
 		closedir(d);
@@ -275,6 +276,7 @@ static void round_of(struct logs *l, const struct epoll_event *ev, int n)
 	if (woken) { /* no event of this round may speak of a pipe that this closes */
 		write_inserts(l);
 		settle(l);
+		log_seal_commit(l);
 	}
 }
 
