@@ -2,6 +2,7 @@
 
 #include "cli/call.h"
 #include "cli/out.h"
+#include "client/state_folder.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -70,6 +71,28 @@ static void become_daemon(struct cli *c, const char *server)
 	_exit(127);
 }
 
+/* A living one that does not answer is not joined by a second. */
+static bool is_held(struct cli *c)
+{
+	auto_free char *state = state_folder_default();
+	const pid_t holder = state_folder_holder(state);
+
+	if (holder)
+		complain(
+		    "the supervisor, pid %d, holds %s, but nobody listens on %s; hero_proc doctor "
+		    "looks why",
+		    (int)holder, state, hp_client_socket(c->client));
+	return holder != 0;
+}
+
+static msec now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int daemon_ensure(struct cli *c)
 {
 	const struct timespec pause = {0, 10000000};
@@ -79,10 +102,13 @@ int daemon_ensure(struct cli *c)
 
 	if (answers(c))
 		return 0;
+	if (is_held(c))
+		return err_exit_status(ERR_NO_DAEMON);
+	const msec until = now_ms() + DAEMON_MS;
 	pid_t pid = fork();
 	if (pid == 0)
 		become_daemon(c, server);
-	for (msec waited = 0; pid > 0 && waited < DAEMON_MS; waited += 10) {
+	while (pid > 0 && now_ms() < until) {
 		if (answers(c))
 			return 0;
 		/* One that found another before it gives way: that one will answer. */
@@ -94,6 +120,7 @@ int daemon_ensure(struct cli *c)
 		}
 		nanosleep(&pause, NULL);
 	}
-	complain("%s did not come up; see %s.log", server, hp_client_socket(c->client));
+	if (!is_held(c))
+		complain("%s did not come up; see %s.log", server, hp_client_socket(c->client));
 	return err_exit_status(ERR_NO_DAEMON);
 }

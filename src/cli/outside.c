@@ -1,5 +1,7 @@
 #include "cli/outside.h"
 
+#include "client/state_folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,17 +28,6 @@ static void add(json_t *rows, const char *name, bool ok, const char *hint, const
 	va_end(ap);
 	json_array_append_new(rows, json_pack("{s:s, s:b, s:s, s:s?}", "name", name, "ok", ok,
 					"says", str_text(&says), "try", hint));
-}
-
-/* As the server finds it: server/host/paths.c. */
-static char *state_folder(void)
-{
-	const char *var = getenv("PATH_VAR"), *root = getenv("PATH_ROOT"), *home = getenv("HOME");
-
-	if (var && *var)
-		return text_fmt("%s/hero_proc", var);
-	return root && *root ? text_fmt("%s/var/hero_proc", root)
-			     : text_fmt("%s/hero/var/hero_proc", home ? home : "");
 }
 
 /* ---- the door ------------------------------------------------------------------------ */
@@ -115,49 +106,28 @@ static void look_at_folder(json_t *rows, const char *state)
 		add(rows, "state", true, NULL, "%s can be written", state);
 }
 
-/* flock(2) as proc_locks(5) shows it: to try for it would keep a keeper from starting now. */
-static bool is_locked(const struct stat *st)
-{
-	FILE *f = fopen("/proc/locks", "re");
-	char line[256];
-	unsigned long inode;
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, "FLOCK") &&
-			sscanf(line, "%*s %*s %*s %*s %*s %*x:%*x:%lu", &inode) == 1 &&
-			inode == st->st_ino;
-	if (f)
-		fclose(f);
-	return found;
-}
-
 /* The lock goes with its process: who holds it lives. */
 static void look_at_lock(json_t *rows, const char *state)
 {
-	auto_free char *path = text_fmt("%s/lock", state);
-	char pid[32], stat_path[64], line[512];
-	struct stat st;
+	char stat_path[64], line[512];
+	const pid_t holder = state_folder_holder(state);
 
-	if (stat(state, &st) < 0) {
-		add(rows, "keeper", true, NULL, "no state folder: nobody uses it");
-		return;
-	}
-	if (!is_locked(&st)) {
+	if (!holder) {
 		add(rows, "keeper", true, "hero_proc up",
 		    "no keeper holds the lock of the state folder");
 		return;
 	}
-	read_line(path, pid, sizeof(pid));
-	snprintf(stat_path, sizeof(stat_path), "/proc/%.16s/stat", pid);
+	snprintf(stat_path, sizeof(stat_path), "/proc/%d/stat", (int)holder);
 	read_line(stat_path, line, sizeof(line));
 	const char *after = strrchr(line, ')');
 	if (after && after[1] && after[2] == 'T')
-		add(rows, "keeper", false, "send it SIGCONT", "the keeper, pid %s, is stopped",
-		    pid);
+		add(rows, "keeper", false, "send it SIGCONT", "the keeper, pid %d, is stopped",
+		    (int)holder);
 	else
-		add(rows, "keeper", false, "what it said on its standard error; another --socket?",
-		    "the keeper, pid %s, holds %s, and its server does not answer here", pid, path);
+		add(rows, "keeper", false,
+		    "what it said: hero_proc logs --supervisor; another --socket?",
+		    "the keeper, pid %d, holds %s, and its server does not answer here",
+		    (int)holder, state);
 }
 
 /* Without a keeper nobody is their parent. */
@@ -255,7 +225,7 @@ static void look_at_cgroups(json_t *rows)
 
 json_t *outside_look(const char *socket_path)
 {
-	auto_free char *state = state_folder();
+	auto_free char *state = state_folder_default();
 	json_t *rows = json_array();
 
 	look_at_socket(rows, socket_path);

@@ -1,5 +1,7 @@
 #include "client/http.h"
 
+#include "client/state_folder.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -25,29 +27,59 @@ msec http_deadline(msec timeout)
 
 /* ---- the connection ---------------------------------------------------------- */
 
+#define SOCKET_WAIT_MS 5000 /* a living supervisor binds its socket again within a second */
+#define SOCKET_LOOK_MS 20
+
 static enum err no_connection(int sys, const char *path, struct error *e)
 {
+	auto_free char *state = state_folder_default();
+	const pid_t holder = sys == ENOENT || sys == ECONNREFUSED ? state_folder_holder(state) : 0;
+
 	if (sys == EACCES || sys == EPERM)
 		return error_set(e, ERR_DENIED, "%s: %s", path, strerror(sys));
+	if (holder)
+		return error_set(e, ERR_NO_DAEMON,
+		    "the supervisor, pid %d, holds %s, but nobody listens on %s", (int)holder,
+		    state, path);
 	return error_set(e, ERR_NO_DAEMON, "no supervisor answers on %s: %s", path, strerror(sys));
+}
+
+/* 0, or errno. */
+static int try_connect(int fd, const struct sockaddr_un *at)
+{
+	while (connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0)
+		if (errno != EINTR)
+			return errno;
+	return 0;
+}
+
+/* Its socket may have vanished, or it is just starting: it is awaited while it lives (F80). */
+static bool is_worth_waiting(int sys, msec begin)
+{
+	if ((sys != ENOENT && sys != ECONNREFUSED) || http_now() - begin >= SOCKET_WAIT_MS)
+		return false;
+	auto_free char *state = state_folder_default();
+	return state_folder_holder(state) != 0;
 }
 
 enum err http_open(struct http_conn *c, const char *path, struct error *e)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	auto_fd int fd = -1;
+	const msec begin = http_now();
+	int sys;
 
 	*c = (struct http_conn){.fd = -1};
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return error_set(e, ERR_INVALID, "socket path `%s` is longer than %zu bytes", path,
 		    sizeof(sa.sun_path) - 1);
 	strcpy(sa.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_sys(e, errno, "socket");
-	while (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0)
-		if (errno != EINTR)
-			return no_connection(errno, path, e);
+	while ((sys = try_connect(fd, &sa)) && is_worth_waiting(sys, begin))
+		nanosleep(&(struct timespec){.tv_nsec = SOCKET_LOOK_MS * 1000000}, NULL);
+	if (sys)
+		return no_connection(sys, path, e);
 	c->fd = fd_take(&fd);
 	return ERR_OK;
 }

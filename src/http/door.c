@@ -12,6 +12,7 @@
 #define LOOK_MS 100 /* how often a closed door looks whether somebody left */
 
 struct door {
+	struct event_base *base;
 	struct evconnlistener *listener;
 	int fd; /* the listener's, borrowed */
 	struct sockaddr_un name;
@@ -123,28 +124,46 @@ void door_lock(struct door *d)
 	event_del(d->look);
 }
 
+enum err door_listen(struct door *d, struct evconnlistener *listener, struct error *e)
+{
+	const int fd = evconnlistener_get_fd(listener);
+	struct event *refuse = event_new(d->base, fd, EV_READ | EV_PERSIST, on_refuse, d);
+
+	d->name_bytes = sizeof(d->name);
+	if (!refuse || getsockname(fd, (struct sockaddr *)&d->name, &d->name_bytes) != 0) {
+		const int sys = refuse ? errno : ENOMEM;
+
+		if (refuse)
+			event_free(refuse);
+		return error_sys(e, sys, "listener");
+	}
+	if (d->refuse)
+		event_free(d->refuse);
+	event_del(d->look);
+	d->refuse = refuse;
+	d->listener = listener;
+	d->fd = fd;
+	d->room = 0; /* the next one looks */
+	evconnlistener_set_error_cb(listener, on_accept_error);
+	return ERR_OK;
+}
+
 enum err door_new(struct event_base *base, struct evconnlistener *listener, size_t limit,
     struct door **out, struct error *e)
 {
 	struct door *d = mem_new(sizeof(*d));
 
-	*d = (struct door){.listener = listener,
-	    .fd = evconnlistener_get_fd(listener),
-	    .limit = limit,
-	    .room = limit};
-	d->name_bytes = sizeof(d->name);
-	d->refuse = event_new(base, d->fd, EV_READ | EV_PERSIST, on_refuse, d);
+	*d = (struct door){.base = base, .limit = limit};
 	d->look = event_new(base, -1, EV_PERSIST, on_look, d);
-	if (!d->refuse || !d->look ||
-	    getsockname(d->fd, (struct sockaddr *)&d->name, &d->name_bytes) != 0) {
-		int sys = d->refuse && d->look ? errno : ENOMEM;
-
+	if (!d->look || door_listen(d, listener, e)) {
+		if (!d->look)
+			error_sys(e, ENOMEM, "listener");
 		door_free(d);
-		return error_sys(e, sys, "listener");
+		return e->code;
 	}
+	d->room = limit;
 	d->next = doors;
 	doors = d;
-	evconnlistener_set_error_cb(listener, on_accept_error);
 	*out = d;
 	return ERR_OK;
 }

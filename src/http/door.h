@@ -27,6 +27,11 @@ enum err door_new(struct event_base *base, struct evconnlistener *listener, size
     struct door **out, struct error *e) attr_must_use;
 void door_free(struct door *d); /* NULL does nothing */
 
+/* From now on it is the door of that listener, which outlives it likewise.  On failure nothing
+ * has changed. */
+enum err door_listen(
+    struct door *d, struct evconnlistener *listener, struct error *e) attr_must_use;
+
 /* Nobody is accepted or refused any more. */
 void door_lock(struct door *d);
 

@@ -20,6 +20,7 @@ struct http_server {
 	char *path;
 	struct event_base *base;
 	struct evhttp *http;
+	struct evhttp_bound_socket *bound;
 	struct listening listening; /* its descriptor is evhttp's */
 	struct http_stream *streams;
 	struct pending *pending;
@@ -384,16 +385,15 @@ static enum err listen_or_take(struct http_server *s, struct error *e)
 static enum err serve(struct http_server *s, struct error *e)
 {
 	size_t limit = s->cfg.max_connections ? s->cfg.max_connections : LIMIT_CONNECTIONS;
-	struct evhttp_bound_socket *bound = NULL;
 
 	s->http = evhttp_new(s->base);
 	if (s->http)
-		bound = evhttp_accept_socket_with_handle(s->http, s->listening.fd);
-	if (!bound) {
+		s->bound = evhttp_accept_socket_with_handle(s->http, s->listening.fd);
+	if (!s->bound) {
 		close(s->listening.fd);
 		return error_sys(e, ENOMEM, "http");
 	}
-	if (door_new(s->base, evhttp_bound_socket_get_listener(bound), limit, &s->door, e))
+	if (door_new(s->base, evhttp_bound_socket_get_listener(s->bound), limit, &s->door, e))
 		return e->code;
 	evhttp_set_bevcb(s->http, came_in, s->door);
 	evhttp_set_max_body_size(s->http, LIMIT_REQUEST_BYTES);
@@ -425,6 +425,42 @@ enum err http_server_new(struct event_base *base, const struct http_config *cfg,
 	}
 	*out = s;
 	return ERR_OK;
+}
+
+/* Clients that came by the former socket stay. */
+static enum err change_socket(struct http_server *s, struct listening *now, struct error *e)
+{
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(s->http, now->fd);
+
+	if (!bound) {
+		close(now->fd);
+		return error_sys(e, ENOMEM, "http");
+	}
+	if (door_listen(s->door, evhttp_bound_socket_get_listener(bound), e)) {
+		evhttp_del_accept_socket(s->http, bound);
+		return e->code;
+	}
+	evhttp_del_accept_socket(s->http, s->bound);
+	s->bound = bound;
+	s->listening = *now;
+	return ERR_OK;
+}
+
+enum err http_server_bind_again(struct http_server *s, bool *changed, struct error *e)
+{
+	struct listening now;
+
+	*changed = false;
+	if (listen_is_at(s->path, &s->listening.file))
+		return ERR_OK;
+	if (listen_unix(s->path, &now, e))
+		return e->code;
+	if (s->cfg.group && listen_share(s->path, *s->cfg.group, e)) {
+		close(now.fd);
+		return e->code;
+	}
+	*changed = change_socket(s, &now, e) == ERR_OK;
+	return *changed ? ERR_OK : e->code;
 }
 
 void http_server_free(struct http_server *s)

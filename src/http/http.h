@@ -54,6 +54,10 @@ void http_server_free(struct http_server *s);
 void http_server_leave(struct http_server *s);
 /* Whoever comes now waits for who listens next. */
 void http_server_pause(struct http_server *s);
+/* Is the socket's file not there any more, or another one's?  Then a new socket is bound, in a
+ * folder that is made again where it has to be.  ERR_CONFLICT: somebody else answers there. */
+enum err http_server_bind_again(
+    struct http_server *s, bool *changed, struct error *e) attr_must_use;
 /* The socket, borrowed. */
 struct listening http_server_listening(const struct http_server *s);
 

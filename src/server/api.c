@@ -1,21 +1,27 @@
 #include "server/api.h"
-#include "server/schedule/schedules.h"
 
 #include "http/http.h"
+#include "probe/folder.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
+#include "server/history/events.h"
 #include "server/host/version.h"
 #include "server/methods/methods.h"
 #include "server/operation/operations.h"
+#include "server/schedule/schedules.h"
 
 #include <fcntl.h>
 
-#define GROUPS 14
+#define GROUPS	      14
+#define SOCKET_LEVELS 4 /* rpc.sock, hero_proc, sockets, var: a rename of any of them is seen */
 
 struct api {
 	struct rpc_group groups[GROUPS];
 	struct rpc_service rpc;
 	struct http_server *http;
+	struct folders *folders;
+	struct folder_watch *watches[SOCKET_LEVELS]; /* the file, and the folders above it */
+	char *trouble; /* why nobody can reach the socket; NULL: all is well */
 };
 
 /* ---- documents -------------------------------------------------------------------- */
@@ -37,6 +43,12 @@ json_t *api_health(void *daemon)
 		add_reason(degraded, "store", &store);
 	if (logs_degraded(d->logs, &logs))
 		add_reason(degraded, "logs", &logs);
+	if (d->api && d->api->trouble) {
+		auto_str socket = {0};
+
+		str_add(&socket, d->api->trouble);
+		add_reason(degraded, "socket", &socket);
+	}
 	if (d->safe) {
 		auto_str safe = {0};
 
@@ -165,6 +177,73 @@ static void hold(struct daemon *d, const struct listening *former, const struct 
 	spawner_hold(d->spawner, name, now->fd);
 }
 
+/* ---- a socket whose file vanishes comes back (F80) --------------------------------------- */
+
+static void note_trouble(struct daemon *d, const char *reason)
+{
+	if (!text_eq(d->api->trouble, reason))
+		report(REPORT_ERROR, "the API can not be reached: %s", reason);
+	text_set(&d->api->trouble, reason);
+}
+
+static void bound_again(struct daemon *d, const struct listening *former)
+{
+	const struct listening now = http_server_listening(d->api->http);
+	json_t *o = json_pack("{s:s, s:s}", "event", "socket", "path", d->paths.socket);
+	auto_free char *fact = json_dumps(o, JSON_COMPACT);
+
+	json_decref(o);
+	hold(d, former, &now);
+	free(take(d->api->trouble));
+	report(REPORT_WARN, "%s was gone: bound again", d->paths.socket);
+	events_emit(d, "socket", NULL, 0, fact);
+}
+
+/* Something changed in its folder. */
+static void on_socket_folder(void *ctx)
+{
+	struct daemon *d = ctx;
+	const struct listening former = http_server_listening(d->api->http);
+	struct error e = {0};
+	bool changed;
+
+	for (size_t i = 0; i < SOCKET_LEVELS; i++)
+		if (d->api->watches[i])
+			folder_watch_renew(d->api->watches[i]);
+	if (path_make(d->paths.sockets, 0755, &e))
+		note_trouble(d, e.msg);
+	else if (http_server_bind_again(d->api->http, &changed, &e))
+		note_trouble(d, e.msg);
+	else if (changed)
+		bound_again(d, &former);
+}
+
+/* A folder that is renamed takes the watch on what is below it along, so each level has one. */
+static void watch_socket(struct daemon *d)
+{
+	auto_free char *path = text_dup(d->paths.socket);
+	struct api *a = d->api;
+	struct error e = {0};
+
+	if (folders_new(d->base, &a->folders, &e)) {
+		report(REPORT_WARN, "%s can not be watched: %s", path, e.msg);
+		return;
+	}
+	for (size_t i = 0; i < SOCKET_LEVELS && *path; i++) {
+		if (folder_watch_new(a->folders, path, on_socket_folder, d, &a->watches[i], &e))
+			report(REPORT_WARN, "%s can not be watched: %s", path, e.msg);
+		*strrchr(path, '/') = '\0';
+	}
+}
+
+static void unwatch_socket(struct api *a)
+{
+	for (size_t i = 0; i < SOCKET_LEVELS; i++)
+		folder_watch_free(take(a->watches[i]));
+	folders_free(take(a->folders));
+	free(take(a->trouble));
+}
+
 /* ---- the door ----------------------------------------------------------------------- */
 
 enum err api_open(struct daemon *d, struct error *e)
@@ -198,6 +277,8 @@ enum err api_open(struct daemon *d, struct error *e)
 	const struct listening now = http_server_listening(a->http);
 	hold(d, held, &now);
 	d->api = a;
+	watch_socket(d);
+	on_socket_folder(d); /* what vanished before the watch was there */
 	return ERR_OK;
 }
 
@@ -207,6 +288,7 @@ static void close_with(struct daemon *d, void (*close_http)(struct http_server *
 
 	if (!a)
 		return;
+	unwatch_socket(a);
 	close_http(a->http);
 	free(a);
 }
