@@ -294,6 +294,7 @@ struct effect {
 	gate_id gate;
 	op_id op;
 	uint64_t token;
+	uint32_t attempt; /* EFFECT_JOB: the last one then; another may have begun since */
 	/* enum job_state (EFFECT_JOB), enum service_state (EFFECT_UNIT), enum wanted, enum
 	 * edge_status (EFFECT_EDGE; both EDGE_WAITS: the condition holds, the gate is asked) */
 	int from, to;

@@ -289,6 +289,7 @@ void job_event_now(
 				    .unit = jb->unit,
 				    .job = j,
 				    .token = jb->token,
+				    .attempt = jb->attempt,
 				    .from = (int)from,
 				    .to = (int)st.core.state,
 				    .reason = st.core.reason});

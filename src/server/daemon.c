@@ -5,6 +5,8 @@
 #include "server/change/submission.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
+#include "server/explain/progress.h"
+#include "server/history/failures.h"
 #include "server/history/records.h"
 #include "server/host/background.h"
 #include "server/operation/operations.h"
@@ -323,6 +325,7 @@ static enum err open_stores(struct daemon *d, struct error *e)
 	d->operations = operations_new(d);
 	d->gates = gates_new(d);
 	d->hub = event_stream_new(d);
+	d->progress = progress_new(d);
 	d->background = background_new(d->base);
 	d->doctor = doctor_new(d);
 	return scheduling_open(d, e);
@@ -387,6 +390,8 @@ static void release_memory(struct daemon *d)
 			previous_definition_drop(&d->slots.v[i].live->former);
 			free(d->slots.v[i].live);
 		}
+	for (size_t i = 0; i < d->slots.n; i++)
+		failures_drop(&d->slots.v[i]);
 	free(d->slots.v);
 	for (size_t i = 0; i < d->units.n; i++) {
 		free(d->units.v[i].who);
@@ -427,6 +432,7 @@ void daemon_release(struct daemon *d)
 		logs_close(d->logs);
 	if (d->store)
 		store_close(d->store);
+	progress_free(d->progress);
 	event_stream_free(d->hub);
 	background_free(d->background);
 	doctor_free(d->doctor);

@@ -25,12 +25,14 @@
 #include "store/store.h"
 
 struct event;
+struct failures;
 struct event_base;
 struct eviction;
 struct handover;
 struct attempt;
 struct previous_definition;
 struct gates;
+struct progress;
 struct records;
 struct recovery;
 struct reload;
@@ -55,6 +57,7 @@ struct job_slot {
 	usec_wall created, started, ready_at, ended;
 	int64_t event, edge_event; /* the last about it, about one of its edges: events.h */
 	struct attempt *live;	   /* a process, or what is left of its set; NULL: none */
+	struct failures *failures; /* attempts of this run that failed; NULL: none */
 };
 
 /* What the server knows of a unit beside the engine; by unit_id. */
@@ -64,6 +67,7 @@ struct unit_slot {
 	usec_wall started, ended;
 	int64_t event;			    /* the last about it: events.h */
 	int64_t end_event;		    /* the last that told of the end of one of its jobs */
+	int64_t news;			    /* the last about anything of it */
 	struct previous_definition *former; /* of its run, as the store had it; or NULL */
 };
 
@@ -91,6 +95,7 @@ struct daemon {
 	struct operations *operations;
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct event_stream *hub;
+	struct progress *progress;
 	struct background *background;
 	struct doctor *doctor;
 	struct schedules *schedules;

@@ -1,7 +1,9 @@
 #include "server/explain/account.h"
 
+#include "logs/logs.h"
 #include "logs/query.h"
 #include "rpc/json_out.h"
+#include "server/history/failures.h"
 #include "server/host/background.h"
 
 #define LINES_MAX  2
@@ -9,6 +11,7 @@
 
 /* The last lines of what failed at the root. */
 struct last_words {
+	struct daemon *d;
 	json_t *chain;
 	bool full;
 	usec_wall until;
@@ -82,13 +85,45 @@ static const char *text_in(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
+static uint64_t token_of_failure(const struct job_slot *s, uint32_t attempt)
+{
+	for (size_t i = 0; s->failures && i < s->failures->n; i++)
+		if (s->failures->v[i].attempt == attempt)
+			return s->failures->v[i].token;
+	return 0;
+}
+
+/* The attempt that is quoted; 0: it is long over. */
+static uint64_t token_of(struct daemon *d, const struct last_words *w)
+{
+	unit_id unit = engine_find(d->engine, w->service);
+	struct job_view j;
+
+	for (size_t i = 0; unit != ID_NONE && engine_job_at(d->engine, unit, i, &j); i++)
+		if (strcmp(j.name, w->action) == 0)
+			return j.attempt == w->attempt
+				   ? j.token
+				   : token_of_failure(daemon_slot(d, j.id), w->attempt);
+	return 0;
+}
+
+/* What it wrote was captured. */
+static void settled(uint64_t token, void *ctx)
+{
+	struct last_words *w = ctx;
+	(void)token;
+
+	background_run(w->d->background, read_last, give, w);
+}
+
 void account_give(struct daemon *d, json_t *take_chain, const struct instant *at, bool full,
     account_fn fn, void *ctx)
 {
 	const json_t *root = why_root(take_chain);
 	struct last_words *w = mem_new(sizeof(*w));
 
-	*w = (struct last_words){.chain = take_chain,
+	*w = (struct last_words){.d = d,
+	    .chain = take_chain,
 	    .full = full,
 	    .until = at->time,
 	    .attempt = (uint32_t)json_integer_value(json_object_get(root, "attempt")),
@@ -97,7 +132,10 @@ void account_give(struct daemon *d, json_t *take_chain, const struct instant *at
 	    .action = text_dup(text_in(root, "action")),
 	    .fn = fn,
 	    .ctx = ctx};
-	if (w->action)
+	uint64_t token = w->action && !at->time && !at->event ? token_of(d, w) : 0;
+	if (token)
+		logs_settle(d->logs, token, settled, w);
+	else if (w->action)
 		background_run(d->background, read_last, give, w);
 	else
 		give(w);

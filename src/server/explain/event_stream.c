@@ -31,6 +31,8 @@ struct event_stream {
 	uint64_t followers_ever;
 	struct items waiting, committing;
 	bool under_way;
+	event_stream_fn listener;
+	void *listener_ctx;
 };
 
 struct event_stream *event_stream_new(struct daemon *d)
@@ -120,11 +122,19 @@ static uint64_t number_in(const char *fact, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
+void event_stream_listen(struct event_stream *h, event_stream_fn fn, void *ctx)
+{
+	h->listener = fn;
+	h->listener_ctx = ctx;
+}
+
 void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
     const char *kind, const char *fact)
 {
 	char when[ISO_TIME_BYTES];
 
+	if (h->listener)
+		h->listener(h->listener_ctx);
 	if (!h->followers)
 		return;
 	*vec_push(&h->waiting) = (struct item){.kind = text_dup(kind),

@@ -20,6 +20,10 @@ void event_stream_free(struct event_stream *h);
 void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
     const char *kind, const char *fact);
 
+/* Somebody of this process, told of each event as it happens, before its commit; one at most. */
+typedef void (*event_stream_fn)(void *ctx);
+void event_stream_listen(struct event_stream *h, event_stream_fn fn, void *ctx);
+
 void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query);
 void event_stream_unsubscribe(void *ctx, struct http_stream *s);
 size_t event_stream_followers(const struct event_stream *h);

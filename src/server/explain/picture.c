@@ -2,6 +2,7 @@
 #include "server/supervise/process_set.h"
 
 #include "server/history/events.h"
+#include "server/history/failures.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/probes.h"
 #include "server/supervise/readiness.h"
@@ -27,21 +28,17 @@ static void set_list(json_t *o, const char *key, const struct str *text)
 
 /* ---- now -------------------------------------------------------------------------- */
 
-/* What its readiness and its probes look at said last, and what it says itself. */
-static void add_note(
-    struct daemon *d, const struct job_view *j, const struct action_def *a, json_t *o)
+void picture_note(
+    struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out)
 {
 	const struct attempt *at = daemon_slot(d, j->id)->live;
 	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
 	auto_free char *expected = events_expected(a);
-	auto_str note = {0};
 
-	if (!probes_trouble(at, &note) && j->core.state == JOB_RUNNING && (text || expected))
-		str_add(&note, text ? text : expected);
+	if (!probes_trouble(at, out) && j->core.state == JOB_RUNNING && (text || expected))
+		str_add(out, text ? text : expected);
 	if (said && j->core.state == JOB_RUNNING)
-		str_fmt(&note, "%sit says: %s", note.n ? ", " : "", said);
-	if (note.n)
-		set_text(o, "note", str_text(&note));
+		str_fmt(out, "%sit says: %s", out->n ? ", " : "", said);
 }
 
 /* Who a stop waits for, and until when. */
@@ -60,10 +57,25 @@ static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
 		set_int(o, "kill_at", clock_wall_of(j->deadline));
 }
 
+/* How the attempt before the present one ended. */
+static void add_before(const struct failures *l, const struct job_view *j, json_t *o)
+{
+	const struct attempt_failure *f = l && l->n ? &l->v[l->n - 1] : NULL;
+
+	if (!f || f->attempt + 1 != j->attempt)
+		return;
+	json_t *before = json_pack("{s:s, s:i, s:i, s:I, s:I}", "reason", reason_str(f->reason),
+	    "exit_code", f->code, "signal", f->signal, "attempt", (json_int_t)f->attempt, "since",
+	    (json_int_t)f->time);
+	set_text(before, "why", f->why);
+	json_object_set_new(o, "before", before);
+}
+
 static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 {
 	const struct action_def *a = daemon_action(d, unit, j->name, NULL);
 	json_t *o = json_object();
+	auto_str note = {0};
 
 	set_text(o, "action", j->name);
 	set_text(o, "state", job_state_str(j->core.state));
@@ -79,7 +91,10 @@ static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 	set_int(o, "since", clock_wall_of(j->since));
 	if (j->core.state == JOB_RETRYING && j->deadline != MSEC_NEVER)
 		set_int(o, "next", clock_wall_of(j->deadline));
-	add_note(d, j, a, o);
+	add_before(daemon_slot(d, j->id)->failures, j, o);
+	picture_note(d, j, a, &note);
+	if (note.n)
+		set_text(o, "note", str_text(&note));
 	if (j->core.state == JOB_STOPPING)
 		add_left(d, j, o);
 	return o;
@@ -183,6 +198,21 @@ static void take_unit(struct replay *r, const json_t *fact, usec_wall time)
 	set_int(r->o, "since", time);
 }
 
+/* An older event of a job: the end of the attempt before the one that was the last then. */
+static void take_before(json_t *j, const json_t *fact, usec_wall time)
+{
+	static const char *const keys[] = {"reason", "why", "exit_code", "signal", "attempt"};
+	json_int_t attempt = json_integer_value(json_object_get(fact, "attempt"));
+
+	if (json_object_get(j, "before") || !json_object_get(fact, "exit_code") ||
+	    attempt + 1 != json_integer_value(json_object_get(j, "attempt")) || !attempt)
+		return;
+	json_t *before = json_object();
+	copy_keys(before, fact, keys, countof(keys));
+	set_int(before, "since", time);
+	json_object_set_new(j, "before", before);
+}
+
 static void take_job(struct replay *r, const json_t *fact, usec_wall time)
 {
 	static const char *const keys[] = {
@@ -190,8 +220,10 @@ static void take_job(struct replay *r, const json_t *fact, usec_wall time)
 	const char *action = json_string_value(json_object_get(fact, "action"));
 	json_t *j = job_named(r->jobs, action), *next = json_object_get(fact, "next_ms");
 
-	if (j && json_object_get(j, "state"))
+	if (j && json_object_get(j, "state")) {
+		take_before(j, fact, time);
 		return;
+	}
 	if (!j)
 		json_array_insert_new(r->jobs, 0, j = json_object());
 	copy_keys(j, fact, keys, countof(keys));

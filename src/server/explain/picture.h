@@ -5,7 +5,8 @@
  *	name known state wanted reason reason_subject since conflict conflict_state
  *	who needed_by[]
  *	jobs[{action state reason why exit_code signal lost attempt max_attempts
- *	      since next note}]          next: when the next attempt is due, or 0
+ *	      since next note            next: when the next attempt is due, or 0
+ *	      before{reason why exit_code signal attempt since}}]   of the attempt before
  *	open[{status condition action target target_action gate_only gate last
  *	      timed_out_ms since text source}]
  *
@@ -26,6 +27,11 @@ struct instant {
 	usec_wall time;
 	int64_t event;
 };
+
+/* What the readiness and the probes of a job said last, and what it says itself; "" when there is
+ * nothing to be said.  `a` may be NULL. */
+void picture_note(
+    struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out);
 
 json_t *picture_of(struct daemon *d, const char *name, const struct instant *at);
 

@@ -65,19 +65,23 @@ static json_t *edge_json(struct daemon *d, const struct job_view *j, const struc
 	return o;
 }
 
+void status_add_waits(struct daemon *d, const struct job_view *j, json_t *into)
+{
+	struct edge_view e;
+
+	for (size_t k = 0;
+	     j->core.state == JOB_WAITING_DEPS && engine_edge_at(d->engine, j->id, k, &e); k++)
+		if (e.status == EDGE_WAITS || e.status == EDGE_BLOCKED)
+			json_array_append_new(into, edge_json(d, j, &e));
+}
+
 json_t *status_waiting_on(struct daemon *d, unit_id unit)
 {
 	json_t *a = json_array();
 	struct job_view j;
-	struct edge_view e;
 
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		if (j.core.state != JOB_WAITING_DEPS)
-			continue;
-		for (size_t k = 0; engine_edge_at(d->engine, j.id, k, &e); k++)
-			if (e.status == EDGE_WAITS || e.status == EDGE_BLOCKED)
-				json_array_append_new(a, edge_json(d, &j, &e));
-	}
+	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++)
+		status_add_waits(d, &j, a);
 	return a;
 }
 

@@ -17,6 +17,8 @@
  * `demanded`: of all units, by engine_demanded_all(), where many are shown; NULL: it is asked. */
 bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *demanded);
 
+/* The edges that a job waits for; nothing of one that does not wait. */
+void status_add_waits(struct daemon *d, const struct job_view *j, json_t *into);
 /* The edges that a unit's waiting jobs wait for. */
 json_t *status_waiting_on(struct daemon *d, unit_id unit);
 

@@ -3,6 +3,8 @@
 
 #include "server/supervise/launch.h"
 
+#define YOUNG_US 3000000 /* an attempt */
+
 static const char *text_in(const json_t *o, const char *key)
 {
 	return json_string_value(json_object_get(o, key));
@@ -128,6 +130,22 @@ static void describe_job(usec_wall now, const json_t *p, const json_t *j, struct
 		str_fmt(out, ": %s", note);
 	if (text_in(j, "left"))
 		str_fmt(out, "; left: %s", text_in(j, "left"));
+	const json_t *before = json_object_get(j, "before");
+	if (before && (is(j, "state", "running") || is(j, "state", "starting"))) {
+		str_add(out, "; the one before ended ");
+		why_span(out, now - int_in(before, "since"));
+		str_add(out, " ago");
+		add_ending(before, out);
+	}
+}
+
+/* One that has just begun says less than how the one before ended. */
+static const json_t *attempt_to_quote(usec_wall now, const json_t *j)
+{
+	const json_t *before = json_object_get(j, "before");
+
+	return before && is(j, "state", "running") && now - int_in(j, "since") < YOUNG_US ? before
+											  : j;
 }
 
 bool why_is_trouble(const json_t *p, const json_t *j)
@@ -193,7 +211,7 @@ json_t *why_job_node(usec_wall now, const json_t *p, const json_t *j)
 	advise(now, p, j, n);
 	if ((ended_badly(j) && !is(j, "reason", "spawn_error")) || is(j, "state", "running")) {
 		json_object_set(n, "action", json_object_get(j, "action"));
-		json_object_set(n, "attempt", json_object_get(j, "attempt"));
+		json_object_set(n, "attempt", json_object_get(attempt_to_quote(now, j), "attempt"));
 	}
 	return n;
 }

@@ -2,6 +2,7 @@
 
 #include "rpc/json_out.h"
 #include "server/explain/event_stream.h"
+#include "server/history/failures.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
 #include "server/supervise/gates.h"
@@ -83,6 +84,14 @@ static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
 static int64_t *unit_event(struct daemon *d, unit_id u)
 {
 	return &unit_slot(d, u)->event;
+}
+
+static int64_t tell(struct daemon *d, unit_id unit, const char *kind, const char *name,
+    int64_t cause, const struct str *fact)
+{
+	int64_t event = events_emit(d, kind, name, cause, str_text(fact));
+
+	return unit_slot(d, unit)->news = event;
 }
 
 static int64_t last_of_unit(struct daemon *d, const struct unit_view *u)
@@ -318,11 +327,6 @@ char *events_expected(const struct action_def *a)
 	return NULL;
 }
 
-static bool says_how_it_ended(int to)
-{
-	return to == JOB_FAILED || to == JOB_RETRYING || to == JOB_SUCCEEDED || to == JOB_CANCELLED;
-}
-
 static void add_end(
     struct daemon *d, struct str *fact, const struct effect *fx, const struct job_view *j)
 {
@@ -352,12 +356,12 @@ void events_job(struct daemon *d, const struct effect *fx)
 	add_field(&fact, "action", j.name);
 	str_fmt(&fact, ",\"job\":%lld,\"from\":\"%s\",\"to\":\"%s\",\"attempt\":%u",
 	    (long long)s->row, job_state_str((enum job_state)fx->from),
-	    job_state_str((enum job_state)fx->to), j.attempt);
+	    job_state_str((enum job_state)fx->to), fx->attempt);
 	if (fx->reason != REASON_NONE)
 		add_field(&fact, "reason", reason_str(fx->reason));
 	if (s->pid)
 		str_fmt(&fact, ",\"pid\":%d", s->pid);
-	if (says_how_it_ended(fx->to))
+	if (failures_is_end(fx))
 		add_end(d, &fact, fx, &j);
 	if (fx->to == JOB_FAILED || fx->to == JOB_RETRYING || fx->to == JOB_PENDING ||
 	    (fx->to == JOB_STOPPING &&
@@ -372,7 +376,7 @@ void events_job(struct daemon *d, const struct effect *fx)
 	if (fx->to == JOB_WAITING_DEPS)
 		add_open(d, &fact, fx->unit, OPEN_WAITING);
 	str_add_char(&fact, '}');
-	s->event = events_emit(d, "job", u.name, cause, str_text(&fact));
+	s->event = tell(d, fx->unit, "job", u.name, cause, &fact);
 	*unit_event(d, fx->unit) = s->event;
 	if (job_state_is_end((enum job_state)fx->to))
 		unit_slot(d, fx->unit)->end_event = s->event;
@@ -430,7 +434,8 @@ void events_unit(struct daemon *d, const struct effect *fx)
 	str_add_char(&fact, '}');
 	int64_t own = last_of_unit(d, &u);
 	int64_t cause = fx->to == SERVICE_STOPPING ? cause_of_stop(d, &u, NULL, own) : own;
-	*unit_event(d, fx->unit) = events_emit(d, "unit", u.name, cause, str_text(&fact));
+	int64_t event = tell(d, fx->unit, "unit", u.name, cause, &fact);
+	*unit_event(d, fx->unit) = event;
 }
 
 void events_wanted(struct daemon *d, const struct effect *fx)
@@ -443,7 +448,7 @@ void events_wanted(struct daemon *d, const struct effect *fx)
 	begin_fact(&fact, "wanted", &u);
 	str_fmt(&fact, ",\"from\":\"%s\",\"to\":\"%s\"}", wanted_str((enum wanted)fx->from),
 	    wanted_str((enum wanted)fx->to));
-	events_emit(d, "wanted", u.name, operations_event(d, u.op), str_text(&fact));
+	tell(d, fx->unit, "wanted", u.name, operations_event(d, u.op), &fact);
 }
 
 /* ---- edges ------------------------------------------------------------------------ */
@@ -493,7 +498,7 @@ void events_edge(struct daemon *d, const struct effect *fx)
 	add_field(&fact, "source", e.source);
 	add_open(d, &fact, fx->unit, OPEN_WAITING);
 	str_add_char(&fact, '}');
-	s->edge_event = events_emit(d, "edge", u.name, cause, str_text(&fact));
+	s->edge_event = tell(d, fx->unit, "edge", u.name, cause, &fact);
 	*unit_event(d, fx->unit) = s->edge_event;
 }
 
@@ -516,7 +521,7 @@ void events_probe(
 	str_fmt(&fact, ",\"attempt\":%u", j.attempt);
 	add_field(&fact, "last", last);
 	str_add_char(&fact, '}');
-	daemon_slot(d, job)->event = events_emit(d, "probe", u.name, own, str_text(&fact));
+	daemon_slot(d, job)->event = tell(d, unit, "probe", u.name, own, &fact);
 }
 
 void events_note(
@@ -532,7 +537,7 @@ void events_note(
 	add_field(&fact, "gate", gate);
 	add_field(&fact, "last", text);
 	str_add_char(&fact, '}');
-	events_emit(d, "note", u.name, last_of_unit(d, &u), str_text(&fact));
+	tell(d, unit, "note", u.name, last_of_unit(d, &u), &fact);
 }
 
 /* ---- the rest ----------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "server/history/records.h"
 
+#include "server/history/failures.h"
 #include "server/operation/operations.h"
 #include "server/supervise/previous_definition.h"
 
@@ -136,7 +137,8 @@ static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u
 		*us = (struct unit_slot){.run = u->run,
 		    .started = clock_wall(),
 		    .event = us->event,
-		    .end_event = us->end_event};
+		    .end_event = us->end_event,
+		    .news = us->news};
 		us->who =
 		    text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
 		records_saw(d->records, COUNTER_RUN, u->run);
@@ -208,6 +210,7 @@ static struct job_slot *slot_in_run(
 		return s;
 	struct attempt *live = s->live;
 	close_former_job(d, j, u, s);
+	failures_drop(s);
 	*s = (struct job_slot){.row = (int64_t)records_take(d->records, COUNTER_JOB),
 	    .run = u->run,
 	    .action = action,
@@ -302,7 +305,10 @@ void records_job_changed(struct daemon *d, const struct effect *fx)
 	    j.virtual || !u.run)
 		return;
 	records_put_run(d, unit);
-	stamp(slot_in_run(d, &j, &u), fx->to);
+	struct job_slot *s = slot_in_run(d, &j, &u);
+	stamp(s, fx->to);
+	if (failures_is_failure(fx))
+		failures_add(s, &j, fx);
 	records_put_job(d, fx->job);
 }
 

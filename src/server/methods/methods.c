@@ -2,6 +2,7 @@
 #include "rpc/json_out.h"
 
 #include "base/map.h"
+#include "server/explain/account.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 
@@ -218,6 +219,91 @@ unit_id ops_find_node(struct rpc_call *call, const char *name, bool runs, job_id
 	return unit;
 }
 
+/* ---- what failed, explained ---------------------------------------------------------- */
+
+struct explained {
+	struct rpc_call *call;
+	struct error e; /* ERR_OK: an answer */
+	json_t *answer;
+};
+
+static void give_explained(void *ctx, json_t *take_account)
+{
+	struct explained *x = ctx;
+	auto_free char *headline = account_headline(take_account);
+	auto_free char *said = text_dup(x->e.msg);
+	json_t *output = json_object_get(take_account, "output");
+
+	json_object_set(x->answer, "why", json_object_get(take_account, "text"));
+	if (output)
+		json_object_set(x->answer, "output", output);
+	json_decref(take_account);
+	if (x->e.code == ERR_OK) {
+		ops_answer_committed(x->call, x->answer);
+	} else {
+		if (headline)
+			error_set(&x->e, x->e.code, "%s: %s", said, headline);
+		rpc_fail(x->call, &x->e, x->answer);
+	}
+	free(x);
+}
+
+static bool is_well(enum service_state s)
+{
+	return s == SERVICE_RUNNING || s == SERVICE_EXITED;
+}
+
+/* The first that is not well; else the first. */
+static unit_id unit_to_explain(struct daemon *d, const struct strv *names)
+{
+	unit_id first = ID_NONE;
+	struct unit_view u;
+
+	for (size_t i = 0; i < names->n; i++) {
+		unit_id id = engine_find(d->engine, names->v[i]);
+
+		if (id == ID_NONE || !engine_unit(d->engine, id, &u))
+			continue;
+		if (!is_well(u.state))
+			return id;
+		if (first == ID_NONE)
+			first = id;
+	}
+	return first;
+}
+
+void ops_explain(
+    struct rpc_call *call, const struct error *e, const struct strv *names, json_t *take_answer)
+{
+	struct daemon *d = ops_daemon(call);
+	unit_id unit = unit_to_explain(d, names);
+	const struct instant now = {0};
+	struct unit_view u;
+
+	if (unit == ID_NONE || !engine_unit(d->engine, unit, &u) ||
+	    (!e && is_well(u.state))) { /* that was before */
+		if (e)
+			rpc_fail(call, e, take_answer);
+		else
+			ops_answer_committed(call, take_answer);
+		return;
+	}
+	if (e && !json_object_get(take_answer, "chain"))
+		json_object_set_new(take_answer, "chain", why_lines(d, unit));
+	struct explained *x = mem_new(sizeof(*x));
+	*x = (struct explained){call, e ? *e : (struct error){0}, take_answer};
+	account_give(d, why_chain(d, u.name, &now), &now, false, give_explained, x);
+}
+
+void ops_explain_operation(struct rpc_call *call, const struct error *e, json_t *take_answer)
+{
+	struct strv names = {0};
+
+	param_names(take_answer, "names", &names);
+	ops_explain(call, e, &names, take_answer);
+	strv_release(&names);
+}
+
 /* ---- operations -------------------------------------------------------------------- */
 
 struct follow {
@@ -273,7 +359,7 @@ static void ended(void *ctx, const struct error *e, json_t *take_answer)
 	if (e->code == ERR_OK)
 		rpc_answer(f->call, o);
 	else
-		rpc_fail(f->call, e, o);
+		ops_explain(f->call, e, &f->names, o);
 	follow_free(f);
 }
 

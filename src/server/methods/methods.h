@@ -54,6 +54,15 @@ unit_id ops_find_node(struct rpc_call *call, const char *name, bool runs, job_id
 /* Is `action` (NULL: any) one that `unit` executes?  False: not_found was answered. */
 bool ops_has_action(struct rpc_call *call, unit_id unit, const char *action);
 
+/* What `why` says of the first of these that is not well, added to the answer about an operation
+ * that failed, or goes on longer than somebody waits: `why` (the text), `output` (the last lines of
+ * the root cause's process), `chain` where there is none; and to the message.  `call` is failed
+ * with it, or answered where `e` is NULL. */
+void ops_explain(
+    struct rpc_call *call, const struct error *e, const struct strv *names, json_t *take_answer);
+/* The same of the operation's own names. */
+void ops_explain_operation(struct rpc_call *call, const struct error *e, json_t *take_answer);
+
 /* Start an operation and answer at its end, or at once with wait = false.  `extra`
  * (taken, may be NULL) is added to the answer. */
 void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,

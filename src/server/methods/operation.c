@@ -1,16 +1,22 @@
 /* operation.c - operations: looked up, watched, called off. */
 #include "server/methods/methods.h"
 
+#include "server/explain/progress.h"
 #include "server/operation/operations.h"
 #include "server/supervise/perform.h"
 
 #define LIST_MAX     1000
 #define LIST_DEFAULT 100
 
-static const struct rpc_param op_params[] = {{"operation", RPC_STRING_OR_INT, true, "its number"}};
+static const struct rpc_param get_params[] = {{"operation", RPC_STRING_OR_INT, true, "its number"},
+    {"limit", RPC_INT, false, "tell at most so many services (200)"}};
 static const struct rpc_param watch_params[] = {
     {"operation", RPC_STRING_OR_INT, true, "its number"},
     {"after_step", RPC_INT, false, "answer at the first step beyond so many; absent: at its end"},
+    {"after_change", RPC_INT, false,
+	"answer as soon as something is otherwise than at that `change` (0: now)"},
+    {"limit", RPC_INT, false, "tell at most so many services (200)"},
+    {"explain", RPC_BOOL, false, "when the wait is over: what `why` says"},
     {"timeout_ms", RPC_INT, false, "bounds the wait only"}};
 static const struct rpc_param cancel_params[] = {
     {"operation", RPC_STRING_OR_INT, true, "its number"},
@@ -80,49 +86,120 @@ static void answer_stored(struct rpc_call *call, struct daemon *d, const json_t 
 		ops_fail(call, ERR_NOT_FOUND, "no operation %lld", (long long)id);
 }
 
+static size_t limit_of(const json_t *params)
+{
+	int64_t limit = param_int(params, "limit", PROGRESS_LIMIT);
+
+	return limit > 0 ? (size_t)limit : 1;
+}
+
+static void answer_now(void *ctx, json_t *take_operation)
+{
+	rpc_answer(ctx, take_operation);
+}
+
 static void get(struct rpc_call *call, json_t *params)
 {
-	json_t *o = operation_json(ops_daemon(call), (op_id)param_int(params, "operation", 0));
+	struct daemon *d = ops_daemon(call);
+	json_t *o = operation_json(d, (op_id)param_int(params, "operation", 0));
 
 	if (o)
-		rpc_answer(call, o);
+		progress_give(d, o, limit_of(params), answer_now, call);
 	else
 		ask(call, params, answer_stored);
 }
 
 /* ---- watch ----------------------------------------------------------------------------- */
 
+struct watch {
+	struct rpc_call *call;
+	size_t limit;
+	bool explain;
+};
+
+static void answer_committed(void *ctx, json_t *take_operation)
+{
+	ops_answer_committed(ctx, take_operation);
+}
+
+static bool has_failed(const json_t *operation)
+{
+	return text_eq(param_text(operation, "operation_state"), op_state_str(OP_FAILED));
+}
+
+static bool goes_on(const json_t *operation)
+{
+	return text_eq(param_text(operation, "operation_state"), op_state_str(OP_ACTIVE));
+}
+
 /* Its end is an answer here, whatever it was; only the wait can fail. */
 static void watched(void *ctx, const struct error *e, json_t *take_answer)
 {
-	struct rpc_call *call = ctx;
+	struct watch *w = ctx;
+	struct rpc_call *call = w->call;
 
-	if (e->code == ERR_TIMEOUT) {
-		rpc_fail(call, e, take_answer);
-		return;
+	if (e->code == ERR_TIMEOUT && goes_on(take_answer)) {
+		progress_add(ops_daemon(call), (op_id)param_int(take_answer, "operation", 0),
+		    w->limit, take_answer);
+		if (w->explain)
+			ops_explain_operation(call, e, take_answer);
+		else
+			rpc_fail(call, e, take_answer);
+	} else {
+		json_object_del(take_answer, "chain"); /* it stands in its error */
+		if (goes_on(take_answer))
+			progress_give(
+			    ops_daemon(call), take_answer, w->limit, answer_committed, call);
+		else if (has_failed(take_answer))
+			ops_explain_operation(call, NULL, take_answer);
+		else
+			ops_answer_committed(call, take_answer);
 	}
-	json_object_del(take_answer, "chain"); /* it stands in its error */
-	ops_answer_committed(call, take_answer);
+	free(w);
+}
+
+static void watch_in_flight(struct rpc_call *call, const json_t *params, op_id id)
+{
+	struct watch *w = mem_new(sizeof(*w));
+	int64_t after = param_int(params, "after_step", INT64_MAX);
+	const struct operations_watch until = {.after_step = after < 0 ? 0 : (size_t)after,
+	    .after_change = param_int(params, "after_change", -1),
+	    .progress = limit_of(params),
+	    .timeout = param_int(params, "timeout_ms", 0)};
+
+	*w = (struct watch){call, limit_of(params), param_bool(params, "explain", false)};
+	operations_watch(ops_daemon(call), id, &until, watched, w);
+}
+
+/* It was over before the wait began. */
+static void answer_watched(struct rpc_call *call, struct daemon *d, const json_t *params)
+{
+	json_t *o = stored(d, param_int(params, "operation", 0));
+
+	if (has_failed(o)) {
+		ops_explain_operation(call, NULL, o);
+	} else {
+		json_decref(o);
+		answer_stored(call, d, params);
+	}
 }
 
 static void watch(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
 	op_id id = (op_id)param_int(params, "operation", 0);
-	int64_t after = param_int(params, "after_step", INT64_MAX);
-	struct op_view v;
-
+	int64_t step = param_int(params, "after_step", INT64_MAX),
+		change = param_int(params, "after_change", -1);
 	const struct operation_about *about = operations_about(d, id);
+	struct op_view v = {0};
 
-	if (about && about->own) /* it has no steps */
-		operations_wait(d, id, param_int(params, "timeout_ms", 0), watched, call);
-	else if (!about || !engine_op(d->engine, id, &v))
-		ask(call, params, answer_stored);
-	else if (after >= 0 && (size_t)after < v.n_steps)
-		ops_answer_committed(call, operation_json(d, id));
+	if (!about || (!about->own && !engine_op(d->engine, id, &v)))
+		ask(call, params, answer_watched);
+	else if ((step >= 0 && step < (int64_t)v.n_steps) ||
+		 (change >= 0 && change < progress_change(d, id)))
+		progress_give(d, operation_json(d, id), limit_of(params), answer_committed, call);
 	else
-		operations_watch(d, id, after < 0 ? 0 : (size_t)after,
-		    param_int(params, "timeout_ms", 0), watched, call);
+		watch_in_flight(call, params, id);
 }
 
 /* ---- cancel ---------------------------------------------------------------------------- */
@@ -255,9 +332,11 @@ static void list(struct rpc_call *call, json_t *params)
 }
 
 static const struct rpc_method methods[] = {
-    OPS_METHOD("op.get", "An operation, in flight or over", op_params, get, false),
+    OPS_METHOD("op.get", "An operation, in flight or over; while it goes on with all it waits for",
+	get_params, get, false),
     OPS_METHOD("op.list", "Operations, the newest first", list_params, list, false),
-    OPS_METHOD("op.watch", "Wait for its end, or its next step; the operation is the answer",
+    OPS_METHOD("op.watch",
+	"Wait for its end, its next step or its next change; the operation is the answer",
 	watch_params, watch, false),
     OPS_METHOD("op.cancel",
 	"Call it off: it ends cancelled for everybody who waits; what it was about to start, was "

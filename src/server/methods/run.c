@@ -139,10 +139,14 @@ static void submitted_ended(void *ctx, const struct error *e, json_t *take_answe
 	json_t *o =
 	    submitted_json(ops_daemon(s->call), s, take_answer ? take_answer : json_object());
 
+	struct strv names = {0};
+
+	strv_add(&names, s->name);
 	if (e->code == ERR_OK)
 		rpc_answer(s->call, o);
 	else
-		rpc_fail(s->call, e, o);
+		ops_explain(s->call, e, &names, o);
+	strv_release(&names);
 	free(s->name);
 	free(s);
 }

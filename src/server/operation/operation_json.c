@@ -50,13 +50,16 @@ json_t *steps_json(const struct op_step *steps, size_t n, const struct operation
 	return json_loadb(text.s, text.n, 0, NULL);
 }
 
-json_t *operation_error_json(const struct op_view *v)
+json_t *operation_error_json(const struct op_view *v, const struct operation_about *about)
 {
 	if (v->state == OP_ACTIVE || v->code == ERR_OK)
 		return json_null();
-	return json_pack("{s:i, s:s, s:s, s:o}", "code", err_rpc_code(v->code), "name",
+	json_t *o = json_pack("{s:i, s:s, s:s, s:o}", "code", err_rpc_code(v->code), "name",
 	    err_str(v->code), "message", v->message ? v->message : err_meaning(v->code), "chain",
 	    strv_json(v->chain));
+	if (about && about->why)
+		json_object_set_new(o, "why", json_string(about->why));
+	return o;
 }
 
 static void add_detail(json_t *o, const struct op_view *v)
@@ -89,8 +92,8 @@ static json_t *own_json(op_id id, const struct operation_about *about)
 	    .chain = &(struct strv){0}};
 	json_t *o = json_pack("{s:I, s:s, s:o, s:s, s:o, s:[], s:s?, s:o, s:o}", "operation",
 	    (json_int_t)id, "kind", own->kind, "names", strv_json(&own->names), "operation_state",
-	    op_state_str(own->state), "error", operation_error_json(&v), "steps", "who", about->who,
-	    "began", json_time(about->began), "ended", json_time(about->ended));
+	    op_state_str(own->state), "error", operation_error_json(&v, about), "steps", "who",
+	    about->who, "began", json_time(about->began), "ended", json_time(about->ended));
 
 	add_shown(o, own->detail);
 	return o;
@@ -108,7 +111,7 @@ json_t *operation_json(const struct daemon *d, op_id id)
 	json_t *o = json_pack("{s:I, s:s, s:s?, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
 	    (json_int_t)id, "kind", op_kind_str(v.kind), "method", about ? about->method : NULL,
 	    "names", strv_json(v.names), "operation_state", op_state_str(v.state), "steps",
-	    steps_json(v.steps, v.n_steps, about), "error", operation_error_json(&v), "who",
+	    steps_json(v.steps, v.n_steps, about), "error", operation_error_json(&v, about), "who",
 	    about ? about->who : NULL, "began", json_time(about ? about->began : 0), "ended",
 	    json_time(about ? about->ended : 0));
 	add_detail(o, &v);

@@ -16,20 +16,20 @@
 
 struct daemon;
 
+struct operation_about;
 /* One in flight, or just over; NULL: not in memory any more (the store has it). */
 json_t *operation_json(const struct daemon *d, op_id id);
 json_t *operation_row_json(const struct store_operation *r);
 
 /* NULL: of a plan, whose steps have no time. */
-struct operation_about;
 void step_members(struct str *out, const struct op_step *step, const struct operation_about *about);
 void steps_out(struct str *out, const char *key, const struct op_step *steps, size_t n,
     const struct operation_about *about);
 json_t *steps_json(const struct op_step *steps, size_t n, const struct operation_about *about);
 usec_wall operation_step_time(const struct op_step *step, const struct operation_about *about);
 json_t *strv_json(const struct strv *l);
-/* code, name, message, chain; JSON null when nothing failed. */
-json_t *operation_error_json(const struct op_view *v);
+/* code, name, message, chain, why?; JSON null when nothing failed.  `about` may be NULL. */
+json_t *operation_error_json(const struct op_view *v, const struct operation_about *about);
 
 /* The column `detail`, and what it says, for engine_restore_op(): kind, flags, changed,
  * started, notes, was, within.  Texts belong to the memory. */

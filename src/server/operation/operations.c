@@ -11,7 +11,7 @@ struct waiter {
 	struct waiter *next;
 	struct daemon *d;
 	op_id id;
-	size_t after_step; /* SIZE_MAX: only the end counts */
+	struct operations_watch until;
 	operation_done_fn fn;
 	void *ctx;
 	struct event *timer;
@@ -22,7 +22,7 @@ struct waiter {
 struct entry {
 	char key[24];
 	op_id id;
-	char *who, *method;
+	char *who, *method, *why;
 	struct operation_about about;
 	size_t steps_told;
 	bool stored;
@@ -34,6 +34,8 @@ struct entry {
 
 struct operations {
 	struct map by_id;
+	struct operations_above above;
+	size_t n_change_waiters;
 	struct waiter *ended;	   /* their end is not committed */
 	struct waiter *committing; /* a barrier behind their end is under way */
 };
@@ -46,6 +48,8 @@ struct operations *operations_new(struct daemon *d)
 
 static void waiter_free(struct waiter *w)
 {
+	if (w->until.after_change >= 0)
+		w->d->operations->n_change_waiters--;
 	if (w->timer)
 		event_free(w->timer);
 	json_decref(w->answer);
@@ -67,6 +71,7 @@ static void entry_free(struct entry *en)
 	waiters_free(en->waiters);
 	free(en->who);
 	free(en->method);
+	free(en->why);
 	free(en->own.kind);
 	strv_release(&en->own.names);
 	json_decref(en->own.detail);
@@ -161,51 +166,93 @@ static void wait_over(evutil_socket_t fd, short what, void *ctx)
 	struct error e = {0};
 	(void)fd, (void)what;
 
-	error_set(&e, ERR_TIMEOUT, "operation %llu goes on; the wait for it is over",
-	    (unsigned long long)w->id);
+	error_set(&e, ERR_TIMEOUT, "not within %lld ms, operation %llu goes on",
+	    (long long)w->until.timeout, (unsigned long long)w->id);
 	if (en)
 		unlink_waiter(&en->waiters, w);
 	w->fn(w->ctx, &e, operation_json(w->d, w->id));
 	waiter_free(w);
 }
 
-void operations_watch(
-    struct daemon *d, op_id id, size_t after_step, msec timeout, operation_done_fn fn, void *ctx)
+/* The waiters of one that goes on that are to be answered now. */
+static void answer_if(struct daemon *d, struct entry *en,
+    bool (*is_due)(const struct waiter *w, int64_t at), int64_t at)
+{
+	const struct error none = {0};
+
+	for (struct waiter **link = &en->waiters; *link;) {
+		struct waiter *w = *link;
+
+		if (!is_due(w, at)) {
+			link = &w->next;
+			continue;
+		}
+		*link = w->next;
+		w->fn(w->ctx, &none, operation_json(d, en->id));
+		waiter_free(w);
+	}
+}
+
+static bool is_beyond_change(const struct waiter *w, int64_t change)
+{
+	return w->until.after_change >= 0 && change > w->until.after_change;
+}
+
+void operations_tell_changes(struct daemon *d, int64_t (*change_of)(struct daemon *d, op_id id))
+{
+	const char *key;
+	void *value;
+
+	for (size_t i = 0; map_next(&d->operations->by_id, &i, &key, &value);) {
+		struct entry *en = value;
+		bool asked = false;
+
+		for (const struct waiter *w = en->waiters; w; w = w->next)
+			asked = asked || w->until.after_change >= 0;
+		if (asked)
+			answer_if(d, en, is_beyond_change, change_of(d, en->id));
+	}
+}
+
+bool operations_wait_for_changes(const struct daemon *d)
+{
+	return d->operations && d->operations->n_change_waiters > 0;
+}
+
+void operations_set_above(struct daemon *d, const struct operations_above *above)
+{
+	d->operations->above = *above;
+}
+
+void operations_watch(struct daemon *d, op_id id, const struct operations_watch *until,
+    operation_done_fn fn, void *ctx)
 {
 	struct entry *en = find(d, id);
 	struct waiter *w = mem_new(sizeof(*w));
+	msec timeout = until->timeout;
 
-	*w = (struct waiter){.d = d, .id = id, .after_step = after_step, .fn = fn, .ctx = ctx};
+	*w = (struct waiter){.d = d, .id = id, .until = *until, .fn = fn, .ctx = ctx};
 	if (timeout > 0) {
 		w->timer = evtimer_new(d->base, wait_over, w);
 		event_add(w->timer,
 		    &(struct timeval){.tv_sec = timeout / 1000, .tv_usec = timeout % 1000 * 1000});
 	}
+	d->operations->n_change_waiters += until->after_change >= 0;
 	w->next = en->waiters;
 	en->waiters = w;
 }
 
 void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx)
 {
-	operations_watch(d, id, SIZE_MAX, timeout, fn, ctx);
+	const struct operations_watch until = {
+	    .after_step = SIZE_MAX, .after_change = -1, .timeout = timeout};
+
+	operations_watch(d, id, &until, fn, ctx);
 }
 
-/* Who waits for a step is answered; who waits for the end goes on waiting. */
-static void answer_steps(struct daemon *d, struct entry *en)
+static bool is_beyond_step(const struct waiter *w, int64_t steps)
 {
-	const struct error none = {0};
-
-	for (struct waiter **at = &en->waiters; *at;) {
-		struct waiter *w = *at;
-
-		if (w->after_step >= en->steps_told) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		w->fn(w->ctx, &none, operation_json(d, en->id));
-		waiter_free(w);
-	}
+	return w->until.after_step < (size_t)steps;
 }
 
 static bool forget_in(struct waiter **head, void *ctx)
@@ -238,7 +285,7 @@ void operations_unwait(struct daemon *d, void *ctx)
 
 static void put_row(struct daemon *d, struct entry *en, const struct op_view *v)
 {
-	json_t *names = strv_json(v->names), *error = operation_error_json(v);
+	json_t *names = strv_json(v->names), *error = operation_error_json(v, &en->about);
 	auto_str steps = {0};
 	auto_free char *names_text = json_dumps(names, JSON_COMPACT);
 	auto_free char *error_text = json_is_object(error) ? json_dumps(error, JSON_COMPACT) : NULL;
@@ -409,8 +456,12 @@ static void end(struct daemon *d, struct entry *en, const struct op_view *v)
 	while (en->waiters) {
 		struct waiter *w = en->waiters;
 
+		json_t *o = operation_json(d, v->id);
+
 		en->waiters = w->next;
-		end_waiter(w, v, operation_json(d, v->id));
+		if (w->until.progress && d->operations->above.add_progress)
+			d->operations->above.add_progress(d, v->id, w->until.progress, o);
+		end_waiter(w, v, o);
 		w->next = d->operations->ended;
 		d->operations->ended = w;
 	}
@@ -430,11 +481,13 @@ void operations_changed(struct daemon *d, const struct effect *fx)
 	operations_event(d, fx->op);
 	if (v.state != OP_ACTIVE)
 		set_end(en, &v);
+	if (v.state == OP_FAILED && d->operations->above.why)
+		en->about.why = en->why = d->operations->above.why(d, v.names);
 	if (row_is_old(en, &v))
 		put_row(d, en, &v);
 	tell_steps(d, en, &v);
 	if (v.state == OP_ACTIVE) {
-		answer_steps(d, en);
+		answer_if(d, en, is_beyond_step, (int64_t)en->steps_told);
 		return;
 	}
 	tell_end(d, &v, op_kind_str(v.kind), en->event);
@@ -450,7 +503,7 @@ static void put_own_row(struct daemon *d, struct entry *en)
 	    .code = own->e.code,
 	    .message = own->e.msg,
 	    .chain = &(struct strv){0}};
-	json_t *names = strv_json(&own->names), *error = operation_error_json(&v);
+	json_t *names = strv_json(&own->names), *error = operation_error_json(&v, &en->about);
 	auto_free char *names_text = json_dumps(names, JSON_COMPACT);
 	auto_free char *error_text = json_is_object(error) ? json_dumps(error, JSON_COMPACT) : NULL;
 	auto_free char *detail = json_dumps(own->detail, JSON_COMPACT);

@@ -42,9 +42,28 @@ void operations_adopt_own(struct daemon *d, const struct store_operation *row);
 
 /* The end; timeout 0: as long as it takes.  The operation is in flight. */
 void operations_wait(struct daemon *d, op_id id, msec timeout, operation_done_fn fn, void *ctx);
-/* The same, or a step beyond the first `after_step`. */
+/* The same, or something before: a step beyond the first `after_step` (SIZE_MAX: none), a change
+ * beyond `after_change` (-1: none).  `progress`: services that the answer at its end tells of (0:
+ * none). */
+struct operations_watch {
+	size_t after_step;
+	int64_t after_change;
+	size_t progress;
+	msec timeout;
+};
 void operations_watch(
-    struct daemon *d, op_id id, size_t after_step, msec timeout, operation_done_fn fn, void *ctx);
+    struct daemon *d, op_id id, const struct operations_watch *w, operation_done_fn fn, void *ctx);
+/* What the room above knows of operations, given at start; each may be NULL.  `why`: of these
+ * names, when one failed; the caller frees.  `add_progress`: to one that is over. */
+struct operations_above {
+	char *(*why)(struct daemon *d, const struct strv *names);
+	void (*add_progress)(struct daemon *d, op_id id, size_t limit, json_t *operation);
+};
+void operations_set_above(struct daemon *d, const struct operations_above *above);
+/* Somebody waits for a change; it says so once there is one: `change_of` an operation grows. */
+bool operations_wait_for_changes(const struct daemon *d);
+void operations_tell_changes(struct daemon *d, int64_t (*change_of)(struct daemon *d, op_id id));
+
 /* The caller's connection is gone: its function will not be called any more. */
 void operations_unwait(struct daemon *d, void *ctx);
 
@@ -55,6 +74,7 @@ void operations_commit(struct daemon *d);
 /* What is known of one in flight beside the engine; NULL: it is not. */
 struct operation_about {
 	const char *who, *method;
+	const char *why;	/* what `why` said when it failed; NULL: it did not */
 	usec_wall began, ended; /* ended 0: in flight */
 	msec began_mono; /* of began; steps count from there, also when the wall clock is set */
 	const struct own_operation *own; /* operations_open(); NULL: the engine's */
