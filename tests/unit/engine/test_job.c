@@ -313,6 +313,7 @@ static void step(struct world *w, size_t from, const struct input *in)
 	carry_out(&to.m, &st);
 	check_state(&w->p, &st.core, &to.m);
 	w->steps++;
+	to.core.cause = REASON_NONE; /* is shown, and decides nothing: no state of its own */
 	add(w, &to);
 }
 
