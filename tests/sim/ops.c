@@ -2,7 +2,7 @@
  * ops.c - what an operation promises: it ends once, always, and its end is true at that
  * instant in the world of processes.
  */
-#include "world.h"
+#include "digest.h"
 
 #include <stdio.h>
 
@@ -120,6 +120,7 @@ void ops_changed(struct world *w, op_id id)
 	op->over = true;
 	op->over_at = w->now;
 	op->end = v.state;
+	digest_op(w, &v);
 	judge_end(w, op, &v);
 }
 

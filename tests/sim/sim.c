@@ -8,11 +8,13 @@
  *
  * Each seed makes a fleet, an operator who changes his mind, and a world that
  * fails; then the world becomes kind and everything must come to rest where it
- * belongs.  A failure prints the seed; the same seed tells the same story.
+ * belongs.  A failure prints the seed; the same seed tells the same story.  The last line has the
+ * digest of every decision: two builds of an engine that is meant to do the same print the same.
  */
+#include "digest.h"
 #include "large.h"
-#include "world.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* ---- the fleet ------------------------------------------------------------------- */
@@ -304,10 +306,14 @@ static void check_plan(struct world *w, const char *name)
 
 	struct what_if what = {0};
 
-	if (!engine_plan(w->en, w->now, &rq, &plan, &chain, &e))
+	if (!engine_plan(w->en, w->now, &rq, &plan, &chain, &e)) {
+		digest_steps(w, plan.v, plan.n);
 		op_plan_release(&plan);
-	if (!engine_what_if(w->en, w->now, name, NULL, roll(w, 2), &what, &e))
+	}
+	if (!engine_what_if(w->en, w->now, name, NULL, roll(w, 2), &what, &e)) {
+		digest_what_if(w, &what);
 		what_if_release(&what);
+	}
 	strv_release(&chain);
 }
 
@@ -341,6 +347,7 @@ static void operate(struct world *w)
 	}
 	world_perform(w);
 	world_judge(w);
+	digest_states(w);
 }
 
 /* ---- the server is killed ----------------------------------------------------------- */
@@ -515,12 +522,14 @@ static void run_for(struct world *w, msec span)
 /* What all the stories together had. */
 struct totals {
 	unsigned long seeds, operations, executions, failed, faults[FAULT_COUNT];
+	uint64_t digest; /* of all that happened: equal in builds that decide alike */
 };
 
 static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 {
 	struct world w = {.seed = seed,
 	    .rng = seed * 7919 + 17,
+	    .digest = seed,
 	    .trace = trace,
 	    .storm = {.blows = stormy, .dice = ~seed}};
 
@@ -546,6 +555,7 @@ static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 		if (w.procs.v[i].spec.policy.probed)
 			w.procs.v[i].probe_at = w.now + 10;
 	run_for(&w, 600000);
+	digest_states(&w);
 	if (!w.broken) {
 		judge_rest(&w);
 		judge_wanted(&w);
@@ -570,6 +580,7 @@ static bool tell(uint64_t seed, bool trace, bool stormy, struct totals *sum)
 	free(w.watched.v);
 	free(w.ops.v);
 	sum->seeds++;
+	sum->digest = sum->digest * 31 + w.digest;
 	sum->operations += w.operations;
 	sum->executions += w.spawns;
 	sum->failed += w.broken != NULL;
@@ -610,8 +621,8 @@ static int print_totals(const struct totals *sum, const char *what)
 
 	for (size_t i = 0; i < FAULT_COUNT; i++)
 		faults += sum->faults[i];
-	printf("%lu seeds%s, %lu operations, %lu executions, %lu failed\n", sum->seeds, what,
-	    sum->operations, sum->executions, sum->failed);
+	printf("%lu seeds%s, %lu operations, %lu executions, %lu failed, digest %016" PRIx64 "\n",
+	    sum->seeds, what, sum->operations, sum->executions, sum->failed, sum->digest);
 	for (size_t i = 0; faults && i < FAULT_COUNT; i++)
 		printf("  %-14s %8lu\n", fault_str((enum fault)i), sum->faults[i]);
 	return sum->failed != 0;

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "digest.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -231,6 +231,7 @@ void world_perform(struct world *w)
 	for (size_t i = 0; engine_effects(w->en, &n), i < n; i++) {
 		struct effect fx = engine_effects(w->en, &n)[i];
 
+		digest_effect(w, &fx);
 		switch (fx.kind) {
 		case EFFECT_SPAWN: do_spawn(w, &fx); break;
 		case EFFECT_TERM:

@@ -87,6 +87,7 @@ struct world {
 		size_t n, cap;
 	} ops;
 	struct storm storm;
+	uint64_t digest; /* of what happened so far: digest.h */
 	unsigned long operations;
 	bool kind; /* nothing fails any more */
 	unsigned spawns, kills, crashes, gates, max_steps;
