@@ -16,8 +16,9 @@ $(BUILD)/build.ninja:
 test:
 	./test.sh
 
-check: all # what needs no daemon: layers, unit tests, simulator
+check: all # what needs no daemon: layers, circles, unit tests, simulator
 	tools/check-layers.sh src
+	BUILD=$(BUILD) tools/check-circles
 	meson test -C $(BUILD) --print-errorlogs
 
 graphs: # dependency graphs of other projects, every root through every way in

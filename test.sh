@@ -117,6 +117,7 @@ if [ $graphs -eq 1 ]; then
 fi
 if [ -z "$pattern" ]; then
 	step "layers: every include is an allowed arrow" tools/check-layers.sh src
+	step "circles: no folder has more files that call each other in a loop" env BUILD="$BUILD" tools/check-circles
 	say "unit tests and simulator"
 	run_meson
 fi
