@@ -111,6 +111,12 @@ static json_t *write_retry(const void *obj)
 	return o;
 }
 
+void action_exec_default(struct action_def *a)
+{
+	strv_take(&a->argv, text_fmt("${PATH_ROOT}/bin/%s", a->name));
+	a->exec_is_default = true;
+}
+
 void action_exec_read(struct reader *r, struct action_def *a, const struct node *n)
 {
 	struct command c = {0};
@@ -538,6 +544,7 @@ static const struct field action_fields[] = {
 	.doc = "conditions of being run at all"},
     {"tags", {0}, F_STRV, ACTION(tags), .doc = "for filters"},
     {"depends_on_given", {0}, F_BOOL, ACTION(depends_on_given), .internal = true},
+    {"exec_is_default", {0}, F_BOOL, ACTION(exec_is_default), .internal = true},
     {"source_path", {0}, F_STR, ACTION(source.path), .internal = true},
     {"origin", {0}, F_STR, ACTION(origin), .internal = true},
 };
@@ -645,8 +652,9 @@ bool action_def_read(struct reader *r, const struct node *n, struct part extra, 
 	check_action(r, n, out);
 	if (!r->stored)
 		out->source = (struct place){text_dup(r->file), n->line, n->column};
-	if (needs_command && out->name && action_is_executed(out) && !out->argv.n && !out->script)
-		strv_take(&out->argv, text_fmt("${PATH_ROOT}/bin/%s", out->name));
+	if (needs_command && out->name && action_is_executed(out) && !out->argv.n && !out->script) {
+		action_exec_default(out);
+	}
 	if (!out->readiness.given && out->is_process && (out->sockets.n || out->tcp.n))
 		out->readiness.kind = READY_SOCKETS;
 	check_fail(r, n, out);

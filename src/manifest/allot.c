@@ -135,7 +135,7 @@ static struct action_def *add_binary(struct manifest_file *f, const char *name)
 	action_def_init(a);
 	a->name = text_dup(name);
 	a->source = (struct place){text_dup(f->r.file), 1, 1};
-	strv_take(&a->argv, text_fmt("${PATH_ROOT}/bin/%s", a->name));
+	action_exec_default(a);
 	return a;
 }
 
@@ -143,9 +143,10 @@ static void add_caller_binaries(struct manifest_file *f)
 {
 	struct action_def *a = f->o->binary ? add_binary(f, f->o->binary) : NULL;
 
-	if (a && f->o->exec && a->argv.n == 1 &&
-	    strncmp(a->argv.v[0], "${PATH_ROOT}/bin/", 17) == 0)
+	if (a && f->o->exec && a->exec_is_default) {
 		text_set(&a->argv.v[0], f->o->exec);
+		a->exec_is_default = false;
+	}
 	for (size_t i = 0; f->o->binaries && i < f->o->binaries->n; i++)
 		add_binary(f, f->o->binaries->v[i]);
 }

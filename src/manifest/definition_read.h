@@ -20,6 +20,8 @@ bool action_def_read(struct reader *r, const struct node *n, struct part extra, 
     struct action_def *out);
 
 /* `sockets`, appended to the action `obj`. */
+/* Nothing is written: looked for in the places of SPEC 3.1 when it is started. */
+void action_exec_default(struct action_def *a);
 void action_exec_read(struct reader *r, struct action_def *a, const struct node *n);
 void action_sockets_read(struct reader *r, void *obj, const struct node *n);
 

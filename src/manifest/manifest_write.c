@@ -125,6 +125,9 @@ void manifest_write(const struct service_def *s, struct str *out)
 	json_t *a;
 	size_t i;
 	json_array_foreach (json_object_get(o, "actions"), i, a) {
+		if (s->actions.v[i].exec_is_default)
+			json_object_del(a, "exec");
+		json_object_del(a, "exec_is_default");
 		str_add(out, "\n[[binaries]]\n");
 		write_table(out, a, of_action, countof(of_action));
 		if (s->actions.v[i].depends_on_given && !s->actions.v[i].depends_on.n)

@@ -172,6 +172,7 @@ struct action_def {
 	enum binary_kind kind; /* of a [[binaries]] entry; BINARY_SERVER otherwise */
 	bool supervised;       /* belongs to a sibling; never started */
 	bool is_process;       /* long-running; false: one-shot */
+	bool exec_is_default;  /* argv[0] is ${PATH_ROOT}/bin/<name>: nothing was written */
 	bool depends_on_given; /* [] written: no edges are inherited */
 	bool tty, singleton, nice_given, oom_given, no_new_privs;
 	bool bounding_given; /* capability_bounding_set was written: [] keeps none */

@@ -6,6 +6,7 @@
 #include "server/recovery/recover.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/claim.h"
+#include "server/supervise/execution_error.h"
 #include "server/supervise/failure_line.h"
 #include "server/supervise/launch.h"
 #include "server/supervise/notified.h"
@@ -409,7 +410,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 
 /* `sys` 0: it hangs.  false: there is no such job. */
 static bool describe_step(
-    struct daemon *d, const struct attempt *at, enum keeper_step step, int sys, struct error *out)
+    struct daemon *d, const struct attempt *at, enum keeper_step step, int sys, struct str *out)
 {
 	struct launch l = {0};
 	struct error ignored = {0};
@@ -421,7 +422,7 @@ static bool describe_step(
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
 	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
 		ignored.code = ERR_OK;
-	spawn_step_error(step, sys, l.argv.n ? l.argv.v[0] : j.name, l.cwd, out);
+	execution_error_describe(&l, j.name, step, sys, out);
 	launch_release(&l);
 	return true;
 }
@@ -438,28 +439,61 @@ static void note_hangs(struct daemon *d, uint64_t token, const char *text)
 void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
 {
 	struct daemon *d = ctx;
-	struct error e = {0};
+	auto_str why = {0};
 
-	if (!describe_step(d, attempt_find(d, token), step, 0, &e))
+	if (!describe_step(d, attempt_find(d, token), step, 0, &why))
 		return;
-	note_hangs(d, token, e.msg);
-	engine_hangs(d->engine, clock_mono(), token, e.msg);
+	note_hangs(d, token, why.s);
+	engine_hangs(d->engine, clock_mono(), token, why.s);
 	perform_effects(d);
+}
+
+static struct attempt *find_stopped_by(const struct daemon *d, uint64_t stopper)
+{
+	for (size_t i = 0; i < d->slots.n; i++)
+		if (d->slots.v[i].live && d->slots.v[i].live->stopper == stopper)
+			return d->slots.v[i].live;
+	return NULL;
+}
+
+/* A stop_exec that can not be executed: the signal does what it was to do. */
+static bool stopper_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
+{
+	struct attempt *at = token & AUX_TOKEN_BIT ? find_stopped_by(d, token) : NULL;
+	struct launch l = {0};
+	struct error ignored = {0};
+	auto_str why = {0};
+	struct job_view j;
+	unit_id unit;
+
+	if (!at || !engine_job(d->engine, at->job, &j, &unit))
+		return false;
+	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	at->stopper = 0;
+	if (a && launch_init_command(&l, a, &a->stop_exec, d->env, &d->paths, &ignored))
+		ignored.code = ERR_OK;
+	str_add(&why, "stop_exec: ");
+	execution_error_describe(&l, j.name, step, sys, &why);
+	launch_release(&l);
+	report(REPORT_WARN, "%s: %s", j.name, why.s);
+	events_note(d, unit, j.name, NULL, why.s);
+	spawner_stop(d->spawner, at->token, stop_signal_of(a), KEEPER_SCOPE_SET);
+	return true;
 }
 
 void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
 {
 	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
-	struct error e = {0};
+	auto_str why = {0};
 
-	if (side_command_on_failed(d, token, step, sys))
+	if (side_command_on_failed(d, token, step, sys) || stopper_failed(d, token, step, sys))
 		return;
 	release_held(d, token);
-	if (!describe_step(d, at, step, sys, &e))
+	if (!describe_step(d, at, step, sys, &why))
 		return;
 	drop(d, at);
-	engine_not_executed(d->engine, clock_mono(), token, spawn_is_transient(sys), e.msg);
+	engine_not_executed(d->engine, clock_mono(), token, spawn_is_transient(sys), why.s);
 	perform_effects(d);
 }
 

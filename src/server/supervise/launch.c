@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 /* Words as a shell splits them, quotes honoured, nothing expanded. */
 static void split_words(const char *s, struct strv *out)
@@ -29,13 +30,52 @@ static void split_words(const char *s, struct strv *out)
 	}
 }
 
-static void choose_command(struct launch *l, const struct action_def *a, const struct paths *paths)
+/* SPEC 3.1: in $PATH_ROOT/bin, ~/.local/bin and the keeper's PATH; the first that is there. */
+static void list_places(
+    struct launch *l, const char *name, char *const *frozen_env, const struct paths *paths)
 {
-	if (a->argv.n) {
+	const char *path = NULL;
+
+	strv_take(&l->places, text_fmt("%s/bin/%s", paths->root, name));
+	strv_take(&l->places, text_fmt("%s/.local/bin/%s", paths->home, name));
+	for (char *const *e = frozen_env; e && *e; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			path = *e + 5;
+	for (const char *dir = path; dir; dir = strchr(dir, ':') ? strchr(dir, ':') + 1 : NULL) {
+		auto_free char *folder = text_dup_n(dir, strcspn(dir, ":"));
+		auto_free char *place = text_fmt("%s/%s", folder, name);
+
+		if (*folder == '/' && !strv_has(&l->places, place))
+			strv_add(&l->places, place);
+	}
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 0111;
+}
+
+static void take_default(
+    struct launch *l, const char *name, char *const *frozen_env, const struct paths *paths)
+{
+	size_t found = 0;
+
+	list_places(l, name, frozen_env, paths);
+	while (found < l->places.n && !is_program(l->places.v[found]))
+		found++;
+	strv_add(&l->argv, l->places.v[found < l->places.n ? found : 0]);
+}
+
+static void choose_command(struct launch *l, const struct action_def *a, char *const *frozen_env,
+    const struct paths *paths)
+{
+	if (a->exec_is_default || (!a->argv.n && !a->script)) {
+		take_default(l, a->name, frozen_env, paths);
+	} else if (a->argv.n) {
 		for (size_t i = 0; i < a->argv.n; i++)
 			strv_take(&l->argv, path_expand(paths, a->argv.v[i]));
-	} else if (!a->script) {
-		strv_take(&l->argv, text_fmt("%s/bin/%s", paths->root, a->name));
 	} else if (text_eq(a->interpreter, "exec")) {
 		split_words(a->script, &l->argv);
 	} else {
@@ -183,7 +223,7 @@ enum err launch_init(struct launch *l, const struct action_def *a, char *const *
     const struct paths *paths, struct error *e)
 {
 	*l = (struct launch){0};
-	choose_command(l, a, paths);
+	choose_command(l, a, frozen_env, paths);
 	if (!l->argv.n)
 		return error_set(e, ERR_INVALID, "there is no command");
 	return surround(l, a, frozen_env, paths, e);
@@ -208,6 +248,7 @@ void launch_release(struct launch *l)
 {
 	environment_release(&l->env);
 	strv_release(&l->argv);
+	strv_release(&l->places);
 	free(l->cwd);
 	free(l->groups);
 	*l = (struct launch){0};

@@ -19,6 +19,7 @@ struct launch {
 	struct spawn_spec spec; /* members point into this struct */
 	struct environment env;
 	struct strv argv;
+	struct strv places; /* where a default command was looked for; empty: it was written */
 	char *cwd;
 	struct spawn_limit limits[LAUNCH_LIMITS_MAX];
 	struct spawn_fd fds[4];

@@ -3,7 +3,7 @@
 #include "server/history/records.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
-#include "server/supervise/launch.h"
+#include "server/supervise/execution_error.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,8 +17,8 @@ struct side_command {
 	uint64_t token;
 	side_command_fn fn; /* NULL: nobody waits for it */
 	void *ctx;
-	char *program; /* argv[0], to name it */
-	int out;       /* the reading end of its output */
+	struct launch launch; /* what was asked for, to tell of it */
+	int out;	      /* the reading end of its output */
 	struct event *readable;
 	char text[ASIDE_TEXT_MAX + 1];
 	size_t n;
@@ -38,7 +38,7 @@ static void side_command_free(struct side_command *a)
 		event_free(a->readable);
 	if (a->out >= 0)
 		close(a->out);
-	free(a->program);
+	launch_release(&a->launch);
 	free(a);
 }
 
@@ -129,7 +129,7 @@ enum err side_command_start(struct daemon *d, const struct action_def *def,
     struct side_command **out, struct error *e)
 {
 	struct side_command *a = mem_new(sizeof(*a));
-	struct launch l = {0};
+	struct launch *l = &a->launch;
 	char pid[16];
 	int output = -1;
 
@@ -137,17 +137,14 @@ enum err side_command_start(struct daemon *d, const struct action_def *def,
 	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
-	enum err rc = command ? launch_init_command(&l, def, command, d->env, &d->paths, e)
-			      : launch_init(&l, def, d->env, &d->paths, e);
-	if (rc == ERR_OK) {
-		a->program = text_dup(l.argv.v[0]);
+	enum err rc = command ? launch_init_command(l, def, command, d->env, &d->paths, e)
+			      : launch_init(l, def, d->env, &d->paths, e);
+	if (rc == ERR_OK)
 		rc = open_output(a, &output, e);
-	}
 	if (rc == ERR_OK) {
-		launch_set_env(&l, "MAINPID", pid);
-		rc = spawn(a, &l, output, e);
+		launch_set_env(l, "MAINPID", pid);
+		rc = spawn(a, l, output, e);
 	}
-	launch_release(&l);
 	if (rc != ERR_OK)
 		side_command_free(a);
 	else
@@ -178,12 +175,12 @@ static void end(struct side_command *a, bool good, const char *text)
 bool side_command_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
 {
 	struct side_command *a = find(d, token);
-	struct error e = {0};
+	auto_str why = {0};
 
 	if (!a)
 		return false;
-	spawn_step_error(step, sys, a->program, NULL, &e);
-	end(a, false, e.msg);
+	execution_error_describe(&a->launch, "", step, sys, &why);
+	end(a, false, why.s);
 	return true;
 }
 
