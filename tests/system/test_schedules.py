@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hp import E_NOT_FOUND, INVALID_PARAMS, wait_until
+from hp import E_NOT_FOUND, INVALID_PARAMS, NOT_FOUND, REFUSED, wait_until
 
 EVERY_SECOND = {"cron": "* * * * * *", "timezone": "UTC"}
 
@@ -217,3 +217,20 @@ def test_a_killed_keeper_loses_no_due_time(hp):
     wait_until(lambda: len(noted(hp)) > n + 1, what="it goes on")
     due = seconds(noted(hp))
     assert due == list(range(due[0], due[0] + len(due)))
+
+
+def test_the_command_line_says_what_runs_by_itself(hp):
+    assert "nothing runs by itself" in hp.cli("schedule", "list").stdout
+    set_service(hp, job(hp, schedule="30 2 * * *"))
+    listed = hp.cli("schedule", "list").stdout
+    assert "s/tick" in listed and "30 2 * * *" in listed and "active" in listed
+    done = hp.cli("schedule", "next", "30 2 * * *", "Europe/Paris", "--since", "2026-03-27T12:00:00Z", "-n", "2")
+    assert done.stdout.split() == ["2026-03-28T02:30:00+01:00", "2026-03-29T03:30:00+02:00"]
+    assert len(hp.cli("schedule", "next", "tick").stdout.split()) == 10
+    assert "is paused" in hp.cli("schedule", "pause", "tick").stdout
+    assert "runs again" in hp.cli("schedule", "resume", "tick").stdout
+    run = hp.cli("schedule", "trigger", "tick").stdout.strip()
+    assert hp.cli("run", "wait", run).returncode == 0
+    bad = hp.cli("schedule", "next", "61 * * * *")
+    assert bad.returncode == REFUSED and "expected 0 to 59" in bad.stderr
+    assert hp.cli("schedule", "pause", "tock").returncode == NOT_FOUND
