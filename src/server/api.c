@@ -94,7 +94,7 @@ static void schedules_metrics(struct daemon *d, struct str *out)
 char *api_metrics(void *daemon)
 {
 	struct daemon *d = daemon;
-	size_t states[SERVICE_STATE_COUNT] = {0}, processes = 0;
+	size_t states[SERVICE_STATE_COUNT] = {0};
 	struct logs_stats logs = logs_stats(d->logs);
 	struct unit_view u;
 	auto_str out = {0};
@@ -102,14 +102,12 @@ char *api_metrics(void *daemon)
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run)
 			states[u.state]++;
-	for (size_t i = 0; i < d->slots.n; i++)
-		processes += d->slots.v[i].pid != 0;
 	metric(&out, "hero_proc_services", "gauge", "Services by state.");
 	for (size_t i = 0; i < SERVICE_STATE_COUNT; i++)
 		str_fmt(&out, "hero_proc_services{state=\"%s\"} %zu\n",
 		    service_state_str((enum service_state)i), states[i]);
 	metric(&out, "hero_proc_processes", "gauge", "Living leaders of jobs.");
-	str_fmt(&out, "hero_proc_processes %zu\n", processes);
+	str_fmt(&out, "hero_proc_processes %zu\n", history_count_processes(d->history));
 	metric(&out, "hero_proc_operations", "gauge", "Operations in flight.");
 	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d));
 	metric(&out, "hero_proc_followers", "gauge", "Clients of /events.");
@@ -196,7 +194,7 @@ static void bound_again(struct daemon *d, const struct listening *former)
 	hold(d, former, &now);
 	free(take(d->api->trouble));
 	report(REPORT_WARN, "%s was gone: bound again", d->paths.socket);
-	events_emit(d, "socket", NULL, 0, fact);
+	events_emit(d->history, "socket", NULL, 0, fact);
 }
 
 /* Something changed in its folder. */

@@ -6,8 +6,7 @@
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
 #include "server/explain/progress.h"
-#include "server/history/failures.h"
-#include "server/history/records.h"
+#include "server/history/definitions.h"
 #include "server/host/background.h"
 #include "server/operation/operations.h"
 #include "server/recovery/handover.h"
@@ -43,20 +42,6 @@ extern char **environ;
 
 /* ---- definitions ------------------------------------------------------------ */
 
-struct job_slot *daemon_slot(struct daemon *d, job_id job)
-{
-	while (d->slots.n <= job)
-		vec_push(&d->slots);
-	return &d->slots.v[job];
-}
-
-const struct service_def *daemon_definition(struct daemon *d, const char *unit)
-{
-	const struct run_entry *r = map_get(&d->runs, unit);
-
-	return r ? &r->def : registry_find(d->registry, unit);
-}
-
 const struct action_def *daemon_action(
     struct daemon *d, unit_id unit, const char *action, const struct service_def **service)
 {
@@ -64,7 +49,7 @@ const struct action_def *daemon_action(
 	const struct previous_definition *f = previous_definition_of(d, unit, action);
 	const struct service_def *s = f ? &f->def
 				      : engine_unit(d->engine, unit, &u)
-					  ? daemon_definition(d, u.name)
+					  ? definition_find(d->history, u.name)
 					  : NULL;
 
 	if (s && service)
@@ -175,7 +160,7 @@ static void on_shutdown_asked(void *ctx, int times)
 	struct daemon *d = ctx;
 
 	d->shutdown_asked = times;
-	if (!d->recovering)
+	if (!d->recovery)
 		daemon_shutdown(d, "signal");
 }
 
@@ -301,6 +286,57 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 	return ev;
 }
 
+/* ---- what the rooms know of each other --------------------------------------------- */
+
+static const char *who(void *ctx, op_id op)
+{
+	const struct operation_about *about = operations_about(ctx, op);
+
+	return about ? about->who : NULL;
+}
+
+static int64_t operation_event(void *ctx, op_id op)
+{
+	return operations_event(ctx, op);
+}
+
+static const struct action_def *action(void *ctx, unit_id unit, const char *name)
+{
+	return daemon_action(ctx, unit, name, NULL);
+}
+
+static char *previous_definition(void *ctx, unit_id unit)
+{
+	return previous_definition_json(ctx, unit);
+}
+
+static const char *gate_last(void *ctx, gate_id gate)
+{
+	return gates_last(ctx, gate);
+}
+
+static void recorded(
+    void *ctx, int64_t id, int64_t cause, usec_wall time, const char *kind, const char *fact)
+{
+	struct daemon *d = ctx;
+
+	event_stream_publish(d->hub, id, cause, time, kind, fact);
+}
+
+static struct history *open_history(struct daemon *d)
+{
+	return history_new(&(struct history_config){.engine = d->engine,
+	    .registry = d->registry,
+	    .store = d->store,
+	    .ctx = d,
+	    .who = who,
+	    .operation_event = operation_event,
+	    .action = action,
+	    .previous_definition = previous_definition,
+	    .gate_last = gate_last,
+	    .recorded = recorded});
+}
+
 static enum err open_stores(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
@@ -321,7 +357,7 @@ static enum err open_stores(struct daemon *d, struct error *e)
 		seed = (uint64_t)clock_wall();
 	d->engine = engine_new(seed);
 	d->registry = registry_new(&cfg);
-	d->records = records_new(d);
+	d->history = open_history(d);
 	d->operations = operations_new(d);
 	d->gates = gates_new(d);
 	d->hub = event_stream_new(d);
@@ -381,24 +417,9 @@ static void free_event(struct event *ev)
 
 static void release_memory(struct daemon *d)
 {
-	for (size_t i = 0; i < d->slots.n; i++)
-		if (d->slots.v[i].live) {
-			probes_end(d->slots.v[i].live);
-			readiness_end(d->slots.v[i].live);
-			failure_line_end(d->slots.v[i].live);
-			notified_end(d->slots.v[i].live);
-			previous_definition_drop(&d->slots.v[i].live->former);
-			free(d->slots.v[i].live);
-		}
-	for (size_t i = 0; i < d->slots.n; i++)
-		failures_drop(&d->slots.v[i]);
-	free(d->slots.v);
-	for (size_t i = 0; i < d->units.n; i++) {
-		free(d->units.v[i].who);
-		previous_definition_drop(&d->units.v[i].former);
-	}
-	free(d->units.v);
-	submission_release(d);
+	for (size_t i = 0; i < d->attempts.n; i++)
+		attempt_free(d->attempts.v[i]);
+	free(d->attempts.v);
 	strv_release(&d->acks_due);
 	strv_release(&d->ended_runs);
 	strv_release(&d->leaving);
@@ -439,7 +460,7 @@ void daemon_release(struct daemon *d)
 	schedules_free(d->schedules);
 	applies_free(d);
 	operations_free(d->operations);
-	records_free(d->records);
+	history_free(d->history);
 	registry_free(d->registry);
 	engine_free(d->engine);
 	urgent_free(d->urgent);

@@ -13,11 +13,11 @@
 #ifndef HP_SERVER_DAEMON_H
 #define HP_SERVER_DAEMON_H
 
-#include "base/map.h"
 #include "engine/engine.h"
 #include "logs/logs.h"
 #include "model/definition.h"
 #include "registry/registry.h"
+#include "server/history/history.h"
 #include "server/host/clock.h"
 #include "server/host/paths.h"
 #include "server/host/report.h"
@@ -33,7 +33,7 @@ struct attempt;
 struct previous_definition;
 struct gates;
 struct progress;
-struct records;
+struct history;
 struct recovery;
 struct reload;
 struct operations;
@@ -48,37 +48,6 @@ struct api;
 struct listening;
 struct upgrade;
 
-/* What the server knows of a job beside the engine; by job_id. */
-struct job_slot {
-	int64_t row;	 /* id of its row in the store; 0: none in this run */
-	uint64_t run;	 /* number of the run that the row belongs to */
-	uint64_t action; /* text_hash() of its action: ids of jobs are used again */
-	pid_t pid;	 /* of the present attempt, 0: none */
-	usec_wall created, started, ready_at, ended;
-	int64_t event, edge_event; /* the last about it, about one of its edges: events.h */
-	struct attempt *live;	   /* a process, or what is left of its set; NULL: none */
-	struct failures *failures; /* attempts of this run that failed; NULL: none */
-};
-
-/* What the server knows of a unit beside the engine; by unit_id. */
-struct unit_slot {
-	uint64_t run; /* number of the run that the rest speaks of */
-	char *who;    /* asked for it */
-	usec_wall started, ended;
-	int64_t event;			    /* the last about it: events.h */
-	int64_t end_event;		    /* the last that told of the end of one of its jobs */
-	int64_t news;			    /* the last about anything of it */
-	struct previous_definition *former; /* of its run, as the store had it; or NULL */
-};
-
-/* An ad-hoc run's definition; by its name, until the run ended. */
-struct run_entry {
-	char *name;
-	char *json; /* for the store */
-	struct service_def def;
-	bool is_committed; /* def.commit_first: its row stands in the store */
-};
-
 struct daemon {
 	struct paths paths;
 	struct options *options;
@@ -91,7 +60,7 @@ struct daemon {
 	struct logs *logs;
 	struct spawner *spawner;
 	struct gates *gates;
-	struct records *records;
+	struct history *history;
 	struct operations *operations;
 	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct event_stream *hub;
@@ -114,14 +83,9 @@ struct daemon {
 	struct event *timer, *store_news, *logs_news, *ack_retry;
 
 	struct {
-		struct job_slot *v;
+		struct attempt **v; /* by job_id; NULL: no process, nothing left of its set */
 		size_t n, cap;
-	} slots;
-	struct {
-		struct unit_slot *v;
-		size_t n, cap;
-	} units;
-	struct map runs; /* struct run_entry */
+	} attempts;
 
 	struct strv acks_due;	/* tokens, in hex: exits whose rows were not committed */
 	struct strv ended_runs; /* to be removed from the engine */
@@ -140,8 +104,7 @@ struct daemon {
 	bool keeper_lost;	 /* this process is to be the next one */
 	struct handover *estate; /* then: what it takes along; or NULL */
 	bool is_boot;		 /* this keeper has had no server before */
-	bool recovering;
-	bool performing; /* in perform_effects() */
+	bool performing;	 /* in perform_effects() */
 	struct {
 		struct effect *v;
 		size_t n, cap, head;
@@ -164,10 +127,6 @@ enum err daemon_init(
 int daemon_run(struct daemon *d); /* until shutdown; the exit status */
 void daemon_release(struct daemon *d);
 
-struct job_slot *daemon_slot(struct daemon *d, job_id job); /* made when absent */
-
-/* The definition that a unit's present or next attempt is made from; NULL: gone. */
-const struct service_def *daemon_definition(struct daemon *d, const char *unit);
 /* What its live attempt was executed from; else what the next one will be. */
 const struct action_def *daemon_action(
     struct daemon *d, unit_id unit, const char *action, const struct service_def **service);

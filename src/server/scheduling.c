@@ -1,4 +1,5 @@
 #include "server/scheduling.h"
+#include "server/history/definitions.h"
 
 #include "server/change/submission.h"
 #include "server/history/events.h"
@@ -92,10 +93,11 @@ static bool is_wanted_stop(void *ctx, const char *service)
 
 static void event(void *ctx, const char *kind, const char *subject, const char *fact)
 {
+	struct daemon *d = ctx;
 	auto_free char *whole =
 	    text_fmt("{\"event\": \"%s\"%s%s", kind, fact[1] == '}' ? "" : ", ", fact + 1);
 
-	events_emit(ctx, kind, subject, 0, whole);
+	events_emit(d->history, kind, subject, 0, whole);
 }
 
 enum err scheduling_open(struct daemon *d, struct error *e)
@@ -121,7 +123,7 @@ void scheduling_run_ended(struct daemon *d, unit_id unit)
 
 	if (!engine_unit(d->engine, unit, &u) || !u.is_run)
 		return;
-	const struct run_entry *r = map_get(&d->runs, u.name);
+	const struct run_definition *r = run_definition_find(d->history, u.name);
 	for (size_t i = 0; r && engine_job_at(d->engine, unit, i, &j); i++) {
 		const struct action_def *a = service_find_action(&r->def, j.name);
 		if (a && a->origin && j.core.state == JOB_SUCCEEDED)

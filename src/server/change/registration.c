@@ -111,7 +111,7 @@ static void keep_former(struct daemon *d, const struct registry_change *c)
 
 	previous_definition_keep(d, c->name, c->before);
 	if (unit != ID_NONE && engine_unit(d->engine, unit, &u) && u.run_live)
-		records_put_run(d, unit);
+		records_put_run(d->history, unit);
 }
 
 static void settle(struct daemon *d, const struct registry_outcome *out)
@@ -130,7 +130,7 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 		if (*c->name == '/' || c->kind == CHANGE_UNCHANGED)
 			continue; /* an action of no service is no unit */
 		if (c->kind == CHANGE_REMOVED) {
-			events_definition(d, c->name, "removed", NULL);
+			events_definition(d->history, c->name, "removed", NULL);
 			store_remove_wanted(d->store, c->name);
 			stop_and_forget(d, c->name, "registry");
 		} else {
@@ -138,7 +138,7 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 
 			tell_engine(d, def);
 			if (c->kind != CHANGE_RESOLVED)
-				events_definition(d, c->name,
+				events_definition(d->history, c->name,
 				    c->kind == CHANGE_CREATED ? "created" : "updated",
 				    def->sources.n ? def->sources.v[0] : NULL);
 			if (c->kind == CHANGE_CREATED && def->status != WANTED_IGNORE)

@@ -2,6 +2,7 @@
 
 #include "manifest/definition_read.h"
 #include "server/change/unit_spec.h"
+#include "server/history/definitions.h"
 
 struct contributions {
 	struct contribution *v;
@@ -41,14 +42,13 @@ static void define(struct engine *en, const struct service_def *def)
 
 static void define_all(struct rehearsal *r, struct daemon *d)
 {
-	const char *key;
-	void *value;
+	const struct run_definition *run;
 
 	for (const struct service_def *s = NULL;
 	     (s = registry_next(r->registry, s ? s->name : NULL));)
 		define(r->engine, s);
-	for (size_t i = 0; map_next(&d->runs, &i, &key, &value);)
-		define(r->engine, &((struct run_entry *)value)->def);
+	for (size_t i = 0; (run = run_definition_next(d->history, &i));)
+		define(r->engine, &run->def);
 }
 
 static void put_states(struct engine *to, const struct engine *from)

@@ -1,17 +1,11 @@
 #include "server/change/submission.h"
 
+#include "base/map.h"
 #include "manifest/definition_read.h"
 #include "server/change/unit_spec.h"
+#include "server/history/definitions.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
-
-static void entry_free(struct run_entry *r)
-{
-	service_def_release(&r->def);
-	free(r->json);
-	free(r->name);
-	free(r);
-}
 
 static void tell_engine(struct daemon *d, const struct service_def *def)
 {
@@ -23,21 +17,6 @@ static void tell_engine(struct daemon *d, const struct service_def *def)
 	unit_spec_release(&u);
 }
 
-static struct run_entry *add(struct daemon *d, struct service_def *take_def)
-{
-	struct run_entry *r = mem_new(sizeof(*r));
-
-	r->def = *take_def;
-	*take_def = (struct service_def){0};
-	r->name = text_dup(r->def.name);
-	json_t *o = service_def_stored(&r->def);
-	json_object_set_new(o, "name", json_string("run")); /* its own is no service's name */
-	r->json = json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	map_put(&d->runs, r->name, r);
-	return r;
-}
-
 static void name_run(struct daemon *d, struct service_def *def)
 {
 	const char *base = def->name ? def->name : def->actions.n ? def->actions.v[0].name : "run";
@@ -46,7 +25,7 @@ static void name_run(struct daemon *d, struct service_def *def)
 		return;
 	/* the number that the engine gives the next run; only names need it to be free */
 	char *name =
-	    text_fmt("%s#%llu", base, (unsigned long long)records_counter(d->records, COUNTER_RUN));
+	    text_fmt("%s#%llu", base, (unsigned long long)records_counter(d->history, COUNTER_RUN));
 
 	free(def->name);
 	def->name = name;
@@ -60,12 +39,11 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 		return e->code;
 	}
 	name_run(d, take_def);
-	struct run_entry *r = add(d, take_def);
+	struct run_definition *r = run_definition_add(d->history, take_def);
 	tell_engine(d, &r->def);
 	if (engine_submit(d->engine, clock_mono(), r->name, who, out, chain, e)) {
 		engine_remove(d->engine, clock_mono(), r->name);
-		map_remove(&d->runs, r->name);
-		entry_free(r);
+		run_definition_remove(d->history, r->name);
 		return e->code;
 	}
 	*name = r->name;
@@ -101,7 +79,7 @@ bool submission_restore(struct daemon *d, const char *name, const char *definiti
 		def.is_run = true;
 		if (registry_resolve_run(d->registry, &def, &diags, &chain, &e))
 			report(REPORT_WARN, "run %s: %s", name, e.msg);
-		tell_engine(d, &add(d, &def)->def);
+		tell_engine(d, &run_definition_add(d->history, &def)->def);
 	}
 	json_decref(o);
 	diags_release(&diags);
@@ -113,23 +91,21 @@ void submission_run_ended(struct daemon *d, unit_id unit)
 {
 	struct unit_view u;
 
-	if (engine_unit(d->engine, unit, &u) && u.is_run && map_get(&d->runs, u.name))
+	if (engine_unit(d->engine, unit, &u) && u.is_run && run_definition_find(d->history, u.name))
 		strv_add(&d->ended_runs, u.name);
 }
 
 void submission_sweep(struct daemon *d)
 {
 	for (size_t i = 0; i < d->ended_runs.n;) {
-		struct run_entry *r = map_get(&d->runs, d->ended_runs.v[i]);
+		struct run_definition *r = run_definition_find(d->history, d->ended_runs.v[i]);
 
 		if (r && !engine_remove(d->engine, clock_mono(), r->name)) {
 			i++;
 			continue;
 		}
-		if (r) {
-			map_remove(&d->runs, r->name);
-			entry_free(r);
-		}
+		if (r)
+			run_definition_remove(d->history, r->name);
 		free(d->ended_runs.v[i]);
 		d->ended_runs.v[i] = d->ended_runs.v[--d->ended_runs.n];
 	}
@@ -137,11 +113,9 @@ void submission_sweep(struct daemon *d)
 
 void submission_resolve_again(struct daemon *d)
 {
-	const char *key;
-	void *value;
+	struct run_definition *r;
 
-	for (size_t i = 0; map_next(&d->runs, &i, &key, &value);) {
-		struct run_entry *r = value;
+	for (size_t i = 0; (r = run_definition_next(d->history, &i));) {
 		struct unit_view u;
 		struct diags diags = {0};
 		struct strv chain = {0};
@@ -155,14 +129,4 @@ void submission_resolve_again(struct daemon *d)
 		diags_release(&diags);
 		strv_release(&chain);
 	}
-}
-
-void submission_release(struct daemon *d)
-{
-	const char *key;
-	void *value;
-
-	for (size_t i = 0; map_next(&d->runs, &i, &key, &value);)
-		entry_free(value);
-	map_release(&d->runs);
 }

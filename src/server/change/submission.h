@@ -23,7 +23,6 @@ bool submission_restore(struct daemon *d, const char *name, const char *definiti
 void submission_run_ended(struct daemon *d, unit_id unit);
 /* Runs that ended leave the engine; after the books of a pass. */
 void submission_sweep(struct daemon *d);
-void submission_release(struct daemon *d);
 /* A waiting run follows the registry (SPEC 2.2 resolution). */
 void submission_resolve_again(struct daemon *d);
 

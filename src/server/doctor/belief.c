@@ -65,18 +65,16 @@ static void add_places(struct daemon *d, struct belief *b, const struct claim *c
 
 static void add_claims(struct daemon *d, struct belief *b)
 {
-	for (size_t i = 0; i < d->slots.n; i++) {
-		const struct attempt *at = d->slots.v[i].live;
+	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
 		struct job_view j;
 		struct unit_view u;
 		unit_id unit;
 
-		if (!at || !engine_job(d->engine, (job_id)i, &j, &unit) ||
-		    !engine_unit(d->engine, unit, &u))
+		if (!engine_job(d->engine, at->job, &j, &unit) || !engine_unit(d->engine, unit, &u))
 			continue;
 		struct claim *c = vec_push(&b->claims);
 		*c = (struct claim){.token = at->token,
-		    .pid = d->slots.v[i].pid,
+		    .pid = attempt_pid(at),
 		    .executed = at->executed,
 		    .exited = at->exited,
 		    .service = text_dup(u.name),
@@ -122,7 +120,7 @@ void belief_take(struct daemon *d, struct belief *out)
 	add_claims(d, out);
 	for (const struct side_command *a = NULL; (a = side_command_next(d, a, &token));)
 		*vec_push(&out->aside) = token;
-	out->next_token = records_counter(d->records, COUNTER_TOKEN);
+	out->next_token = records_counter(d->history, COUNTER_TOKEN);
 	for (const struct service_def *s = NULL;
 	     (s = registry_next(d->registry, s ? s->name : NULL));) {
 		struct contribution c;

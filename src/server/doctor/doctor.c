@@ -134,13 +134,10 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
  * executed may be another keeper's child (ADR 21). */
 void doctor_glance(struct daemon *d)
 {
-	for (size_t i = 0; i < d->slots.n; i++) {
-		const struct attempt *at = d->slots.v[i].live;
-
-		if (at && at->ours && !at->exited && d->slots.v[i].pid > 0 &&
-		    kill(d->slots.v[i].pid, 0) < 0 && errno == ESRCH)
+	for (const struct attempt *at = NULL; (at = attempt_next(d, at));)
+		if (at->ours && !at->exited && attempt_pid(at) > 0 &&
+		    kill(attempt_pid(at), 0) < 0 && errno == ESRCH)
 			doctor_found(d, CHECK_PROCESSES, "%016llx", (unsigned long long)at->token);
-	}
 }
 
 void doctor_metrics(const struct daemon *d, struct str *out)

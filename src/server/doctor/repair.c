@@ -122,7 +122,7 @@ static void take_for_lost(struct daemon *d, struct look *l, const struct finding
 	if (!at || at->exited)
 		return;
 	at->exited = true;
-	d->slots.v[at->job].pid = 0;
+	history_job(d->history, at->job)->pid = 0;
 	engine_exited(d->engine, clock_mono(), f->token, &gone);
 	perform_effects(d);
 	attempt_on_empty(d, f->token);
@@ -148,7 +148,7 @@ void mend_on_loop(struct daemon *d, struct look *l, const struct finding *f)
 		did(l, f->repair, NULL);
 		break;
 	case MEND_RAISE:
-		records_saw(d->records, (enum counter)f->token, f->file);
+		records_saw(d->history, (enum counter)f->token, f->file);
 		did(l, f->repair, NULL);
 		break;
 	case MEND_ACK:

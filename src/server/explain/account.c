@@ -85,7 +85,7 @@ static const char *text_in(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
-static uint64_t token_of_failure(const struct job_slot *s, uint32_t attempt)
+static uint64_t token_of_failure(const struct job_record *s, uint32_t attempt)
 {
 	for (size_t i = 0; s->failures && i < s->failures->n; i++)
 		if (s->failures->v[i].attempt == attempt)
@@ -103,7 +103,7 @@ static uint64_t token_of(struct daemon *d, const struct last_words *w)
 		if (strcmp(j.name, w->action) == 0)
 			return j.attempt == w->attempt
 				   ? j.token
-				   : token_of_failure(daemon_slot(d, j.id), w->attempt);
+				   : token_of_failure(history_job(d->history, j.id), w->attempt);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static void set_list(json_t *o, const char *key, const struct str *text)
 void picture_note(
     struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out)
 {
-	const struct attempt *at = daemon_slot(d, j->id)->live;
+	const struct attempt *at = attempt_of(d, j->id);
 	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
 	auto_free char *expected = events_expected(a);
 
@@ -44,7 +44,7 @@ void picture_note(
 /* Who a stop waits for, and until when. */
 static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
 {
-	const struct attempt *at = daemon_slot(d, j->id)->live;
+	const struct attempt *at = attempt_of(d, j->id);
 	struct proc_pids pids = {0};
 	auto_str left = {0};
 
@@ -91,7 +91,7 @@ static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 	set_int(o, "since", clock_wall_of(j->since));
 	if (j->core.state == JOB_RETRYING && j->deadline != MSEC_NEVER)
 		set_int(o, "next", clock_wall_of(j->deadline));
-	add_before(daemon_slot(d, j->id)->failures, j, o);
+	add_before(history_job(d->history, j->id)->failures, j, o);
 	picture_note(d, j, a, &note);
 	if (note.n)
 		set_text(o, "note", str_text(&note));
@@ -139,16 +139,16 @@ static json_t *now(struct daemon *d, const char *name)
 	set_text(o, "reason_subject", u.reason_subject);
 	set_int(o, "since", clock_wall_of(u.since));
 	add_conflict(d, id, u.state == SERVICE_INACTIVE, o);
-	if (u.run_live && id < d->units.n &&
-	    (u.state == SERVICE_RUNNING || u.state == SERVICE_EXITED))
-		set_text(o, "who", d->units.v[id].who);
+	const struct unit_record *record = history_find_unit(d->history, id);
+	if (u.run_live && record && (u.state == SERVICE_RUNNING || u.state == SERVICE_EXITED))
+		set_text(o, "who", record->who);
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
 		json_array_append_new(jobs, job_now(d, id, &j));
 	json_object_set_new(o, "jobs", jobs);
-	events_add_open(d, &open, id, open_edges_of(u.state), OPEN_MAX);
+	events_add_open(d->history, &open, id, open_edges_of(u.state), OPEN_MAX);
 	set_list(o, "open", &open);
 	if (u.state == SERVICE_RUNNING) {
-		events_add_demand(d, &needed, id);
+		events_add_demand(d->history, &needed, id);
 		set_list(o, "needed_by", &needed);
 	}
 	return o;

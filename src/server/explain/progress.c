@@ -1,5 +1,6 @@
 #include "server/explain/progress.h"
 
+#include "base/map.h"
 #include "logs/query.h"
 #include "rpc/json_out.h"
 #include "server/explain/event_stream.h"
@@ -100,7 +101,7 @@ int64_t progress_change(struct daemon *d, op_id id)
 		return 0;
 	for (size_t i = 0; i < c.names.n; i++) {
 		unit_id unit = engine_find(d->engine, c.names.v[i]);
-		int64_t news = unit != ID_NONE && unit < d->units.n ? d->units.v[unit].news : 0;
+		int64_t news = unit != ID_NONE ? history_unit(d->history, unit)->news : 0;
 
 		last = news > last ? news : last;
 	}
@@ -149,7 +150,7 @@ static void waits_out(struct str *out, struct daemon *d, const struct job_view *
 
 static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
 {
-	const struct job_slot *s = daemon_slot(d, j->id);
+	const struct job_record *s = history_job(d->history, j->id);
 	auto_str note = {0};
 
 	picture_note(d, j, daemon_action(d, unit, j->name, NULL), &note);
@@ -315,7 +316,8 @@ static void lines_read(void *ctx)
 
 	for (size_t i = 0; i < q->n; i++) {
 		struct wanted_line *w = &q->lines[i];
-		struct attempt_failure *f = failures_find(daemon_slot(q->d, w->job), w->token);
+		struct attempt_failure *f =
+		    failures_find(history_job(q->d->history, w->job), w->token);
 
 		if (!f || f->line_read)
 			continue;
@@ -340,7 +342,7 @@ static void want_lines(struct question *q, const struct unit_view *u)
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(q->d->engine, u->id, i, &j); i++) {
-		const struct failures *l = daemon_slot(q->d, j.id)->failures;
+		const struct failures *l = history_job(q->d->history, j.id)->failures;
 
 		for (size_t k = 0; l && k < l->n && q->n < LINES_MAX; k++)
 			if (!l->v[k].line_read)

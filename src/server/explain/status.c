@@ -93,7 +93,8 @@ static bool has_ended_once(const struct job_view *j)
 
 static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
 {
-	const struct job_slot *s = j->id < d->slots.n ? &d->slots.v[j->id] : NULL;
+	const struct job_record *s = history_find_job(d->history, j->id);
+	const struct attempt *at = attempt_of(d, j->id);
 	const struct job_core *c = &j->core;
 	bool ended = has_ended_once(j);
 	char name[16];
@@ -112,14 +113,14 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 		json_out_text(out, "reason", reason_str(c->reason));
 	if (j->why && job_has_why(c))
 		json_out_text(out, "why", j->why);
-	json_t *probes = probes_status(s ? s->live : NULL, daemon_action(d, unit, j->name, NULL));
+	json_t *probes = probes_status(at, daemon_action(d, unit, j->name, NULL));
 	if (probes)
 		json_out_tree(out, "probes", probes);
 	json_decref(probes);
 	if (s && s->row)
 		json_out_int(out, "job", s->row);
-	if (s && s->live)
-		notified_show(s->live, out);
+	if (at)
+		notified_show(at, out);
 	json_out_close(out, '}');
 }
 
@@ -147,13 +148,13 @@ static void reason_out(struct str *out, const struct unit_view *u)
 
 static void run_out(struct str *out, struct daemon *d, const struct unit_view *u)
 {
-	const struct unit_slot *s = u->id < d->units.n ? &d->units.v[u->id] : NULL;
+	const struct unit_record *s = history_find_unit(d->history, u->id);
 
 	if (!u->run) {
 		json_out_null(out, "run");
 		return;
 	}
-	auto_free char *name = run_name(d, u);
+	auto_free char *name = run_name(u);
 	json_out_open(out, "run", '{');
 	json_out_int(out, "id", (int64_t)u->run);
 	json_out_text(out, "name", name);

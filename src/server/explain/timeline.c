@@ -488,7 +488,7 @@ void timeline_look(struct daemon *d, struct timeline_of *of)
 	    .action = text_dup(j.name),
 	    .state = job_state_str(j.core.state),
 	    .at_gate = at.gate,
-	    .event = events_of_job(d, &u, &j),
+	    .event = events_of_job(d->history, &u, &j),
 	    .time = clock_wall()};
 }
 

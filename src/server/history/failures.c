@@ -1,6 +1,5 @@
 #include "server/history/failures.h"
 
-#include "server/history/records.h"
 #include "server/host/clock.h"
 
 static void release(struct attempt_failure *f)
@@ -27,7 +26,7 @@ bool failures_is_failure(const struct effect *fx)
 	       fx->to != JOB_CANCELLED && fx->reason != REASON_DEPENDENCY_FAILED;
 }
 
-void failures_add(struct job_slot *s, const struct job_view *j, const struct effect *fx)
+void failures_add(struct job_record *s, const struct job_view *j, const struct effect *fx)
 {
 	enum reason reason = j->core.cause != REASON_NONE ? j->core.cause : fx->reason;
 	struct failures *l = s->failures;
@@ -50,7 +49,7 @@ void failures_add(struct job_slot *s, const struct job_view *j, const struct eff
 	    .line_read = reason == REASON_SPAWN_ERROR}; /* it never ran */
 }
 
-void failures_drop(struct job_slot *s)
+void failures_drop(struct job_record *s)
 {
 	for (size_t i = 0; s->failures && i < s->failures->n; i++)
 		release(&s->failures->v[i]);
@@ -58,7 +57,7 @@ void failures_drop(struct job_slot *s)
 	s->failures = NULL;
 }
 
-struct attempt_failure *failures_find(const struct job_slot *s, uint64_t token)
+struct attempt_failure *failures_find(const struct job_record *s, uint64_t token)
 {
 	for (size_t i = 0; s->failures && i < s->failures->n; i++)
 		if (s->failures->v[i].token == token)

@@ -5,14 +5,12 @@
  * output.  The line is read when somebody asks (explain/progress.h); what is stored of
  * attempts for ever are the events.  A server that is started again begins without.
  *
- * Depends on: engine.
+ * Depends on: server/history/history.h.
  */
 #ifndef HP_SERVER_HISTORY_FAILURES_H
 #define HP_SERVER_HISTORY_FAILURES_H
 
-#include "engine/engine.h"
-
-struct job_slot;
+#include "server/history/history.h"
 
 #define FAILURES_KEPT 5 /* of a job */
 
@@ -37,9 +35,9 @@ struct failures {
 bool failures_is_end(const struct effect *fx);
 /* It failed, and another follows or does not: as it is told of, EFFECT_JOB. */
 bool failures_is_failure(const struct effect *fx);
-void failures_add(struct job_slot *s, const struct job_view *j, const struct effect *fx);
-void failures_drop(struct job_slot *s); /* a new run */
+void failures_add(struct job_record *s, const struct job_view *j, const struct effect *fx);
+void failures_drop(struct job_record *s); /* a new run */
 /* The one of that attempt; NULL: not kept. */
-struct attempt_failure *failures_find(const struct job_slot *s, uint64_t token);
+struct attempt_failure *failures_find(const struct job_record *s, uint64_t token);
 
 #endif

@@ -1,120 +1,91 @@
 #include "server/history/records.h"
 
+#include "server/history/definitions.h"
 #include "server/history/failures.h"
-#include "server/operation/operations.h"
-#include "server/supervise/previous_definition.h"
+#include "server/history/history_state.h"
+#include "server/host/clock.h"
 
 #define BLOCK 1024 /* values reserved at once */
 
 ENUM_DEFINE(counter, COUNTER_LIST, COUNTER_COUNT)
 
-struct records {
-	struct daemon *d;
-	struct {
-		uint64_t next, reserved, stored;
-	} counters[COUNTER_COUNT];
-};
-
-struct records *records_new(struct daemon *d)
-{
-	struct records *r = mem_new(sizeof(*r));
-
-	r->d = d;
-	for (size_t i = 0; i < COUNTER_COUNT; i++)
-		r->counters[i].next = 1;
-	return r;
-}
-
-void records_free(struct records *r)
-{
-	free(r);
-}
-
 /* ---- counters -------------------------------------------------------------- */
 
 static bool take_counter(const struct store_counter *row, void *ctx)
 {
-	struct records *r = ctx;
+	struct history *h = ctx;
 	enum counter c;
 
 	if (counter_parse(row->name, &c)) {
-		r->counters[c].stored = r->counters[c].reserved = (uint64_t)row->value;
-		r->counters[c].next = (uint64_t)row->value + 1;
+		h->counters[c].stored = h->counters[c].reserved = (uint64_t)row->value;
+		h->counters[c].next = (uint64_t)row->value + 1;
 	}
 	return true;
 }
 
-enum err records_load(struct records *r, struct error *e)
+enum err records_load(struct history *h, struct error *e)
 {
-	return store_load_counters(r->d->store, take_counter, r, e);
+	return store_load_counters(h->store, take_counter, h, e);
 }
 
-static void reserve(struct records *r, enum counter c, uint64_t value)
+static void reserve(struct history *h, enum counter c, uint64_t value)
 {
-	if (value <= r->counters[c].reserved)
+	if (value <= h->counters[c].reserved)
 		return;
-	r->counters[c].reserved = value + BLOCK;
-	store_put_counter(r->d->store, &(struct store_counter){.name = counter_str(c),
-					   .value = (int64_t)r->counters[c].reserved});
+	h->counters[c].reserved = value + BLOCK;
+	store_put_counter(h->store, &(struct store_counter){.name = counter_str(c),
+					.value = (int64_t)h->counters[c].reserved});
 }
 
-uint64_t records_counter(const struct records *r, enum counter c)
+uint64_t records_counter(const struct history *h, enum counter c)
 {
-	return r->counters[c].next;
+	return h->counters[c].next;
 }
 
-void records_saw(struct records *r, enum counter c, uint64_t value)
+void records_saw(struct history *h, enum counter c, uint64_t value)
 {
-	if (value >= r->counters[c].next)
-		r->counters[c].next = value + 1;
-	reserve(r, c, value);
+	if (value >= h->counters[c].next)
+		h->counters[c].next = value + 1;
+	reserve(h, c, value);
 }
 
-uint64_t records_take(struct records *r, enum counter c)
+uint64_t records_take(struct history *h, enum counter c)
 {
-	uint64_t value = r->counters[c].next;
+	uint64_t value = h->counters[c].next;
 
-	records_saw(r, c, value);
+	records_saw(h, c, value);
 	return value;
 }
 
-void records_set(struct records *r, enum counter c, uint64_t value)
+void records_set(struct history *h, enum counter c, uint64_t value)
 {
-	r->counters[c].stored = value;
+	h->counters[c].stored = value;
 	store_put_counter(
-	    r->d->store, &(struct store_counter){.name = counter_str(c), .value = (int64_t)value});
+	    h->store, &(struct store_counter){.name = counter_str(c), .value = (int64_t)value});
 }
 
-uint64_t records_stored(const struct records *r, enum counter c)
+uint64_t records_stored(const struct history *h, enum counter c)
 {
-	return r->counters[c].stored;
+	return h->counters[c].stored;
 }
 
 /* ---- rows ------------------------------------------------------------------ */
 
-char *run_name(const struct daemon *d, const struct unit_view *u)
+char *run_name(const struct unit_view *u)
 {
-	(void)d;
 	return u->is_run ? text_dup(u->name)
 			 : text_fmt("%s#%llu", u->name, (unsigned long long)u->run);
 }
 
-static struct unit_slot *unit_slot(struct daemon *d, unit_id u)
-{
-	while (d->units.n <= u)
-		vec_push(&d->units);
-	return &d->units.v[u];
-}
-
 /* It was stopped and begun again in one pass: nobody wrote its end. */
 static void close_former_run(
-    struct daemon *d, const struct unit_view *u, const struct unit_slot *us)
+    struct history *h, const struct unit_view *u, const struct unit_record *us)
 {
 	if (!us->run || us->ended || u->is_run)
 		return;
 	auto_free char *name = text_fmt("%s#%llu", u->name, (unsigned long long)us->run);
 
-	store_put_run(d->store, &(struct store_run){.id = (int64_t)us->run,
+	store_put_run(h->store, &(struct store_run){.id = (int64_t)us->run,
 				    .name = name,
 				    .service = u->name,
 				    .state = RUN_CANCELLED,
@@ -125,37 +96,35 @@ static void close_former_run(
 }
 
 /* A run that has not been seen yet begins now. */
-static struct unit_slot *unit_in_run(struct daemon *d, const struct unit_view *u)
+static struct unit_record *unit_in_run(struct history *h, const struct unit_view *u)
 {
-	struct unit_slot *us = unit_slot(d, u->id);
+	struct unit_record *us = history_unit(h, u->id);
 
 	if (us->run != u->run) {
-		close_former_run(d, u, us);
+		close_former_run(h, u, us);
 		free(us->who);
-		previous_definition_drop(&us->former);
-		const struct operation_about *about = u->op ? operations_about(d, u->op) : NULL;
-		*us = (struct unit_slot){.run = u->run,
+		const char *who = u->op ? h->is.who(h->is.ctx, u->op) : NULL;
+		*us = (struct unit_record){.run = u->run,
 		    .started = clock_wall(),
 		    .event = us->event,
 		    .end_event = us->end_event,
 		    .news = us->news};
-		us->who =
-		    text_dup(about ? about->who : "supervisor"); /* pulled in, or started again */
-		records_saw(d->records, COUNTER_RUN, u->run);
+		us->who = text_dup(who ? who : "supervisor"); /* pulled in, or started again */
+		records_saw(h, COUNTER_RUN, u->run);
 	}
 	return us;
 }
 
-void records_put_run(struct daemon *d, unit_id unit)
+void records_put_run(struct history *h, unit_id unit)
 {
 	struct unit_view u;
 
-	if (!engine_unit(d->engine, unit, &u) || !u.run)
+	if (!engine_unit(h->engine, unit, &u) || !u.run)
 		return;
-	struct unit_slot *us = unit_in_run(d, &u);
-	struct run_entry *entry = u.is_run ? map_get(&d->runs, u.name) : NULL;
-	auto_free char *name = run_name(d, &u),
-		       *former = entry ? NULL : previous_definition_json(d, unit);
+	struct unit_record *us = unit_in_run(h, &u);
+	struct run_definition *entry = u.is_run ? run_definition_find(h, u.name) : NULL;
+	auto_free char *name = run_name(&u),
+		       *former = entry ? NULL : h->is.previous_definition(h->is.ctx, unit);
 	bool over = u.run_state == RUN_SUCCEEDED || u.run_state == RUN_FAILED ||
 		    u.run_state == RUN_CANCELLED;
 
@@ -163,7 +132,7 @@ void records_put_run(struct daemon *d, unit_id unit)
 		us->ended = clock_wall();
 	if (!over)
 		us->ended = 0;
-	store_put_run(d->store, &(struct store_run){.id = (int64_t)u.run,
+	store_put_run(h->store, &(struct store_run){.id = (int64_t)u.run,
 				    .name = name,
 				    .service = u.is_run ? NULL : u.name,
 				    .state = u.run_state,
@@ -175,14 +144,14 @@ void records_put_run(struct daemon *d, unit_id unit)
 				    .reason_subject = u.reason_subject});
 }
 
-static void close_former_job(
-    struct daemon *d, const struct job_view *j, const struct unit_view *u, const struct job_slot *s)
+static void close_former_job(struct history *h, const struct job_view *j, const struct unit_view *u,
+    const struct job_record *s)
 {
 	if (!s->row || s->ended || s->run == u->run || s->action != text_hash(j->name) || u->is_run)
 		return;
 	auto_free char *name = text_fmt("%s/%s", u->name, j->name);
 
-	store_put_job(d->store, &(struct store_job){.id = s->row,
+	store_put_job(h->store, &(struct store_job){.id = s->row,
 				    .run = (int64_t)s->run,
 				    .name = name,
 				    .service = u->name,
@@ -199,37 +168,37 @@ static void close_former_job(
 				    .stop_cause = "stop"});
 }
 
-/* The slot of a job in its unit's present run. */
-static struct job_slot *slot_in_run(
-    struct daemon *d, const struct job_view *j, const struct unit_view *u)
+/* The record of a job in its unit's present run. */
+static struct job_record *job_in_run(
+    struct history *h, const struct job_view *j, const struct unit_view *u)
 {
-	struct job_slot *s = daemon_slot(d, j->id);
+	struct job_record *s = history_job(h, j->id);
 	uint64_t action = text_hash(j->name);
 
 	if (s->row && s->run == u->run && s->action == action)
 		return s;
-	struct attempt *live = s->live;
-	close_former_job(d, j, u, s);
+	close_former_job(h, j, u, s);
 	failures_drop(s);
-	*s = (struct job_slot){.row = (int64_t)records_take(d->records, COUNTER_JOB),
+	*s = (struct job_record){
+	    .row = (int64_t)records_take(h, COUNTER_JOB),
 	    .run = u->run,
 	    .action = action,
-	    .pid = live ? s->pid : 0,
+	    .pid = s->pid,
 	    .created = clock_wall(),
 	    .event = s->action == action ? s->event : 0, /* what a restart ended caused its begin */
-	    .live = live};
+	};
 	return s;
 }
 
-struct job_slot *records_slot(struct daemon *d, job_id job)
+struct job_record *records_job(struct history *h, job_id job)
 {
 	struct job_view j;
 	struct unit_view u;
 	unit_id unit;
 
-	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u))
-		return daemon_slot(d, job);
-	return slot_in_run(d, &j, &u);
+	if (!engine_job(h->engine, job, &j, &unit) || !engine_unit(h->engine, unit, &u))
+		return history_job(h, job);
+	return job_in_run(h, &j, &u);
 }
 
 static const char *stop_cause_of(const struct job_core *c)
@@ -239,20 +208,20 @@ static const char *stop_cause_of(const struct job_core *c)
 			     : NULL;
 }
 
-void records_put_job(struct daemon *d, job_id job)
+void records_put_job(struct history *h, job_id job)
 {
 	struct job_view j;
 	struct unit_view u;
 	unit_id unit;
 
-	if (!engine_job(d->engine, job, &j, &unit) || !engine_unit(d->engine, unit, &u) || !u.run ||
+	if (!engine_job(h->engine, job, &j, &unit) || !engine_unit(h->engine, unit, &u) || !u.run ||
 	    j.virtual)
 		return;
-	struct job_slot *s = slot_in_run(d, &j, &u);
+	struct job_record *s = job_in_run(h, &j, &u);
 	auto_free char *name = text_fmt("%s/%s", u.name, j.name);
 
 	store_put_job(
-	    d->store, &(struct store_job){.id = s->row,
+	    h->store, &(struct store_job){.id = s->row,
 			  .run = (int64_t)u.run,
 			  .name = name,
 			  .service = u.is_run ? NULL : u.name,
@@ -281,7 +250,7 @@ void records_put_job(struct daemon *d, job_id job)
 
 /* ---- changes ---------------------------------------------------------------- */
 
-static void stamp(struct job_slot *s, int to)
+static void stamp(struct job_record *s, int to)
 {
 	usec_wall now = clock_wall();
 
@@ -295,29 +264,29 @@ static void stamp(struct job_slot *s, int to)
 		s->ended = now;
 }
 
-void records_job_changed(struct daemon *d, const struct effect *fx)
+void records_job_changed(struct history *h, const struct effect *fx)
 {
 	struct job_view j;
 	struct unit_view u;
 	unit_id unit;
 
-	if (!engine_job(d->engine, fx->job, &j, &unit) || !engine_unit(d->engine, unit, &u) ||
+	if (!engine_job(h->engine, fx->job, &j, &unit) || !engine_unit(h->engine, unit, &u) ||
 	    j.virtual || !u.run)
 		return;
-	records_put_run(d, unit);
-	struct job_slot *s = slot_in_run(d, &j, &u);
+	records_put_run(h, unit);
+	struct job_record *s = job_in_run(h, &j, &u);
 	stamp(s, fx->to);
 	if (failures_is_failure(fx))
 		failures_add(s, &j, fx);
-	records_put_job(d, fx->job);
+	records_put_job(h, fx->job);
 }
 
-void records_wanted_changed(struct daemon *d, const struct effect *fx)
+void records_wanted_changed(struct history *h, const struct effect *fx)
 {
 	struct unit_view u;
 
-	if (!engine_unit(d->engine, fx->unit, &u) || u.is_run)
+	if (!engine_unit(h->engine, fx->unit, &u) || u.is_run)
 		return;
 	store_put_wanted(
-	    d->store, &(struct store_wanted){.service = u.name, .wanted = (enum wanted)fx->to});
+	    h->store, &(struct store_wanted){.service = u.name, .wanted = (enum wanted)fx->to});
 }

@@ -5,12 +5,12 @@
  * here fails or waits: the store queues.  Ids of rows, tokens, operations and
  * events never repeat, also after a SIGKILL: counters are reserved in blocks.
  *
- * Depends on: server/daemon.h.
+ * Depends on: server/history/history.h.
  */
 #ifndef HP_SERVER_HISTORY_RECORDS_H
 #define HP_SERVER_HISTORY_RECORDS_H
 
-#include "server/daemon.h"
+#include "server/history/history.h"
 
 /* clang-format off */
 #define COUNTER_LIST(X)                                           \
@@ -23,28 +23,28 @@
 ENUM_DECLARE(counter, COUNTER_LIST, COUNTER_COUNT);
 /* clang-format on */
 
-struct records *records_new(struct daemon *d);
-void records_free(struct records *r);
+struct history *hecords_new(struct history *h);
+void records_free(struct history *h);
 
 /* Read the counters of the store. */
-enum err records_load(struct records *r, struct error *e);
-uint64_t records_counter(const struct records *r, enum counter c);   /* the next value */
-uint64_t records_take(struct records *r, enum counter c);	     /* and count it up */
-void records_saw(struct records *r, enum counter c, uint64_t value); /* `value` is in use */
-void records_set(struct records *r, enum counter c, uint64_t value); /* COUNTER_KEEPER */
-uint64_t records_stored(const struct records *r, enum counter c);    /* as it was read */
+enum err records_load(struct history *h, struct error *e);
+uint64_t records_counter(const struct history *h, enum counter c);   /* the next value */
+uint64_t records_take(struct history *h, enum counter c);	     /* and count it up */
+void records_saw(struct history *h, enum counter c, uint64_t value); /* `value` is in use */
+void records_set(struct history *h, enum counter c, uint64_t value); /* COUNTER_KEEPER */
+uint64_t records_stored(const struct history *h, enum counter c);    /* as it was read */
 
-/* The slot of a job, with the id of its row in the present run. */
-struct job_slot *records_slot(struct daemon *d, job_id job);
+/* The record of a job, with the id of its row in the present run. */
+struct job_record *records_job(struct history *h, job_id job);
 /* The row of a job as it is now; made at its first change in a run. */
-void records_put_job(struct daemon *d, job_id job);
+void records_put_job(struct history *h, job_id job);
 /* The row of a unit's run as it is now. */
-void records_put_run(struct daemon *d, unit_id unit);
+void records_put_run(struct history *h, unit_id unit);
 
-void records_job_changed(struct daemon *d, const struct effect *fx);
-void records_wanted_changed(struct daemon *d, const struct effect *fx);
+void records_job_changed(struct history *h, const struct effect *fx);
+void records_wanted_changed(struct history *h, const struct effect *fx);
 
 /* "web#12": how people call a run. */
-char *run_name(const struct daemon *d, const struct unit_view *u);
+char *run_name(const struct unit_view *u);
 
 #endif

@@ -83,8 +83,8 @@ static void want(struct daemon *d, const char *name, enum wanted wanted)
 /* The new name takes over the operator's word, and says where its history is. */
 static void take_over(struct config *c, const struct registry_change *ch, const enum wanted *words)
 {
-	events_definition(c->in.d, ch->name, "renamed", ch->renamed_from);
-	events_definition(c->in.d, ch->renamed_from, "renamed", ch->name);
+	events_definition(c->in.d->history, ch->name, "renamed", ch->renamed_from);
+	events_definition(c->in.d->history, ch->renamed_from, "renamed", ch->name);
 	want(c->in.d, ch->name, words[ch - c->in.out.v]);
 }
 

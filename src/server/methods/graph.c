@@ -1,4 +1,5 @@
 /* graph.c - everything and what it needs, as data and as pictures. */
+#include "server/history/definitions.h"
 #include "server/methods/methods.h"
 
 #include "server/explain/drawing.h"
@@ -43,7 +44,7 @@ static json_t *service_json(const struct view *v, const struct scene_node *n)
 	struct unit_view u = {0};
 
 	engine_unit(v->d->engine, n->unit, &u);
-	const struct service_def *s = daemon_definition(v->d, u.name);
+	const struct service_def *s = definition_find(v->d->history, u.name);
 	json_t *o =
 	    json_pack("{s:s, s:s, s:s, s:b}", "name", n->name, "wanted", wanted_str(u.wanted),
 		"class", s ? service_class_str(s->class) : "user", "is_run", u.is_run);
@@ -102,7 +103,7 @@ static void add_edge(struct view *v, const struct scene_edge *se)
 
 static void add_conflicts(struct view *v, const struct scene_node *n)
 {
-	const struct service_def *s = daemon_definition(v->d, n->name);
+	const struct service_def *s = definition_find(v->d->history, n->name);
 
 	for (size_t i = 0; s && i < s->conflicts.n; i++) {
 		unit_id other = engine_find(v->d->engine, s->conflicts.v[i]);

@@ -1,4 +1,5 @@
 #include "server/methods/intake.h"
+#include "base/map.h"
 
 #include <malloc.h>
 

@@ -1,5 +1,6 @@
 #include "server/methods/methods.h"
 #include "rpc/json_out.h"
+#include "server/history/definitions.h"
 
 #include "base/map.h"
 #include "server/explain/account.h"
@@ -169,7 +170,7 @@ unit_id ops_find_unit(struct rpc_call *call, const char *name, bool runs)
 {
 	struct daemon *d = ops_daemon(call);
 
-	if (registry_find(d->registry, name) || (runs && map_get(&d->runs, name)))
+	if (registry_find(d->registry, name) || (runs && run_definition_find(d->history, name)))
 		return engine_find(d->engine, name);
 	ops_fail_unknown(call, name);
 	return ID_NONE;

@@ -1,4 +1,5 @@
 /* run.c - ad-hoc runs, and the history of runs and jobs. */
+#include "server/history/definitions.h"
 #include "server/host/json_time.h"
 #include "server/methods/methods.h"
 
@@ -92,13 +93,14 @@ static json_t *live_jobs(struct daemon *d, unit_id id)
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
-		json_array_append_new(a,
-		    json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)records_slot(d, j.id)->row,
-			"action", j.name, "state", job_state_str(j.core.state), "exit_code",
-			j.core.was_executed && job_state_is_end(j.core.state) &&
-				j.core.last.code >= 0
-			    ? json_integer(j.core.last.code)
-			    : json_null()));
+		json_array_append_new(
+		    a, json_pack("{s:I, s:s, s:s, s:o}", "id",
+			   (json_int_t)records_job(d->history, j.id)->row, "action", j.name,
+			   "state", job_state_str(j.core.state), "exit_code",
+			   j.core.was_executed && job_state_is_end(j.core.state) &&
+				   j.core.last.code >= 0
+			       ? json_integer(j.core.last.code)
+			       : json_null()));
 	return a;
 }
 
@@ -311,7 +313,7 @@ static void definition_of(struct daemon *d, const json_t *row, struct definition
 	const char *service = param_text(row, "service"), *name = param_text(row, "name");
 	struct error e = {0};
 
-	*out = (struct definition){.is = daemon_definition(d, service ? service : name)};
+	*out = (struct definition){.is = definition_find(d->history, service ? service : name)};
 	if (!out->is)
 		store_find_run(d->store, name, take_definition, out, &e);
 }
@@ -406,7 +408,7 @@ static void cancel(struct rpc_call *call, json_t *params)
 	    row ? json_string_value(json_object_get(row, "name")) : json_string_value(which);
 	struct strv names = {0};
 
-	if (!name || !map_get(&d->runs, name)) {
+	if (!name || !run_definition_find(d->history, name)) {
 		ops_fail(call, ERR_INVALID_STATE, "no ad-hoc run `%s` is open", name ? name : "?");
 	} else {
 		strv_add(&names, name);

@@ -224,7 +224,8 @@ static void kill_it(struct rpc_call *call, json_t *params)
 	if (id != ID_NONE && action && !ops_has_action(call, id, action))
 		id = ID_NONE;
 	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
-		pid_t pid = is_meant(&j, action) && j.id < d->slots.n ? d->slots.v[j.id].pid : 0;
+		const struct job_record *r = history_find_job(d->history, j.id);
+		pid_t pid = r && is_meant(&j, action) ? r->pid : 0;
 
 		if (!pid)
 			continue;

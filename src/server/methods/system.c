@@ -1,4 +1,5 @@
 /* system.c - the supervisor itself, its operations, events and flags. */
+#include "server/history/definitions.h"
 #include "server/host/json_time.h"
 #include "server/methods/methods.h"
 
@@ -29,22 +30,21 @@ static void health(struct rpc_call *call, json_t *params)
 
 static json_t *counts(struct daemon *d)
 {
-	size_t states[SERVICE_STATE_COUNT] = {0}, processes = 0;
+	size_t states[SERVICE_STATE_COUNT] = {0};
 	json_t *o = json_object(), *by_state = json_object();
 	struct unit_view u;
 
 	for (unit_id i = 0; i < engine_unit_count(d->engine); i++)
 		if (engine_unit(d->engine, i, &u) && u.registered && !u.is_run)
 			states[u.state]++;
-	for (size_t i = 0; i < d->slots.n; i++)
-		processes += d->slots.v[i].pid != 0;
 	for (size_t i = 0; i < SERVICE_STATE_COUNT; i++)
 		json_object_set_new(by_state, service_state_str((enum service_state)i),
 		    json_integer((json_int_t)states[i]));
 	json_object_set_new(o, "services", json_integer((json_int_t)registry_count(d->registry)));
 	json_object_set_new(o, "states", by_state);
-	json_object_set_new(o, "runs", json_integer((json_int_t)d->runs.n));
-	json_object_set_new(o, "processes", json_integer((json_int_t)processes));
+	json_object_set_new(o, "runs", json_integer((json_int_t)run_definition_count(d->history)));
+	json_object_set_new(
+	    o, "processes", json_integer((json_int_t)history_count_processes(d->history)));
 	json_object_set_new(o, "operations", json_integer((json_int_t)operations_in_flight(d)));
 	return o;
 }

@@ -1,4 +1,5 @@
 #include "server/operation/operations.h"
+#include "base/map.h"
 
 #include "rpc/json_out.h"
 #include "server/history/events.h"
@@ -115,7 +116,7 @@ static struct entry *entry_new(
 	    .began = began,
 	    .began_mono = clock_mono_of(began)};
 	map_put(&d->operations->by_id, en->key, en);
-	records_saw(d->records, COUNTER_OP, id);
+	records_saw(d->history, COUNTER_OP, id);
 	return en;
 }
 
@@ -335,7 +336,7 @@ static int64_t tell_begin(struct daemon *d, op_id id, const char *kind, const st
 	auto_free char *fact = json_dumps(o, JSON_COMPACT);
 
 	json_decref(o);
-	return events_emit(d, "operation", names->n ? names->v[0] : NULL, 0, fact);
+	return events_emit(d->history, "operation", names->n ? names->v[0] : NULL, 0, fact);
 }
 
 int64_t operations_event(struct daemon *d, op_id id)
@@ -350,7 +351,7 @@ int64_t operations_event(struct daemon *d, op_id id)
 	if (!en->event)
 		en->event = tell_begin(d, v.id, op_kind_str(v.kind), v.names, en->who, en->method);
 	else if (en->event == EVENT_UNREAD)
-		en->event = events_of_operation(d, id, v.names->n ? v.names->v[0] : NULL);
+		en->event = events_of_operation(d->history, id, v.names->n ? v.names->v[0] : NULL);
 	return en->event;
 }
 
@@ -366,14 +367,14 @@ static void tell_steps(struct daemon *d, struct entry *en, const struct op_view 
 		json_out_int(&fact, "n", (int64_t)en->steps_told);
 		step_members(&fact, s, NULL);
 		json_out_close(&fact, '}');
-		events_emit(d, "step", s->service, en->event, str_text(&fact));
+		events_emit(d->history, "step", s->service, en->event, str_text(&fact));
 	}
 }
 
 /* Caused by what settled last. */
 static void tell_end(struct daemon *d, const struct op_view *v, const char *kind, int64_t begin)
 {
-	int64_t cause = v->names->n ? events_last_of(d, v->names) : 0;
+	int64_t cause = v->names->n ? events_last_of(d->history, v->names) : 0;
 
 	auto_str fact = {0};
 
@@ -386,8 +387,8 @@ static void tell_end(struct daemon *d, const struct op_view *v, const char *kind
 		json_out_text(&fact, NULL, v->message);
 	}
 	str_add_char(&fact, '}');
-	events_emit(d, "done", v->names->n ? v->names->v[0] : NULL, cause > begin ? cause : begin,
-	    str_text(&fact));
+	events_emit(d->history, "done", v->names->n ? v->names->v[0] : NULL,
+	    cause > begin ? cause : begin, str_text(&fact));
 }
 
 op_id operations_note(struct daemon *d, const char *kind, const struct strv *names, const char *who,
@@ -400,7 +401,7 @@ op_id operations_note(struct daemon *d, const char *kind, const struct strv *nam
 	auto_free char *detail = operation_detail(&v, method);
 	usec_wall now = clock_wall();
 
-	records_saw(d->records, COUNTER_OP, id);
+	records_saw(d->history, COUNTER_OP, id);
 	store_put_operation(d->store, &(struct store_operation){.id = (int64_t)id,
 					  .kind = kind,
 					  .names = names_text,

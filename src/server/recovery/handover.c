@@ -61,19 +61,17 @@ static int hold(const struct attempt *at, pid_t pid)
 
 void handover_witness(struct daemon *d)
 {
-	if (d->recovering)
+	if (d->recovery)
 		return;
 	d->estate = mem_new(sizeof(*d->estate));
 	d->estate->d = d;
-	for (size_t i = 0; i < d->slots.n; i++) {
-		const struct job_slot *s = &d->slots.v[i];
-
-		if (!s->live || s->live->exited)
+	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
+		if (at->exited)
 			continue;
-		struct witness w = {(job_id)i, s->live->token, s->pid, -1};
-		if (s->pid)
-			w.fd = hold(s->live, s->pid);
-		if (s->pid && w.fd < 0)
+		struct witness w = {at->job, at->token, attempt_pid(at), -1};
+		if (w.pid)
+			w.fd = hold(at, w.pid);
+		if (w.pid && w.fd < 0)
 			d->estate->gone++;
 		else
 			*vec_push(&d->estate->alive) = w;
@@ -117,7 +115,7 @@ static void add_attempt(struct handover *e, const struct witness *w, unsigned fl
 {
 	struct keeper_msg m = {
 	    .kind = KEEPER_TOKEN, .token = w->token, .pid = (int32_t)w->pid, .flags = flags};
-	struct attempt *at = e->d->slots.v[w->job].live;
+	struct attempt *at = attempt_of(e->d, w->job);
 	auto_str label = {0}, words = {0};
 	struct job_view j;
 	unit_id unit;
@@ -147,11 +145,10 @@ static void add_sets(struct handover *e)
 {
 	const struct daemon *d = e->d;
 
-	for (size_t i = 0; i < d->slots.n; i++) {
-		const struct attempt *at = d->slots.v[i].live;
-		struct witness w = {(job_id)i, at ? at->token : 0, 0, -1};
+	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
+		struct witness w = {at->job, at->token, 0, -1};
 
-		if (at && at->exited && !store_degraded(d->store, NULL))
+		if (at->exited && !store_degraded(d->store, NULL))
 			add_attempt(e, &w, KEEPER_IS_EXITED | KEEPER_IS_ACKED);
 	}
 }

@@ -50,14 +50,16 @@ static bool is_over(enum run_state s)
 
 static void remember_run(struct daemon *d, const struct store_run *row, unit_id id)
 {
-	while (d->units.n <= id)
-		vec_push(&d->units);
-	d->units.v[id] = (struct unit_slot){.run = (uint64_t)row->id,
+	struct recovery *r = d->recovery;
+
+	*history_unit(d->history, id) = (struct unit_record){.run = (uint64_t)row->id,
 	    .who = text_dup(row->who),
 	    .started = row->started,
 	    .ended = row->ended,
-	    .event = EVENT_UNREAD,
-	    .former = row->service ? previous_definition_read(row->definition) : NULL};
+	    .event = EVENT_UNREAD};
+	while (r->previous.n <= id)
+		vec_push(&r->previous);
+	r->previous.v[id] = row->service ? previous_definition_read(row->definition) : NULL;
 }
 
 /* A run of a former boot is history: nothing of it is left. */
@@ -131,8 +133,8 @@ enum err recover_begin(struct daemon *d, struct error *e)
 {
 	d->recovery = mem_new(sizeof(*d->recovery));
 	d->recovery->d = d;
-	d->recovering = true;
-	if (records_load(d->records, e))
+	history_set_recovering(d->history, true);
+	if (records_load(d->history, e))
 		return e->code;
 	engine_restore_begin(d->engine);
 	if (gates_load_flags(d, e) || schedules_load(d->schedules, e) || registration_load(d, e) ||
@@ -154,17 +156,17 @@ static struct survivor *survivor_of(struct recovery *r, uint64_t token)
 /* What the keeper knows was given away, also where no commit says so. */
 static void saw(struct daemon *d, const struct survivor *s)
 {
-	records_saw(d->records, COUNTER_TOKEN, s->token & ~AUX_TOKEN_BIT);
+	records_saw(d->history, COUNTER_TOKEN, s->token & ~AUX_TOKEN_BIT);
 	if (!s->label.unit || s->label.aux)
 		return;
-	records_saw(d->records, COUNTER_RUN, s->label.run);
-	records_saw(d->records, COUNTER_JOB, (uint64_t)s->label.row);
+	records_saw(d->history, COUNTER_RUN, s->label.run);
+	records_saw(d->history, COUNTER_JOB, (uint64_t)s->label.row);
 }
 
 static void set_counters(struct daemon *d)
 {
-	engine_set_counters(d->engine, records_counter(d->records, COUNTER_TOKEN),
-	    records_counter(d->records, COUNTER_OP), records_counter(d->records, COUNTER_RUN));
+	engine_set_counters(d->engine, records_counter(d->history, COUNTER_TOKEN),
+	    records_counter(d->history, COUNTER_OP), records_counter(d->history, COUNTER_RUN));
 }
 
 void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd)
@@ -475,6 +477,9 @@ static void recovery_free(struct recovery *r)
 		free(r->rows.v[i].unit);
 		free(r->rows.v[i].action);
 	}
+	for (size_t i = 0; i < r->previous.n; i++)
+		previous_definition_drop(&r->previous.v[i]);
+	free(r->previous.v);
 	free(r->rows.v);
 	free(r->orphans.v);
 	free(r->survivors.v);
@@ -486,8 +491,8 @@ static void recovery_free(struct recovery *r)
 /* The keeper is that of the last server, or adopted from it; or this is a boot. */
 static void decide_boot(struct daemon *d)
 {
-	d->is_boot = records_stored(d->records, COUNTER_KEEPER) != d->boot;
-	records_set(d->records, COUNTER_KEEPER, d->boot);
+	d->is_boot = records_stored(d->history, COUNTER_KEEPER) != d->boot;
+	records_set(d->history, COUNTER_KEEPER, d->boot);
 }
 
 void recover_on_listed_all(void *ctx)
@@ -525,7 +530,7 @@ void recover_on_listed_all(void *ctx)
 	report(REPORT_INFO, "%s: %zu services, %zu attempts found", d->is_boot ? "boot" : "restart",
 	    registry_count(d->registry), r->survivors.n);
 	recovery_free(take(d->recovery));
-	d->recovering = false;
+	history_set_recovering(d->history, false);
 	store_relax(d->store);
 	malloc_trim(0);
 	daemon_ready(d);

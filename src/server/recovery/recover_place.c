@@ -1,3 +1,4 @@
+#include "server/history/definitions.h"
 #include "server/recovery/recovery.h"
 
 #include "logs/query.h"
@@ -39,9 +40,9 @@ static struct job_core core_of(const struct job_row *row, const struct survivor 
 
 static void remember_slot(struct daemon *d, const struct job_row *row, job_id job)
 {
-	struct job_slot *slot = daemon_slot(d, job);
+	struct job_record *slot = history_job(d->history, job);
 
-	*slot = (struct job_slot){.row = row->row,
+	*slot = (struct job_record){.row = row->row,
 	    .run = row->run,
 	    .action = text_hash(row->action),
 	    .created = row->created,
@@ -116,7 +117,7 @@ static void watch_output(
 	const struct log_filter f = {.services = u->is_run ? NULL : services,
 	    .n_services = u->is_run ? 0 : 1,
 	    .action = j->name,
-	    .job = d->slots.v[j->id].row,
+	    .job = history_job(d->history, j->id)->row,
 	    .attempt = j->attempt};
 
 	logs_watch_stored(d->logs, s->token, d->paths.logs, &f);
@@ -180,9 +181,9 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	at->born = s->born;
 	at->leader = s->pid;
 	/* The row may be that of the run before, which knew of another former definition. */
-	if (engine_job(d->engine, job, &j, &unit) && unit < d->units.n &&
-	    d->units.v[unit].run == s->label.run)
-		at->former = previous_definition_hold(d->units.v[unit].former);
+	if (engine_job(d->engine, job, &j, &unit) && unit < d->recovery->previous.n &&
+	    history_unit(d->history, unit)->run == s->label.run)
+		at->former = previous_definition_hold(d->recovery->previous.v[unit]);
 	at->exited = s->exited && s->acked;
 	expect_readiness(d, s, job);
 	for (size_t i = 0; i < HELD_READY; i++)
@@ -249,7 +250,7 @@ static const struct job_row *row_numbered(const struct recovery *r, int64_t row)
 static void put_end(struct recovery *r, const struct survivor *s, const struct job_row *row)
 {
 	auto_free char *name = text_fmt("%s/%s", row->unit, row->action);
-	const struct service_def *def = daemon_definition(r->d, row->unit);
+	const struct service_def *def = definition_find(r->d->history, row->unit);
 	struct job_exit x =
 	    attempt_exit(def ? service_find_action(def, row->action) : NULL, &s->exit);
 	bool cancelled = row->stop || row->dep_failed || s->asked;

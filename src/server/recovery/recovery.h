@@ -7,6 +7,7 @@
 #ifndef HP_SERVER_RECOVERY_RECOVERY_H
 #define HP_SERVER_RECOVERY_RECOVERY_H
 
+#include "base/map.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
 
@@ -54,6 +55,11 @@ struct recovery {
 		struct survivor **v;
 		size_t n, cap;
 	} survivors;
+	struct {
+		struct previous_definition *
+		    *v; /* by unit_id: as the row of its run has it, or NULL */
+		size_t n, cap;
+	} previous;
 	bool listed;	     /* the list is complete */
 	struct map by_token; /* struct survivor */
 	struct map by_row;   /* the youngest of each job's row */

@@ -52,32 +52,63 @@ bool held_parse(const char *name, uint64_t *token, enum held *what)
 	return false;
 }
 
+struct attempt *attempt_of(const struct daemon *d, job_id job)
+{
+	return job < d->attempts.n ? d->attempts.v[job] : NULL;
+}
+
+struct attempt *attempt_next(const struct daemon *d, const struct attempt *after)
+{
+	for (size_t i = after ? after->job + 1 : 0; i < d->attempts.n; i++)
+		if (d->attempts.v[i])
+			return d->attempts.v[i];
+	return NULL;
+}
+
+void attempt_free(struct attempt *at)
+{
+	if (!at)
+		return;
+	probes_end(at);
+	readiness_end(at);
+	failure_line_end(at);
+	notified_end(at);
+	previous_definition_drop(&at->former);
+	free(at);
+}
+
+pid_t attempt_pid(const struct attempt *at)
+{
+	return history_job(at->d->history, at->job)->pid;
+}
+
+static void set_pid(struct daemon *d, job_id job, pid_t pid)
+{
+	history_job(d->history, job)->pid = pid;
+}
+
 struct attempt *attempt_find(const struct daemon *d, uint64_t token)
 {
 	job_id j = engine_job_by_token(d->engine, token);
-	struct attempt *at = j == ID_NONE || j >= d->slots.n ? NULL : d->slots.v[j].live;
+	struct attempt *at = j == ID_NONE ? NULL : attempt_of(d, j);
 
 	return at && at->token == token ? at : NULL;
 }
 
 struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid)
 {
-	struct job_slot *s = daemon_slot(d, job);
-	struct attempt *at = mem_new(sizeof(*at));
+	struct attempt *former = attempt_of(d, job), *at = mem_new(sizeof(*at));
 
-	if (s->live) {
-		attempt_let_ready_go(s->live);
-		probes_end(s->live);
-		readiness_end(s->live);
-		failure_line_end(s->live);
-		notified_end(s->live);
-		previous_definition_drop(&s->live->former);
-		free(s->live);
+	if (former) {
+		attempt_let_ready_go(former);
+		attempt_free(former);
 	}
 	*at = (struct attempt){
 	    .d = d, .job = job, .token = token, .leader = pid, .executed = pid > 0};
-	s->live = at;
-	s->pid = pid;
+	while (d->attempts.n <= job)
+		vec_push(&d->attempts);
+	d->attempts.v[job] = at;
+	set_pid(d, job, pid);
 	return at;
 }
 
@@ -94,17 +125,12 @@ void attempt_let_ready_go(struct attempt *at)
 
 static void drop(struct daemon *d, struct attempt *at)
 {
-	probes_end(at);
-	readiness_end(at);
-	failure_line_end(at);
-	notified_end(at);
 	attempt_let_ready_go(at);
 	if (at->stopper)
 		spawner_signal(d->spawner, at->stopper, 9, KEEPER_SCOPE_KILL);
-	d->slots.v[at->job].live = NULL;
-	d->slots.v[at->job].pid = 0;
-	previous_definition_drop(&at->former);
-	free(at);
+	d->attempts.v[at->job] = NULL;
+	set_pid(d, at->job, 0);
+	attempt_free(at);
 }
 
 /* ---- spawning -------------------------------------------------------------- */
@@ -130,12 +156,12 @@ void attempt_capture(
 		close(take_fd);
 		return;
 	}
-	auto_free char *run = run_name(d, &u);
+	auto_free char *run = run_name(&u);
 	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
 	struct log_ident id = {.service = u.is_run ? NULL : u.name,
 	    .action = j.name,
 	    .run = run,
-	    .job = daemon_slot(d, job)->row,
+	    .job = history_job(d->history, job)->row,
 	    .token = token,
 	    .attempt = j.attempt,
 	    .stream = stream,
@@ -192,7 +218,7 @@ void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
 
 	engine_job(d->engine, job, &j, NULL);
 	engine_unit(d->engine, unit, &u);
-	struct job_slot *s = records_slot(d, job);
+	struct job_record *s = records_job(d->history, job);
 	struct attempt_label l = {.unit = (char *)(uintptr_t)u.name,
 	    .action = (char *)(uintptr_t)j.name,
 	    .run = u.run,
@@ -280,11 +306,12 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 	const struct service_def *s = NULL;
 
 	memset(&p, -1, sizeof(p));
-	records_saw(d->records, COUNTER_TOKEN, fx->token);
+	records_saw(d->history, COUNTER_TOKEN, fx->token);
 	if (!engine_job(d->engine, fx->job, &j, NULL))
 		return;
-	if (daemon_slot(d, fx->job)->live)
-		previous_definition_drop(&daemon_slot(d, fx->job)->live->former);
+	struct attempt *before = attempt_of(d, fx->job);
+	if (before)
+		previous_definition_drop(&before->former);
 	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
@@ -327,11 +354,11 @@ static bool run_stopper(struct daemon *d, struct attempt *at, const struct actio
 	struct launch l = {0};
 	auto_str label = {0};
 	char pid[16];
-	uint64_t token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
+	uint64_t token = AUX_TOKEN_BIT | records_take(d->history, COUNTER_TOKEN);
 	struct attempt_label is = {
 	    .unit = (char *)(uintptr_t) "-", .action = (char *)(uintptr_t) "-", .aux = true};
 
-	snprintf(pid, sizeof(pid), "%d", d->slots.v[at->job].pid);
+	snprintf(pid, sizeof(pid), "%d", attempt_pid(at));
 	attempt_label_write(&is, &label);
 	if (launch_init_command(&l, a, &a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
@@ -392,7 +419,7 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 	at->executed = at->ours = true;
 	at->born = clock_boot();
 	at->leader = pid;
-	d->slots.v[at->job].pid = pid;
+	set_pid(d, at->job, pid);
 	engine_executed(d->engine, clock_mono(), token);
 	perform_effects(d);
 	at = attempt_find(d, token);
@@ -433,7 +460,7 @@ static void note_hangs(struct daemon *d, uint64_t token, const char *text)
 	unit_id unit;
 
 	if (engine_job(d->engine, attempt_find(d, token)->job, &j, &unit) && !j.core.hangs)
-		events_note(d, unit, j.name, NULL, text);
+		events_note(d->history, unit, j.name, NULL, text);
 }
 
 void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
@@ -450,10 +477,11 @@ void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
 
 static struct attempt *find_stopped_by(const struct daemon *d, uint64_t stopper)
 {
-	for (size_t i = 0; i < d->slots.n; i++)
-		if (d->slots.v[i].live && d->slots.v[i].live->stopper == stopper)
-			return d->slots.v[i].live;
-	return NULL;
+	struct attempt *at = attempt_next(d, NULL);
+
+	while (at && at->stopper != stopper)
+		at = attempt_next(d, at);
+	return at;
 }
 
 /* A stop_exec that can not be executed: the signal does what it was to do. */
@@ -476,7 +504,7 @@ static bool stopper_failed(struct daemon *d, uint64_t token, enum keeper_step st
 	execution_error_describe(&l, j.name, step, sys, &why);
 	launch_release(&l);
 	report(REPORT_WARN, "%s: %s", j.name, why.s);
-	events_note(d, unit, j.name, NULL, why.s);
+	events_note(d->history, unit, j.name, NULL, why.s);
 	spawner_stop(d->spawner, at->token, stop_signal_of(a), KEEPER_SCOPE_SET);
 	return true;
 }
@@ -589,13 +617,13 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	probes_end(at);
 	readiness_end(at);
 	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
-	d->slots.v[job].pid = 0;
+	set_pid(d, job, 0);
 	x.empty = empty;
 	if (empty)
 		drop(d, at);
 	engine_exited(d->engine, clock_mono(), token, &x);
 	perform_effects(d);
-	records_put_job(d, job);
+	records_put_job(d->history, job);
 	attempt_acknowledge(d, token);
 }
 

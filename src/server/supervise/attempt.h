@@ -59,6 +59,12 @@ struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_
 /* What the keeper keeps of it: unit, action, run, attempt. */
 void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out);
 
+/* The live attempt of a job, NULL: none; each of them. */
+struct attempt *attempt_of(const struct daemon *d, job_id job);
+struct attempt *attempt_next(const struct daemon *d, const struct attempt *after);
+pid_t attempt_pid(const struct attempt *at); /* 0: it is not executed, or has ended */
+void attempt_free(struct attempt *at);	     /* the memory alone, at the end of the server */
+
 /* The attempt of a token, NULL: not the present one of any job. */
 struct attempt *attempt_find(const struct daemon *d, uint64_t token);
 

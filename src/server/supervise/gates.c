@@ -1,5 +1,6 @@
 #include "server/supervise/gates.h"
 
+#include "base/map.h"
 #include "probe/gate.h"
 #include "server/history/events.h"
 #include "server/supervise/perform.h"
@@ -95,7 +96,7 @@ static void on_news(void *ctx, const char *text)
 	unit_id unit;
 
 	for (size_t i = 0; i < WAITERS_TOLD && engine_gate_waiter(d->engine, g->id, i, &unit); i++)
-		events_note(d, unit, NULL, engine_gate_text(d->engine, g->id), text);
+		events_note(d->history, unit, NULL, engine_gate_text(d->engine, g->id), text);
 }
 
 static struct gate **place(struct gates *g, gate_id id)
@@ -175,7 +176,7 @@ bool gates_set_flag(struct daemon *d, const char *name)
 
 	if (map_get(&g->flags, name))
 		return false;
-	events_flag(d, name, true);
+	events_flag(d->history, name, true);
 	put_flag(g, name, now);
 	store_put_flag(d->store, &(struct store_flag){.name = name, .since = now});
 	for (size_t i = 0; i < g->open.n; i++)
@@ -193,7 +194,7 @@ bool gates_clear_flag(struct daemon *d, const char *name)
 	free(f->name);
 	free(f);
 	store_remove_flag(d->store, name);
-	events_flag(d, name, false);
+	events_flag(d->history, name, false);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include "server/change/apply.h"
 #include "server/change/registration.h"
 #include "server/change/submission.h"
+#include "server/history/definitions.h"
 #include "server/history/events.h"
 #include "server/history/records.h"
 #include "server/operation/operations.h"
@@ -54,14 +55,14 @@ static void ask_keeper(struct daemon *d, const struct effect *fx)
 		attempt_sweep(d, fx);
 }
 
-static struct run_entry *run_of(struct daemon *d, job_id job)
+static struct run_definition *run_of(struct daemon *d, job_id job)
 {
 	struct unit_view u;
 	struct job_view j;
 	unit_id unit;
 
 	return engine_job(d->engine, job, &j, &unit) && engine_unit(d->engine, unit, &u) && u.is_run
-		   ? map_get(&d->runs, u.name)
+		   ? run_definition_find(d->history, u.name)
 		   : NULL;
 }
 
@@ -72,7 +73,7 @@ static bool waits_for_commit(struct daemon *d, const struct effect *fx)
 	for (size_t i = 0; i < d->uncommitted.n; i++)
 		if (d->uncommitted.v[i].job == fx->job)
 			return true;
-	const struct run_entry *r = fx->kind == EFFECT_SPAWN ? run_of(d, fx->job) : NULL;
+	const struct run_definition *r = fx->kind == EFFECT_SPAWN ? run_of(d, fx->job) : NULL;
 	return r && r->def.commit_first && !r->is_committed;
 }
 
@@ -116,25 +117,25 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 	case EFFECT_JOB:
 		if (fx->to == JOB_READY)
 			failure_line_forget(d, fx->token);
-		records_job_changed(d, fx);
-		events_job(d, fx);
+		records_job_changed(d->history, fx);
+		events_job(d->history, fx);
 		break;
-	case EFFECT_JOB_TURN: records_put_job(d, fx->job); break;
+	case EFFECT_JOB_TURN: records_put_job(d->history, fx->job); break;
 	case EFFECT_UNIT:
-		records_put_run(d, fx->unit);
-		events_unit(d, fx);
+		records_put_run(d->history, fx->unit);
+		events_unit(d->history, fx);
 		registration_unit_changed(d, fx->unit);
 		apply_unit_changed(d, fx->unit);
 		container_unit_changed(d, fx->unit);
 		break;
-	case EFFECT_EDGE: events_edge(d, fx); break;
+	case EFFECT_EDGE: events_edge(d->history, fx); break;
 	case EFFECT_WANTED:
-		records_wanted_changed(d, fx);
-		events_wanted(d, fx);
+		records_wanted_changed(d->history, fx);
+		events_wanted(d->history, fx);
 		break;
 	case EFFECT_OP: operations_changed(d, fx); break;
 	case EFFECT_RUN_ENDED:
-		records_put_run(d, fx->unit);
+		records_put_run(d->history, fx->unit);
 		scheduling_run_ended(d, fx->unit);
 		submission_run_ended(d, fx->unit);
 		break;
@@ -200,7 +201,7 @@ static void on_committed(bool durable, void *ctx)
 	memmove(d->uncommitted.v, d->uncommitted.v + n, d->uncommitted.n * sizeof(*these.v));
 	d->commit_asked = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct run_entry *r = run_of(d, these.v[i].job);
+		struct run_definition *r = run_of(d, these.v[i].job);
 		if (r)
 			r->is_committed = true;
 		ask_in_turn(d, &these.v[i]);

@@ -1,6 +1,7 @@
 #include "server/supervise/previous_definition.h"
 
 #include "manifest/definition_read.h"
+#include "server/history/definitions.h"
 #include "server/supervise/attempt.h"
 
 #include <jansson.h>
@@ -21,11 +22,6 @@ void previous_definition_drop(struct previous_definition **f)
 	*f = NULL;
 }
 
-static struct attempt *live_of(const struct daemon *d, job_id job)
-{
-	return job < d->slots.n ? d->slots.v[job].live : NULL;
-}
-
 void previous_definition_keep(
     struct daemon *d, const char *service, const struct service_def *before)
 {
@@ -34,7 +30,7 @@ void previous_definition_keep(
 	struct job_view j;
 
 	for (size_t i = 0; unit != ID_NONE && engine_job_at(d->engine, unit, i, &j); i++) {
-		struct attempt *at = live_of(d, j.id);
+		struct attempt *at = attempt_of(d, j.id);
 
 		if (!at || at->former)
 			continue;
@@ -54,7 +50,7 @@ const struct previous_definition *previous_definition_of(
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		const struct attempt *at = live_of(d, j.id);
+		const struct attempt *at = attempt_of(d, j.id);
 
 		if (at && at->former && strcmp(j.name, action) == 0)
 			return at->former;
@@ -67,7 +63,7 @@ static const struct previous_definition *first_of(const struct daemon *d, unit_i
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		const struct attempt *at = live_of(d, j.id);
+		const struct attempt *at = attempt_of(d, j.id);
 
 		if (at && at->former)
 			return at->former;
@@ -80,7 +76,7 @@ bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv
 	const struct previous_definition *f = first_of(d, unit);
 	struct unit_view u;
 	const struct service_def *now =
-	    f && engine_unit(d->engine, unit, &u) ? daemon_definition(d, u.name) : NULL;
+	    f && engine_unit(d->engine, unit, &u) ? definition_find(d->history, u.name) : NULL;
 
 	if (!f || (now && service_executes_same(&f->def, now)))
 		return false;

@@ -60,8 +60,8 @@ static char *sentence(const struct slot *s)
 
 static void record(struct slot *s, enum probe_state state)
 {
-	events_probe(s->of->at->d, s->of->at->job, probe_role_str(s->role), probe_state_str(state),
-	    probe_last(s->probe));
+	events_probe(s->of->at->d->history, s->of->at->job, probe_role_str(s->role),
+	    probe_state_str(state), probe_last(s->probe));
 }
 
 /* The last call about an attempt: what follows may end it. */
@@ -184,8 +184,8 @@ static void on_ask(void *ctx)
 
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
-	else if (side_command_start(at->d, a, &s->command, at->d->slots.v[at->job].pid,
-		     on_command_over, s, &s->aside, &e) == ERR_OK)
+	else if (side_command_start(at->d, a, &s->command, attempt_pid(at), on_command_over, s,
+		     &s->aside, &e) == ERR_OK)
 		return;
 	probe_answer(s->probe, false, e.msg);
 }

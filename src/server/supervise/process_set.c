@@ -36,10 +36,11 @@ static bool has(const struct proc_pids *pids, pid_t pid)
 
 static bool is_leader(const struct daemon *d, pid_t pid)
 {
-	for (size_t i = 0; i < d->slots.n; i++)
-		if (d->slots.v[i].live && d->slots.v[i].live->leader == pid)
-			return true;
-	return false;
+	const struct attempt *at = attempt_next(d, NULL);
+
+	while (at && at->leader != pid)
+		at = attempt_next(d, at);
+	return at;
 }
 
 static bool is_orphan_of(const struct attempt *at, pid_t pid, char *environ_buf)
@@ -76,7 +77,7 @@ static void add_orphans(const struct attempt *at, struct proc_pids *out)
 
 static void add_leader(const struct attempt *at, struct proc_pids *out)
 {
-	pid_t pid = at->d->slots.v[at->job].pid; /* 0: it ended, and the number may be another's */
+	pid_t pid = attempt_pid(at); /* 0: it ended, and the number may be another's */
 
 	if (pid > 0)
 		*vec_push(out) = pid;

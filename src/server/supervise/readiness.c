@@ -128,7 +128,7 @@ static void on_news(void *ctx, const char *text)
 	unit_id unit;
 
 	if (engine_job(r->at->d->engine, r->at->job, &j, &unit))
-		events_note(r->at->d, unit, j.name, NULL, text);
+		events_note(r->at->d->history, unit, j.name, NULL, text);
 	engine_waits(r->at->d->engine, r->at->token, text);
 }
 

@@ -131,7 +131,7 @@ static enum err tell(
 	it->said_before = notified_ready_at(at);
 	if (!signo)
 		return side_command_start(
-		    d, a, &a->reload, d->slots.v[at->job].pid, on_command, it, &it->command, e);
+		    d, a, &a->reload, attempt_pid(at), on_command, it, &it->command, e);
 	spawner_signal(d->spawner, at->token, signo, KEEPER_SCOPE_LEADER);
 	it->ready_due = waits && action_readiness(a) == READY_NOTIFY;
 	return ERR_OK;
@@ -161,7 +161,7 @@ static enum err tell_all(
 		struct item *it = &r->items[r->n++];
 		*it = (struct item){.of = r, .action = text_dup(j.name), .token = j.token};
 		*within = a->start_timeout > *within ? a->start_timeout : *within;
-		show(r, a, r->d->slots.v[at->job].pid);
+		show(r, a, attempt_pid(at));
 		if (!rq->dry_run && tell(it, at, a, rq->wait, e))
 			return e->code;
 	}

@@ -134,7 +134,7 @@ enum err side_command_start(struct daemon *d, const struct action_def *def,
 	int output = -1;
 
 	*a = (struct side_command){.d = d, .next = d->asides, .fn = fn, .ctx = ctx, .out = -1};
-	a->token = AUX_TOKEN_BIT | records_take(d->records, COUNTER_TOKEN);
+	a->token = AUX_TOKEN_BIT | records_take(d->history, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
 	enum err rc = command ? launch_init_command(l, def, command, d->env, &d->paths, e)
