@@ -13,9 +13,11 @@ static char *when_of(const json_t *schedule)
 {
 	const char *cron = text_of(schedule, "cron"), *zone = text_of(schedule, "timezone");
 
+	const json_int_t interval = json_integer_value(json_object_get(schedule, "interval_ms"));
+	auto_free char *span = times_span(1000 * interval);
+
 	if (!*cron)
-		return text_fmt("every %s", times_span(1000 * json_integer_value(json_object_get(
-								  schedule, "interval_ms"))));
+		return text_fmt("every %s", span);
 	return text_fmt("%s%s%s", cron, *zone ? " " : "", zone);
 }
 
