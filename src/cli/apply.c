@@ -1,8 +1,10 @@
 #include "cli/apply.h"
 
+#include "base/map.h"
 #include "cli/diff.h"
 #include "cli/follow.h"
 #include "cli/out.h"
+#include "cli/outcome.h"
 #include "cli/steps.h"
 
 #define ASK_ABOVE 10 /* services that are stopped or restarted without being asked */
@@ -39,75 +41,94 @@ static bool is_confirmed(const struct cli *c, size_t n)
 static void print_untouched(const json_t *answer)
 {
 	json_t *names = json_object_get(answer, "names"), *row, *name;
-	size_t i, k;
+	struct strv found = {0};
+	struct map about = {0};
+	size_t i;
 
-	json_array_foreach (json_object_get(answer, "unchanged"), i, row) {
-		bool found = false;
-
-		json_array_foreach (names, k, name)
-			found = found || strcmp(json_string_value(name), text_of(row, "name")) == 0;
-		if (!found)
-			printf("%s: nothing to do\n", text_of(row, "name"));
-	}
+	json_array_foreach (names, i, name)
+		map_put(&about, json_string_value(name), name);
+	json_array_foreach (json_object_get(answer, "unchanged"), i, row)
+		if (!map_get(&about, text_of(row, "name")))
+			strv_add(&found, text_of(row, "name"));
+	outcome_print_nothing(&found);
+	map_release(&about);
+	strv_release(&found);
 }
 
-static int carry_out(struct cli *c, json_t *take_params, const char *done_word)
+static int carry_out(struct cli *c, json_t *take_params)
 {
 	int status;
-	json_t *answer = cli_call(c, "config.apply", take_params, &status);
 
-	if (!answer)
-		return status;
-	cli_warn(c, answer);
-	if (c->no_wait) {
+	struct follow *f = follow_new(c);
+
+	json_object_set_new(take_params, "wait", json_false());
+	json_t *answer = cli_call(c, "config.apply", take_params, &status);
+	if (answer)
+		cli_warn(c, answer);
+	if (answer && c->no_wait)
 		status = c->json ? print_json(json_incref(answer)) : 0;
-	} else {
-		status =
-		    follow_operation(c, json_integer_value(json_object_get(answer, "operation")),
-			json_object_get(answer, "names"), done_word);
-		if (!status && !c->json && !c->quiet)
-			print_untouched(answer);
-	}
+	else if (answer)
+		status = follow_operation(
+		    f, number_of(answer, "operation"), json_object_get(answer, "names"));
+	if (answer && !status && !c->json && !c->quiet)
+		print_untouched(answer);
+	follow_free(f);
 	json_decref(answer);
 	return status;
 }
 
-int apply_manifests(struct cli *c, json_t *take_params, const char *done_word)
+static json_t *read_diff(struct cli *c, json_t *take_params, int *status)
+{
+	json_t *diff = cli_call(c, "config.diff", take_params, status);
+
+	if (diff)
+		cli_warn(c, diff);
+	return diff;
+}
+
+int apply_up(struct cli *c, json_t *take_params)
 {
 	int status;
-	bool show = strcmp(done_word, "up") != 0;
 
 	apply_add_options(c, take_params);
-	if (!show && !c->dry_run) {
-		if (c->yes)
-			json_object_set_new(take_params, "limit", json_integer(INT32_MAX));
-		json_object_set_new(take_params, "wait", json_false());
-		return carry_out(c, take_params, done_word);
+	if (c->dry_run) {
+		json_t *diff = read_diff(c, take_params, &status);
+		return diff ? steps_print_plan(c, diff) : status;
 	}
-	json_t *diff = cli_call(c, "config.diff", json_incref(take_params), &status);
-	if (!diff || c->dry_run) {
-		json_decref(take_params);
-		if (diff)
-			cli_warn(c, diff);
-		if (diff && show && !c->json)
-			diff_print(diff);
-		else if (diff)
-			return steps_print_plan(c, diff);
-		json_decref(diff);
-		return status;
-	}
-	size_t n = diff_count(diff, "stops") + diff_count(diff, "restarts");
-	if (!c->json && !c->quiet)
-		diff_print(diff);
-	json_decref(diff);
+	if (c->yes)
+		json_object_set_new(take_params, "limit", json_integer(INT32_MAX));
+	return carry_out(c, take_params);
+}
+
+/* What was confirmed is what may happen. */
+static int carry_out_confirmed(struct cli *c, json_t *take_params, size_t n)
+{
 	if (!is_confirmed(c, n)) {
 		json_decref(take_params);
 		return err_exit_status(ERR_CONFLICT);
 	}
-	json_object_set_new(take_params, "wait", json_false());
-	json_object_set_new(take_params, "limit", json_integer((json_int_t)n)); /* what was shown */
+	json_object_set_new(take_params, "limit", json_integer((json_int_t)n));
 	if (c->rollback_after)
 		json_object_set_new(
 		    take_params, "rollback_after_ms", json_integer(c->rollback_after));
-	return carry_out(c, take_params, done_word);
+	return carry_out(c, take_params);
+}
+
+int apply_manifests(struct cli *c, json_t *take_params)
+{
+	int status;
+
+	apply_add_options(c, take_params);
+	json_t *diff = read_diff(c, json_incref(take_params), &status);
+	if (diff && !c->json && !c->quiet)
+		diff_print(diff);
+	if (diff && !c->dry_run) {
+		status = carry_out_confirmed(c, json_incref(take_params),
+		    diff_count(diff, "stops") + diff_count(diff, "restarts"));
+	} else if (diff && c->json) {
+		print_json(json_incref(diff));
+	}
+	json_decref(diff);
+	json_decref(take_params);
+	return status;
 }

@@ -23,9 +23,10 @@ void change_add_options(const struct cli *c, json_t *params)
 			json_object_set_new(params, texts[i].key, json_string(texts[i].text));
 }
 
-int change_services(struct cli *c, const char *method, json_t *take_names, const char *done_word)
+int change_services(struct cli *c, const char *method, json_t *take_names)
 {
 	int status;
+	struct follow *f = follow_new(c);
 	json_t *params = json_pack("{s:b}", "wait", 0);
 
 	if (take_names)
@@ -38,8 +39,8 @@ int change_services(struct cli *c, const char *method, json_t *take_names, const
 	else if (answer && c->no_wait)
 		status = c->json ? print_json(json_incref(answer)) : 0;
 	else if (answer)
-		status = follow_operation(
-		    c, json_integer_value(json_object_get(answer, "operation")), names, done_word);
+		status = follow_operation(f, number_of(answer, "operation"), names);
+	follow_free(f);
 	json_decref(answer);
 	json_decref(take_names);
 	return status;

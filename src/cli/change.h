@@ -9,7 +9,7 @@
 #include "cli/call.h"
 
 /* `take_names` NULL: the method chooses.  Exit status. */
-int change_services(struct cli *c, const char *method, json_t *take_names, const char *done_word);
+int change_services(struct cli *c, const char *method, json_t *take_names);
 
 /* The options of a request that were given: replace, no_deps ... */
 void change_add_options(const struct cli *c, json_t *params);

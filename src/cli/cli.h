@@ -24,8 +24,9 @@ struct cli {
 	msec timeout;	     /* of the caller's wait; 0: none */
 	msec rollback_after; /* 0: no rollback */
 	int64_t lines;	     /* -1: not said */
+	int64_t context;     /* lines around each */
 	const char *grep, *stream, *since, *until, *at, *format, *from_binary, *socket, *signal,
-	    *action, *tag, *class, *state, *wanted;
+	    *action, *tag, *class, *state, *wanted, *where, *level;
 };
 
 struct verb {

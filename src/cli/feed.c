@@ -124,5 +124,5 @@ enum feed_news feed_wait(struct feed *f, msec deadline, feed_fn fn, void *ctx, s
 		if (!await(f, deadline))
 			return FEED_QUIET;
 	}
-	return open_again(f, e);
+	return f->once ? FEED_LOST : open_again(f, e);
 }

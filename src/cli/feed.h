@@ -16,6 +16,7 @@ struct feed {
 	const char *socket; /* borrowed */
 	struct http_conn conn;
 	bool is_open;
+	bool once;	       /* one that breaks off is not opened anew */
 	bool ends_with_output; /* for output without end: a reader of it that left is noticed */
 	struct str text;       /* received, not looked through yet */
 };

@@ -1,223 +1,415 @@
-/* follow.c - an operation while it happens: who waits for what, until its end. */
 #include "cli/follow.h"
 
+#include "cli/feed.h"
+#include "cli/interrupt.h"
+#include "cli/look.h"
 #include "cli/out.h"
+#include "cli/outcome.h"
+#include "cli/picture.h"
+#include "cli/screen.h"
+#include "cli/times.h"
 
 #include <time.h>
 
-#define LOOK_MS	       100
-#define LOOK_SELDOM_MS 10000 /* nobody sees what is between */
-#define LINES_MOST     40    /* services that are looked at each time: one call each */
+#define FRAME_MS       40    /* what happens within is one frame */
+#define CLOCK_MS       100   /* clocks that run are drawn; nothing is asked for */
+#define CLOCK_SLOW_MS  1000  /* once they show whole seconds */
+#define PROBES_MS      2000  /* what probes hear is no event: that is asked for */
+#define LOOK_SELDOM_MS 10000 /* where nobody sees what is between */
+#define LAST_MS	       200   /* for the events of an operation that is over */
+#define GAP_MS	       5000  /* a server that is followed by another one answers again by then */
 
-struct view {
+struct follow {
 	struct cli *c;
-	json_t *seen;	/* service -> line that was printed last */
-	size_t steps;	/* printed so far */
-	int live_lines; /* of the block that is redrawn */
+	int64_t operation;
+	json_t *op; /* as it was last asked for */
+	struct feed feed;
+	struct progress progress;
+	struct screen screen;
+	struct map said,
+	    quoted;	  /* of a part: its last line that was printed, and of output; owned */
+	int64_t began_us; /* since 1970 */
+	msec began, drawn, looked;
+	bool stale; /* something happened since the statuses were asked for */
 };
 
-static void nap(msec ms)
-{
-	const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&t, NULL);
-}
-
-static msec now(void)
+static int64_t wall_us(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static char *line_of(const json_t *status)
+static bool is_active(const json_t *op)
 {
-	const char *state = text_of(status, "state");
-	json_t *waits = json_object_get(status, "waiting_on"), *w;
-	struct str line = {0};
-	size_t i;
-
-	str_fmt(&line, "%-24s %s%s%s", text_of(status, "name"), paint_state(state), state, plain());
-	json_array_foreach (waits, i, w)
-		str_fmt(&line, "%s%s", i ? "; " : "  waits: ", text_of(w, "text"));
-	return str_take(&line);
+	return strcmp(text_of(op, "operation_state"), "active") == 0;
 }
 
-static void clear_block(struct view *v)
-{
-	for (int i = 0; i < v->live_lines; i++)
-		fputs("\033[A\033[2K", stdout);
-	v->live_lines = 0;
-}
+/* ---- the operation ---------------------------------------------------------------------- */
 
-static void show_one(struct view *v, const char *name)
-{
-	struct hp_error e;
-	json_t *status = cli_try(v->c, "service.status", json_pack("{s:s}", "name", name), &e);
-
-	if (!status) {
-		hp_error_release(&e);
-		return;
-	}
-	auto_free char *line = line_of(status);
-	if (out_is_terminal()) {
-		print_cut(line, out_width());
-		v->live_lines++;
-	} else if (strcmp(text_of(v->seen, name), line) != 0) {
-		puts(line);
-		json_object_set_new(v->seen, name, json_string(line));
-	}
-	json_decref(status);
-}
-
-/* What was asked for, and everything a step touched. */
-static json_t *involved(const json_t *op, const json_t *names)
-{
-	json_t *set = json_object(), *v;
-	size_t i;
-
-	json_array_foreach (names, i, v)
-		json_object_set_new(set, json_string_value(v), json_true());
-	json_array_foreach (json_object_get(op, "started"), i, v)
-		if (json_is_string(v))
-			json_object_set_new(set, json_string_value(v), json_true());
-	json_array_foreach (json_object_get(op, "steps"), i, v)
-		json_object_set_new(set, text_of(v, "service"), json_true());
-	return set;
-}
-
-static void show(struct view *v, const json_t *op, const json_t *names)
-{
-	json_t *set = involved(op, names), *ignored;
-	const char *name;
-	int shown = 0, room = LINES_MOST;
-
-	if (out_is_terminal() && room > out_height() - 2)
-		room = out_height() - 2; /* what has scrolled away can not be redrawn */
-	if (out_is_terminal())
-		clear_block(v);
-	json_object_del(set, "");
-	json_object_foreach (set, name, ignored)
-		if (shown++ < room)
-			show_one(v, name);
-	if (out_is_terminal() && shown > room && ++v->live_lines)
-		printf("and %d more\n", shown - room);
-	fflush(stdout);
-	json_decref(set);
-}
-
-static int end_of(struct cli *c, json_t *op, const char *done_word)
-{
-	const char *state = text_of(op, "operation_state");
-	json_t *note, *names = json_object_get(op, "names"), *v;
-	size_t i;
-
-	if (c->json)
-		print_json(json_incref(op));
-	cli_warn_unstored(op);
-	if (strcmp(state, "done") == 0) {
-		bool changed = json_array_size(json_object_get(op, "steps")) > 0 ||
-			       (strcmp(text_of(op, "kind"), "apply") == 0 &&
-				   json_is_true(json_object_get(op, "changed")));
-
-		json_array_foreach (json_object_get(op, "notes"), i, note)
-			if (!c->json)
-				printf("note: %s\n", json_string_value(note));
-		json_array_foreach (names, i, v)
-			if (!c->json && !c->quiet)
-				printf("%s: %s\n", json_string_value(v),
-				    changed ? done_word : "nothing to do");
-		return 0;
-	}
-	struct hp_error e = {.code = (int)json_integer_value(json_object_get(op, "code"))};
-	json_t *error = json_object_get(op, "error");
-	if (!e.code)
-		e.code = (int)json_integer_value(json_object_get(error, "code"));
-	if (!e.code)
-		e.code = err_rpc_code(ERR_START_FAILED);
-	const char *message =
-	    *text_of(op, "message") ? text_of(op, "message") : text_of(error, "message");
-	snprintf(e.message, sizeof(e.message), "%s", *message ? message : state);
-	json_t *chain = json_object_get(op, "chain");
-	json_t *data =
-	    json_pack("{s:O?}", "chain", chain ? chain : json_object_get(error, "chain"));
-	e.data = json_dumps(data, 0);
-	json_decref(data);
-	bool json = c->json;
-	c->json = false;
-	int status = cli_fail(c, &e);
-	c->json = json;
-	return status;
-}
-
-#define GAP_MS 5000 /* a server that is followed by another one answers again by then */
-
-static bool is_no_daemon(const struct cli *c, const struct hp_error *e)
+static bool is_gap(const struct cli *c, const struct hp_error *e)
 {
 	return e->code == err_rpc_code(ERR_NO_DAEMON) &&
 	       access(hp_client_socket(c->client), F_OK) == 0;
 }
 
-/* The operation as soon as it has ended, at the latest after `most`; NULL: `status` says why not.
- * A call that a server left behind is asked of the next one. */
-static json_t *look(struct cli *c, int64_t operation, msec most, int *status)
+/* A call that a server left behind is asked of the next one.  On ERR_TIMEOUT the operation is
+ * in the error.  NULL: *status. */
+static json_t *ask(struct cli *c, const char *method, json_t *take_params, int *status)
 {
+	const struct timespec pause = {0, 100000000};
+	const msec deadline = http_now() + GAP_MS;
 	struct hp_error e;
+	json_t *op = NULL;
 
-	for (msec waited = 0;; waited += LOOK_MS) {
-		json_t *params = json_pack("{s:I, s:I}", "operation", (json_int_t)operation,
-		    "timeout_ms", (json_int_t)most);
-		json_t *op = cli_try(c, "op.watch", params, &e);
-
+	for (;;) {
+		op = cli_try(c, method, json_incref(take_params), &e);
 		if (!op && e.code == err_rpc_code(ERR_TIMEOUT)) {
-			op = json_loads(
-			    e.data ? e.data : "", JSON_ALLOW_NUL, NULL); /* as it is now */
+			op = json_loads(e.data ? e.data : "", JSON_ALLOW_NUL, NULL);
 			hp_error_release(&e);
 		}
-		if (op)
-			return op;
-		if (!is_no_daemon(c, &e) || waited >= GAP_MS)
+		if (op || !is_gap(c, &e) || http_now() > deadline)
 			break;
 		hp_error_release(&e);
-		nap(LOOK_MS);
+		nanosleep(&pause, NULL);
 	}
-	*status = cli_fail(c, &e);
-	return NULL;
+	json_decref(take_params);
+	if (!op)
+		*status = cli_fail(c, &e);
+	return op;
 }
 
-static msec next_look(const struct cli *c, msec left)
+/* v->op anew; false: *status. */
+static bool ask_again(struct follow *v, int *status)
 {
-	msec pause = c->quiet || c->json ? LOOK_SELDOM_MS : LOOK_MS;
+	json_t *op =
+	    ask(v->c, "op.get", json_pack("{s:I}", "operation", (json_int_t)v->operation), status);
 
-	return c->timeout && left < pause ? (left > 0 ? left : 1) : pause;
+	v->progress.over = false;
+	if (!op)
+		return false;
+	json_decref(v->op);
+	v->op = op;
+	v->progress.stops = strcmp(text_of(op, "kind"), "stop") == 0;
+	progress_add_operation(&v->progress, op);
+	auto_free char *on = outcome_goes_on(op);
+	auto_free char *text = text_fmt("hero_proc: %s", on);
+	interrupt_say(text);
+	return true;
 }
 
-int follow_operation(struct cli *c, int64_t operation, json_t *names, const char *done_word)
+/* ---- drawing ---------------------------------------------------------------------------- */
+
+/* The last words of a part are not said twice. */
+static void say(struct map *said, const struct part *part, char *take_line)
 {
-	struct view v = {.c = c, .seen = json_object()};
-	msec began = now();
-	int status = 0;
-	bool active = true;
+	char *before = map_get(said, part->key);
 
-	while (active) {
-		json_t *op = look(c, operation, next_look(c, began + c->timeout - now()), &status);
+	if (!take_line || (before && strcmp(before, take_line) == 0)) {
+		free(take_line);
+		return;
+	}
+	puts(take_line);
+	map_put(said, part->key, take_line);
+	free(before);
+}
 
-		if (!op)
-			break;
-		active = strcmp(text_of(op, "operation_state"), "active") == 0;
-		if (!c->quiet && !c->json)
-			show(&v, op, names);
-		if (!active)
-			status = end_of(c, op, done_word);
-		json_decref(op);
-		if (active && c->timeout && now() - began >= c->timeout) {
-			complain("not within %lld ms; operation %lld goes on",
-			    (long long)c->timeout, (long long)operation);
-			status = err_exit_status(ERR_TIMEOUT);
-			break;
+/* What no event tells: what is waited for, and the output of what failed. */
+static void say_waits(struct follow *v)
+{
+	for (size_t i = 0; i < v->progress.n; i++) {
+		struct part *part = v->progress.v[i];
+
+		if (part->last_line) {
+			say(&v->quoted, part, picture_output(part));
+			text_set(&part->last_line, NULL);
+		} else if (part->waits || part->heard) {
+			say(&v->said, part, picture_line(part));
 		}
 	}
-	json_decref(v.seen);
-	return status;
+	fflush(stdout);
+}
+
+/* Those whose last event did not come any more. */
+static void say_touched(struct follow *v)
+{
+	for (size_t i = 0; i < v->progress.n && !out_is_terminal(); i++)
+		if (v->progress.v[i]->touched)
+			say(&v->said, v->progress.v[i], picture_line(v->progress.v[i]));
+}
+
+static void draw(struct follow *v)
+{
+	struct strv lines = {0};
+
+	v->drawn = http_now();
+	if (!out_is_terminal()) {
+		say_waits(v);
+		return;
+	}
+	picture_tree(&v->progress, out_height() - 2, wall_us(), &lines);
+	screen_draw(&v->screen, &lines);
+	strv_release(&lines);
+}
+
+static bool has_silent_waits(const struct progress *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (part_is(p->v[i]) == PART_BUSY)
+			return true;
+	return false;
+}
+
+static void look(struct follow *v)
+{
+	msec now = http_now();
+
+	if (!v->stale && (now - v->looked < PROBES_MS || !has_silent_waits(&v->progress)))
+		return;
+	look_at_unknown(v->c, &v->progress);
+	progress_add_steps(&v->progress, v->op);
+	if (out_is_terminal() && !v->drawn)
+		draw(v); /* the first picture waits for nothing else */
+	look_at_waits(v->c, &v->progress);
+	look_at_output(v->c, &v->progress);
+	v->progress.resync = false;
+	v->stale = false;
+	v->looked = now;
+}
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+static void take_event(const char *text, void *ctx)
+{
+	struct follow *v = ctx;
+	json_t *event = json_loads(text, JSON_ALLOW_NUL, NULL);
+
+	struct part *part = progress_add_event(&v->progress, event);
+	if (part && part->touched && !out_is_terminal())
+		say(&v->said, part, picture_line(part));
+	v->stale = true;
+	json_decref(event);
+}
+
+static msec deadline_of(const struct follow *v)
+{
+	return v->c->timeout ? v->began + v->c->timeout : MSEC_NEVER;
+}
+
+static msec earlier(msec a, msec b)
+{
+	return a < b ? a : b;
+}
+
+/* When the next frame is due though nothing happens. */
+static msec next_frame(const struct follow *v)
+{
+	msec now = http_now();
+
+	if (!out_is_terminal())
+		return v->looked + PROBES_MS;
+	return now + (now - v->began < 10000 ? CLOCK_MS : CLOCK_SLOW_MS);
+}
+
+/* Until something happened, and what happens at the same time.  False: *status. */
+static bool await(struct follow *v, int *status)
+{
+	struct error e = {0};
+	msec until = earlier(next_frame(v), deadline_of(v));
+	enum feed_news news = feed_wait(&v->feed, until, take_event, v, &e);
+
+	while (news == FEED_EVENTS && !v->progress.over && http_now() < v->drawn + FRAME_MS)
+		news = feed_wait(&v->feed, v->drawn + FRAME_MS, take_event, v, &e);
+	if (news == FEED_LOST) {
+		complain("%s", e.msg);
+		*status = err_exit_status(e.code);
+		return false;
+	}
+	if (news == FEED_RENEWED)
+		v->stale = v->progress.over = v->progress.resync = true;
+	return true;
+}
+
+/* ---- until the end ---------------------------------------------------------------------- */
+
+static int64_t took_us(const struct follow *v)
+{
+	int64_t began = times_us(text_of(v->op, "began")),
+		ended = times_us(text_of(v->op, "ended"));
+
+	return began && ended > began ? ended - began : (http_now() - v->began) * 1000;
+}
+
+/* What it did at last is told a little later than that it is over. */
+static void take_last_events(struct follow *v)
+{
+	const msec until = http_now() + LAST_MS;
+	struct error e = {0};
+
+	while (!v->progress.done && times_us(text_of(v->op, "ended")) > v->began_us &&
+	       feed_wait(&v->feed, until, take_event, v, &e) == FEED_EVENTS)
+		continue;
+}
+
+static bool is_touched(const struct progress *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i]->touched)
+			return true;
+	return false;
+}
+
+char *follow_summary(const struct follow *v)
+{
+	return picture_summary(&v->progress, took_us(v));
+}
+
+static int end(struct follow *v)
+{
+	take_last_events(v);
+	v->stale = v->progress.resync = true;
+	look(v);
+	bool touched = is_touched(&v->progress);
+	if (v->screen.shown.n || touched)
+		draw(v);
+	say_touched(v);
+	interrupt_say(NULL);
+	auto_free char *summary = touched ? follow_summary(v) : NULL;
+	return outcome_print(v->c, v->op, summary);
+}
+
+static int follow(struct follow *v, const json_t *names)
+{
+	int status = 0;
+
+	if (!ask_again(v, &status))
+		return status;
+	while (is_active(v->op)) {
+		look(v);
+		draw(v);
+		if (http_now() >= deadline_of(v)) {
+			auto_free char *summary = follow_summary(v);
+			interrupt_say(NULL);
+			puts(summary);
+			return outcome_print_late(v->c, v->op, names);
+		}
+		if (!await(v, &status) || (v->progress.over && !ask_again(v, &status)))
+			return status;
+		interrupt_resized();
+	}
+	return end(v);
+}
+
+static int follow_seen(struct follow *v, const json_t *names)
+{
+	struct error e = {0};
+	json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name)
+		progress_add_service(&v->progress, json_string_value(name));
+	if (!v->feed.is_open && feed_init(&v->feed, v->c, &e))
+		return complain("%s", e.msg), err_exit_status(e.code);
+	return follow(v, names);
+}
+
+/* Where nobody sees what is between. */
+static int follow_unseen(struct cli *c, int64_t operation, const json_t *names)
+{
+	const msec end = http_deadline(c->timeout);
+	int status = 0;
+
+	for (;;) {
+		msec most = earlier(LOOK_SELDOM_MS, end - http_now());
+		json_t *op = ask(c, "op.watch",
+		    json_pack("{s:I, s:I}", "operation", (json_int_t)operation, "timeout_ms",
+			(json_int_t)(most > 0 ? most : 1)),
+		    &status);
+
+		if (op && !is_active(op))
+			status = outcome_print(c, op, NULL);
+		else if (op && http_now() >= end)
+			status = outcome_print_late(c, op, names);
+		bool over = !op || !is_active(op) || http_now() >= end;
+		json_decref(op);
+		if (over)
+			return status;
+	}
+}
+
+/* ---- the follower ----------------------------------------------------------------------- */
+
+static bool is_seen(const struct cli *c)
+{
+	return !c->quiet && !c->json && !c->no_wait && !c->dry_run;
+}
+
+struct follow *follow_new(struct cli *c)
+{
+	struct follow *v = mem_new(sizeof(*v));
+	struct error e = {0};
+
+	*v = (struct follow){.c = c, .began = http_now(), .began_us = wall_us(), .stale = true};
+	progress_init(&v->progress);
+	if (is_seen(c) && feed_init(&v->feed, c, &e))
+		feed_release(&v->feed); /* the request says what is wrong */
+	return v;
+}
+
+static void forget(struct map *said)
+{
+	const char *key;
+	void *line;
+
+	for (size_t i = 0; map_next(said, &i, &key, &line);)
+		free(line);
+	map_release(said);
+}
+
+void follow_free(struct follow *v)
+{
+	forget(&v->said);
+	forget(&v->quoted);
+	feed_release(&v->feed);
+	progress_release(&v->progress);
+	screen_release(&v->screen);
+	json_decref(v->op);
+	free(v);
+}
+
+int follow_operation(struct follow *v, int64_t operation, const json_t *names)
+{
+	v->operation = operation;
+	progress_add_id(&v->progress, operation);
+	return is_seen(v->c) ? follow_seen(v, names) : follow_unseen(v->c, operation, names);
+}
+
+/* ---- to the last ------------------------------------------------------------------------ */
+
+void follow_expect(struct follow *v, const json_t *status)
+{
+	progress_add_status(&v->progress, status);
+}
+
+bool follow_to_the_last(struct follow *v, int64_t operation, msec deadline)
+{
+	enum feed_news news = v->feed.is_open ? FEED_EVENTS : FEED_LOST;
+	struct error e = {0};
+
+	v->operation = operation;
+	v->op = json_pack("{s:s, s:I}", "kind", "stop", "operation", (json_int_t)operation);
+	v->feed.once = v->progress.stops = true;
+	progress_add_id(&v->progress, operation);
+	auto_free char *on = outcome_goes_on(v->op);
+	auto_free char *text = text_fmt("hero_proc: %s", on);
+	interrupt_say(text);
+	while (news != FEED_LOST && http_now() < deadline) {
+		draw(v);
+		news = feed_wait(&v->feed, earlier(next_frame(v), deadline), take_event, v, &e);
+	}
+	if (v->feed.is_open)
+		draw(v);
+	interrupt_say(NULL);
+	return news == FEED_LOST;
 }

@@ -43,9 +43,10 @@ static const struct verb verbs[] = {
 	"hero_proc why web\nhero_proc why web --at 10m      # as it was ten minutes ago",
 	OPTION(AT) | OPTION(FULL), 1, 1, verb_why},
     {NULL, "logs", NULL, "NAME...", "what services, runs or jobs wrote",
-	"hero_proc logs web -f\nhero_proc logs web#3            # one run of it",
-	OPTION(LINES) | OPTION(FOLLOW) | OPTION(GREP) | OPTION(STREAM) | OPTION(SINCE) |
-	    OPTION(UNTIL) | OPTION(ACTION),
+	"hero_proc logs web -f\nhero_proc logs web#3            # one run of it\n"
+	"hero_proc logs web db --where 'level >= warn' -C 2",
+	OPTION(LINES) | OPTION(FOLLOW) | OPTION(GREP) | OPTION(WHERE) | OPTION(LEVEL) | OPTION(CONTEXT) |
+	    OPTION(STREAM) | OPTION(SINCE) | OPTION(UNTIL) | OPTION(ACTION) | OPTION(WITH_DEPS),
 	1, -1, verb_logs},
     {NULL, "tree", NULL, "[NAME]", "what needs what", "hero_proc tree web\nhero_proc tree db --reverse",
 	OPTION(REVERSE), 0, 1, verb_tree},

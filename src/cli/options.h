@@ -25,6 +25,9 @@
 	X(OPTION_LINES,           "lines",           'n', "N",         COUNT,    lines,           "the last so many; 0 for all")\
 	X(OPTION_FOLLOW,          "follow",          'f', NULL,        FLAG,     follow,          "go on with what comes")\
 	X(OPTION_GREP,            "grep",            0,   "TEXT",      TEXT,     grep,            "lines with that text")\
+	X(OPTION_WHERE,           "where",           0,   "EXPR",      TEXT,     where,           "lines for which that holds: 'status >= 500'")\
+	X(OPTION_LEVEL,           "level",           0,   "LEVEL",     TEXT,     level,           "lines of that level or above: warn")\
+	X(OPTION_CONTEXT,         "context",         'C', "N",         COUNT,    context,         "so many lines around each, too")\
 	X(OPTION_STREAM,          "stream",          0,   "STREAM",    TEXT,     stream,          "stdout, stderr or inserted")\
 	X(OPTION_SINCE,           "since",           0,   "TIME",      TIME,     since,           "from then on: 10m (ago), 14:30, 2026-05-01 14:30")\
 	X(OPTION_UNTIL,           "until",           0,   "TIME",      TIME,     until,           "up to then: as for --since")         \
@@ -45,7 +48,7 @@
 	X(OPTION_FROM_BINARY,     "from-binary",     0,   "BIN",       TEXT,     from_binary,     "take the manifest that `BIN --info` prints")\
 	X(OPTION_REPLACE,         "replace",         0,   NULL,        FLAG,     replace,         "stop first what conflicts with it")\
 	X(OPTION_NO_DEPS,         "no-deps",         0,   NULL,        FLAG,     no_deps,         "start nothing that it needs: refused unless that runs")\
-	X(OPTION_WITH_DEPS,       "with-deps",       0,   NULL,        FLAG,     with_deps,       "restart what it requires, too")\
+	X(OPTION_WITH_DEPS,       "with-deps",       0,   NULL,        FLAG,     with_deps,       "and what it requires, too")\
 	X(OPTION_WITH_UNNEEDED,   "with-unneeded",   0,   NULL,        FLAG,     with_unneeded,   "stop also what nothing needs any more")\
 	X(OPTION_WITH_DEPENDENTS, "with-dependents", 0,   NULL,        FLAG,     with_dependents, "and everything that requires it")\
 	X(OPTION_FORCE,           "force",           0,   NULL,        FLAG,     force,           "even if others require it")\

@@ -19,6 +19,8 @@
 void out_open(void);
 /* The exit status, which is `status` unless that is 0 and something could not be written. */
 int out_close(int status);
+/* At once, as one write(2) if the system allows. */
+void out_write(const char *bytes, size_t n);
 /* Nobody takes it any more: what goes on for long may end. */
 bool out_is_broken(void);
 

@@ -136,6 +136,8 @@ char *times_span(int64_t us)
 
 	if (us < 0)
 		us = 0;
+	if (us < US / 10)
+		return text_fmt("%lld ms", (long long)us / 1000);
 	if (s < 10)
 		return text_fmt("%.1f s", (double)(us / (US / 10)) / 10);
 	if (s < 60)

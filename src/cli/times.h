@@ -17,6 +17,6 @@ char *times_parse(const char *text);
 char *times_clock(const char *iso);
 char *times_age(const char *iso);  /* "2m 3s" ago */
 int64_t times_us(const char *iso); /* since 1970; 0: none */
-char *times_span(int64_t us);	   /* "0.4 s", "12 s", "3m 5s" */
+char *times_span(int64_t us);	   /* "12 ms", "0.4 s", "12 s", "3m 5s" */
 
 #endif

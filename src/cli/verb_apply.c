@@ -42,5 +42,5 @@ int verb_apply(struct cli *c)
 	int status = 0;
 	json_t *params = params_of(c, &status);
 
-	return params ? apply_manifests(c, params, "applied") : status;
+	return params ? apply_manifests(c, params) : status;
 }

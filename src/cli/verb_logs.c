@@ -1,151 +1,167 @@
-/* verb_logs.c - captured output of services, runs and jobs. */
+/* verb_logs.c - captured output of services, actions, runs and jobs. */
 #include "cli/call.h"
 #include "cli/log_lines.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 
-#include <time.h>
-
 #define LINES_SHOWN 1000 /* if nothing else is asked for */
 #define PAGE	    5000
-#define LOOK_MS	    200
+#define PATIENCE_MS 5000 /* of one call that waits for the next line */
 
-/* What is asked for, again and again. */
-struct source {
-	const char *method;
-	json_t *params; /* who */
-	struct log_labels labels;
-};
+/* ---- who is meant --------------------------------------------------------------------- */
+
+static json_t *ask(struct cli *c, const char *method, const char *key, const char *name)
+{
+	struct hp_error e;
+	json_t *v = cli_try(c, method, json_pack("{s:s}", key, name), &e);
+
+	if (!v)
+		hp_error_release(&e);
+	return v;
+}
+
+/* The error of a question that has to fail. */
+static int refuse(struct cli *c, const char *method, const char *key, const char *name)
+{
+	int status;
+
+	json_decref(cli_call(c, method, json_pack("{s:s}", key, name), &status));
+	return status ? status : err_exit_status(ERR_NOT_FOUND);
+}
+
+/* By its number. */
+static int find_job(struct cli *c, const char *word)
+{
+	int status;
+
+	json_decref(cli_call(
+	    c, "job.get", json_pack("{s:I}", "id", (json_int_t)strtoll(word, NULL, 10)), &status));
+	return status;
+}
 
 static bool is_number(const char *word)
 {
 	return *word && word[strspn(word, "0123456789")] == '\0';
 }
 
-/* ---- who is meant --------------------------------------------------------------------- */
-
-/* A registered service, "service/action"; false: it is none. */
-static bool is_service(struct cli *c, struct source *s, const char *word)
+/* The jobs of a run are the actions that may be named. */
+static int find_run(struct cli *c, const char *name, struct log_labels *labels)
 {
-	auto_free char *name = text_dup_n(word, strcspn(word, "/"));
-	const char *action = strchr(word, '/');
-	struct hp_error e;
-	json_t *status = cli_try(c, "service.status", json_pack("{s:s}", "name", name), &e);
-
-	if (!status)
-		hp_error_release(&e);
-	else if (!strchr(name, '#'))
-		json_array_append_new(json_object_get(s->params, "service"), json_string(name));
-	if (status && action)
-		json_object_set_new(s->params, "action", json_string(action + 1));
-	else if (status)
-		log_labels_add(&s->labels, status);
-	bool found = status && !strchr(name, '#');
-	json_decref(status);
-	return found;
-}
-
-static bool is_job(struct cli *c, struct source *s, const char *word)
-{
-	json_int_t id = is_number(word) ? strtoll(word, NULL, 10) : 0;
-	struct hp_error e;
-	json_t *job = id ? cli_try(c, "job.get", json_pack("{s:I}", "id", id), &e) : NULL;
-
-	if (id && !job)
-		hp_error_release(&e);
-	if (!job)
-		return false;
-	json_decref(job);
-	json_decref(s->params);
-	*s = (struct source){.method = "job.logs", .params = json_pack("{s:I}", "id", id)};
-	return true;
-}
-
-static bool is_run(struct cli *c, struct source *s, const char *word)
-{
-	struct hp_error e;
-	json_t *run = cli_try(c, "run.get", json_pack("{s:s}", "run", word), &e);
-
-	if (!run) {
-		hp_error_release(&e);
-		return false;
-	}
-	const char *name = *text_of(run, "name") ? text_of(run, "name") : word;
-	json_t *o = json_object(), *actions = json_array(), *job;
+	json_t *run = ask(c, "run.get", "run", name), *jobs = json_object_get(run, "jobs"), *job;
+	json_t *status = json_pack("{s:s, s:[]}", "name", text_of(run, "service"), "actions");
 	size_t i;
 
-	json_array_foreach (json_object_get(run, "jobs"), i, job)
-		json_array_append_new(actions, json_pack("{s:s}", "name", text_of(job, "action")));
-	json_object_set_new(o, "actions", actions);
+	json_array_foreach (jobs, i, job)
+		json_array_append_new(json_object_get(status, "actions"),
+		    json_pack("{s:s}", "name", text_of(job, "action")));
 	if (i > 1)
-		log_labels_add(&s->labels, o);
-	json_decref(o);
-	json_decref(s->params);
-	s->params = json_pack("{s:s}", "run", name);
+		log_labels_add(labels, status);
+	json_decref(status);
 	json_decref(run);
-	return true;
+	return run ? 0 : refuse(c, "run.get", "run", name);
 }
 
-/* Stored lines of a service that is gone. */
-static bool has_lines(struct cli *c, struct source *s, const char *word)
+static int no_action(const json_t *status, const char *action)
 {
-	struct hp_error e;
-	json_t *v =
-	    cli_try(c, "logs.query", json_pack("{s:s, s:i}", "service", word, "limit", 1), &e);
+	auto_str names = {0};
+	json_t *a;
+	size_t i;
 
-	if (!v)
-		hp_error_release(&e);
-	else
-		json_array_append_new(json_object_get(s->params, "service"), json_string(word));
-	json_decref(v);
-	return v != NULL;
+	json_array_foreach (json_object_get(status, "actions"), i, a)
+		str_fmt(&names, "%s`%s`", i ? ", " : "", text_of(a, "name"));
+	complain("%s has no action `%s`; it has %s", text_of(status, "name"), action,
+	    names.n ? str_text(&names) : "none");
+	return err_exit_status(ERR_NOT_FOUND);
 }
 
-/* 0, or the exit status. */
-static int find(struct cli *c, struct source *s)
+static bool has_action(const json_t *status, const char *action)
+{
+	json_t *a;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "actions"), i, a)
+		if (strcmp(text_of(a, "name"), action) == 0)
+			return true;
+	return false;
+}
+
+/* A service, or SERVICE/ACTION; one that was removed has its lines still. */
+static int find_service(struct cli *c, const char *word, struct log_labels *labels)
+{
+	const char *slash = strrchr(word, '/');
+	auto_free char *name = text_dup_n(word, slash ? (size_t)(slash - word) : strlen(word));
+	json_t *status = ask(c, "service.status", "name", name), *stored;
+	int rc = 0;
+
+	if (status && slash && !has_action(status, slash + 1))
+		rc = no_action(status, slash + 1);
+	else if (status && (!slash || labels->service))
+		log_labels_add(labels, status);
+	if (!status) {
+		stored = ask(c, "logs.query", "name", word);
+		rc = stored ? 0 : refuse(c, "service.status", "name", name);
+		json_decref(stored);
+	}
+	json_decref(status);
+	return rc;
+}
+
+/* 0, or the exit status after a word that is nobody was named. */
+static int find(struct cli *c, struct log_labels *labels)
 {
 	int status = 0;
 
-	*s = (struct source){.method = "logs.query", .params = json_pack("{s:[]}", "service")};
-	s->labels.service = c->n > 1;
-	for (int i = 0; i < c->n; i++) {
+	labels->service = c->n > 1 || c->with_deps || strpbrk(c->args[0], "*?");
+	labels->action = strpbrk(c->args[0], "*?") != NULL;
+	for (int i = 0; i < c->n && !status; i++) {
 		const char *word = c->args[i];
+		json_t *service = is_number(word) ? ask(c, "service.status", "name", word) : NULL;
 
-		if (is_service(c, s, word) || has_lines(c, s, word))
-			continue;
-		if (c->n == 1 && (is_job(c, s, word) || is_run(c, s, word)))
-			return 0;
-		/* It answers with what may have been meant. */
-		json_decref(
-		    cli_call(c, "service.status", json_pack("{s:s}", "name", word), &status));
-		return status ? status : err_exit_status(ERR_NOT_FOUND);
+		if (strchr(word, '#'))
+			status = find_run(c, word, labels);
+		else if (is_number(word) && !service)
+			status = find_job(c, word);
+		else if (!strpbrk(word, "*?"))
+			status = find_service(c, word, labels);
+		json_decref(service);
 	}
-	return 0;
+	return status;
 }
 
 /* ---- lines ---------------------------------------------------------------------------- */
 
-static json_t *read_lines(
-    struct cli *c, const struct source *s, const char *cursor, int64_t tail, int *status)
+/* `level` is a part of the question which lines. */
+static char *where_of(const struct cli *c)
 {
-	json_t *p = json_deep_copy(s->params);
+	if (!c->level)
+		return text_dup(c->where);
+	return c->where ? text_fmt("level >= %s and (%s)", c->level, c->where)
+			: text_fmt("level >= %s", c->level);
+}
+
+static json_t *read_lines(
+    struct cli *c, const char *method, const char *cursor, int64_t tail, int *status)
+{
+	json_t *p = json_pack("{s:o, s:b}", "name", cli_words(c), "with_deps", c->with_deps);
+	auto_free char *where = where_of(c);
 	const struct {
 		const char *key, *text;
 	} filters[] = {{"grep", c->grep}, {"stream", c->stream}, {"since", c->since},
-	    {"until", c->until}, {"action", c->action}, {"cursor", cursor}};
+	    {"until", c->until}, {"action", c->action}, {"where", where}, {"cursor", cursor}};
 
 	for (size_t i = 0; i < countof(filters); i++)
 		if (filters[i].text)
 			json_object_set_new(p, filters[i].key, json_string(filters[i].text));
-	if (tail)
-		json_object_set_new(p, "tail", json_integer(tail));
-	else
-		json_object_set_new(p, "limit", json_integer(PAGE));
-	return cli_call(c, s->method, p, status);
+	if (c->context > 0)
+		json_object_set_new(p, "context", json_integer(c->context));
+	json_object_set_new(p, tail ? "tail" : "limit", json_integer(tail ? tail : PAGE));
+	if (strcmp(method, "logs.follow") == 0)
+		json_object_set_new(p, "timeout_ms", json_integer(PATIENCE_MS));
+	return cli_call(c, method, p, status);
 }
 
 /* Followed, or without a bound, each line is a document of its own. */
-static void print_lines(const struct cli *c, const struct source *s, const json_t *answer)
+static void print_lines(const struct cli *c, const struct log_labels *labels, const json_t *answer)
 {
 	json_t *l;
 	size_t i;
@@ -154,21 +170,22 @@ static void print_lines(const struct cli *c, const struct source *s, const json_
 		if (c->json)
 			print_json(json_incref(l));
 		else
-			log_line_print(&s->labels, l);
+			log_line_print(labels, l);
 	}
 	fflush(stdout);
 }
 
 /* Everything behind the cursor (NULL: from the beginning). */
-static int print_rest(struct cli *c, const struct source *s, char **cursor)
+static int print_rest(
+    struct cli *c, const char *method, const struct log_labels *labels, char **cursor)
 {
 	for (size_t n = 1; n && !out_is_broken();) {
 		int status;
-		json_t *v = read_lines(c, s, *cursor, 0, &status);
+		json_t *v = read_lines(c, method, *cursor, 0, &status);
 
 		if (!v)
 			return status;
-		print_lines(c, s, v);
+		print_lines(c, labels, v);
 		n = json_array_size(json_object_get(v, "lines"));
 		if (*text_of(v, "next"))
 			text_set(cursor, text_of(v, "next"));
@@ -178,12 +195,12 @@ static int print_rest(struct cli *c, const struct source *s, char **cursor)
 }
 
 /* The last so many; one more is read to see whether there are more. */
-static int print_tail(struct cli *c, const struct source *s, char **cursor)
+static int print_tail(struct cli *c, const struct log_labels *labels, char **cursor)
 {
 	int64_t n = c->lines > 0 ? c->lines : LINES_SHOWN;
-	bool whole = c->lines > 0 || c->since;
+	bool whole = c->lines > 0;
 	int status;
-	json_t *v = read_lines(c, s, NULL, whole ? n : n + 1, &status);
+	json_t *v = read_lines(c, "logs.query", NULL, whole ? n : n + 1, &status);
 	json_t *lines = json_object_get(v, "lines");
 
 	if (!v)
@@ -192,14 +209,14 @@ static int print_tail(struct cli *c, const struct source *s, char **cursor)
 		json_array_remove(lines, 0);
 		if (!c->quiet)
 			complain(
-			    "only the last %lld lines are shown; `hero_proc logs %s -n 0` shows "
+			    "only the last %lld lines are shown; `hero_proc logs %s%s -n 0` shows "
 			    "all",
-			    (long long)n, c->args[0]);
+			    (long long)n, c->args[0], c->n > 1 ? " ..." : "");
 	}
 	if (c->json && !c->follow)
 		print_json(json_incref(v));
 	else
-		print_lines(c, s, v);
+		print_lines(c, labels, v);
 	text_set(cursor, text_of(v, "next"));
 	json_decref(v);
 	return 0;
@@ -207,18 +224,15 @@ static int print_tail(struct cli *c, const struct source *s, char **cursor)
 
 int verb_logs(struct cli *c)
 {
-	const struct timespec pause = {0, LOOK_MS * 1000000};
 	auto_free char *cursor = NULL;
-	struct source s;
-	int status = find(c, &s);
+	struct log_labels labels = {0};
+	int status = find(c, &labels);
 	bool all = c->lines == 0 || (c->since && c->lines < 0);
 
 	if (!status)
-		status = all ? print_rest(c, &s, &cursor) : print_tail(c, &s, &cursor);
-	while (!status && c->follow && !out_is_broken()) {
-		nanosleep(&pause, NULL);
-		status = print_rest(c, &s, &cursor);
-	}
-	json_decref(s.params);
+		status = all ? print_rest(c, "logs.query", &labels, &cursor)
+			     : print_tail(c, &labels, &cursor);
+	while (!status && c->follow && !out_is_broken())
+		status = print_rest(c, "logs.follow", &labels, &cursor);
 	return status;
 }

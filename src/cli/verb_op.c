@@ -79,12 +79,13 @@ int verb_op_get(struct cli *c)
 int verb_op_watch(struct cli *c)
 {
 	int status;
+	struct follow *f = follow_new(c);
 	json_t *op = cli_call(c, "op.get", op_params(c), &status);
 
-	if (!op)
-		return status;
-	status =
-	    follow_operation(c, number_of(op, "operation"), json_object_get(op, "names"), "done");
+	if (op)
+		status =
+		    follow_operation(f, number_of(op, "operation"), json_object_get(op, "names"));
+	follow_free(f);
 	json_decref(op);
 	return status;
 }

@@ -3,7 +3,7 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 
-static int change_or_all(struct cli *c, const char *method, const char *done)
+static int change_or_all(struct cli *c, const char *method)
 {
 	auto_free char *all = text_fmt("%s_all", method);
 
@@ -11,21 +11,20 @@ static int change_or_all(struct cli *c, const char *method, const char *done)
 		complain("either names or --all");
 		return err_exit_status(ERR_METHOD);
 	}
-	return c->all ? change_services(c, all, NULL, done)
-		      : change_services(c, method, cli_words(c), done);
+	return c->all ? change_services(c, all, NULL) : change_services(c, method, cli_words(c));
 }
 
 int verb_start(struct cli *c)
 {
-	return change_or_all(c, "service.start", "started");
+	return change_or_all(c, "service.start");
 }
 
 int verb_stop(struct cli *c)
 {
-	return change_or_all(c, "service.stop", "stopped");
+	return change_or_all(c, "service.stop");
 }
 
 int verb_restart(struct cli *c)
 {
-	return change_services(c, "service.restart", cli_words(c), "restarted");
+	return change_services(c, "service.restart", cli_words(c));
 }

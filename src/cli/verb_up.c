@@ -34,8 +34,7 @@ int verb_up(struct cli *c)
 		json_decref(manifests);
 		return status;
 	}
-	return apply_manifests(
-	    c, json_pack("{s:o, s:b}", "manifests", manifests, "start", 1), "up");
+	return apply_up(c, json_pack("{s:o, s:b}", "manifests", manifests, "start", 1));
 }
 
 /* A dry registration tells the names without changing anything. */
@@ -44,7 +43,7 @@ int verb_down(struct cli *c)
 	int status = 0;
 
 	if (!c->n)
-		return change_services(c, "service.stop_all", NULL, "down");
+		return change_services(c, "service.stop_all", NULL);
 	json_t *manifests = manifests_below(c, NULL, &status);
 	if (!manifests)
 		return status;
@@ -54,5 +53,5 @@ int verb_down(struct cli *c)
 		return status;
 	json_t *names = names_of(answer);
 	json_decref(answer);
-	return change_services(c, "service.stop", names, "down");
+	return change_services(c, "service.stop", names);
 }

@@ -9,7 +9,7 @@ class FakeServer:
     stays), or a function of the parameters."""
 
     def __init__(self, path, **answers):
-        self.asked, self.chunked = [], False
+        self.asked, self.chunked, self.events = [], False, [{"event": "snapshot"}]
         self.answers = {name.replace("__", "."): answer for name, answer in answers.items()}
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(path)
@@ -29,8 +29,11 @@ class FakeServer:
                 peer, _ = self.socket.accept()
             except OSError:
                 return
-            with peer, peer.makefile("rb") as incoming:
-                peer.sendall(self._answer(self._read(incoming)))
+            try:
+                with peer, peer.makefile("rb") as incoming:
+                    peer.sendall(self._answer(self._read(incoming)))
+            except OSError:
+                pass  # it left
 
     @staticmethod
     def _read(incoming):
@@ -41,8 +44,9 @@ class FakeServer:
         return json.loads(incoming.read(length)) if length else None
 
     def _answer(self, request):
-        if request is None:  # GET /events: one, then the end of the stream
-            return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: snapshot\ndata: {}\n\n"
+        if request is None:  # GET /events: these, then the end of the stream
+            told = "".join(f"event: {e['event']}\ndata: {json.dumps(e)}\n\n" for e in self.events)
+            return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + told.encode()
         self.asked.append((request["method"], request["params"]))
         answer = self.answers.get(request["method"], Error(-32601, "no such method"))
         if isinstance(answer, list):

@@ -101,32 +101,53 @@ class Usage(Programs):
 
 class Following(Programs):
     WAITS = {"name": "web", "state": "waiting_deps", "waiting_on": [{"text": "db: rpc.sock does not answer"}]}
-    ACTIVE = {"operation": 7, "operation_state": "active", "names": ["web"], "steps": [{"service": "web"}]}
+    ACTIVE = {"operation": 7, "kind": "start", "operation_state": "active", "names": ["web"], "steps": [{"service": "web"}]}
 
-    def not_yet(self, operation):
-        return Error(-32006, "operation 7 goes on; the wait for it is over", **operation)
+    def serve_operation(self, end, active=ACTIVE, looks=3, **answers):
+        """An operation that is active for so many looks and then is `end`; its services wait until then."""
+        asked = []
+
+        def get(_):
+            asked.append(1)
+            return active if len(asked) <= looks else dict(active, **end)
+
+        def status(p):
+            ready = len(asked) > looks and end["operation_state"] == "done"
+            return dict(self.WAITS, name=p["name"], **({"state": "running", "waiting_on": []} if ready else {}))
+
+        return self.serve(service__start={"operation": 7}, op__get=get, service__status=status, **answers)
 
     def test_a_wait_is_told_with_its_reason_and_once(self):
-        done = dict(self.ACTIVE, operation_state="done")
-        server = self.serve(service__start={"operation": 7}, op__watch=[self.not_yet(self.ACTIVE)] * 3 + [done],
-                            service__status=self.WAITS)
+        server = self.serve_operation({"operation_state": "done"})
         said = self.cli("service", "start", "web").stdout
         self.assertEqual(said.count("waits: db: rpc.sock does not answer"), 1)
-        self.assertIn("web: started", said)
+        self.assertIn("1 of 1 ready in ", said)
         self.assertEqual(server.params("service.start"), {"name": ["web"], "wait": False})
-        self.assertEqual(server.params("op.watch"), {"operation": 7, "timeout_ms": 100})
 
     def test_a_failed_operation_ends_with_its_status_and_chain(self):
-        failed = dict(self.ACTIVE, operation_state="failed", code=-32005, message="db failed", chain=["db: exit code 3"])
-        self.serve(service__start={"operation": 7}, op__watch=failed, service__status=self.WAITS)
+        self.serve_operation({"operation_state": "failed", "error": {"code": -32005, "message": "db failed", "chain": ["db: exit code 3"]}})
         said = self.cli("service", "start", "web", status=NOT_READY).stderr
         self.assertIn("db failed", said)
         self.assertIn("db: exit code 3", said)
 
-    def test_the_callers_wait_ends_and_the_operation_goes_on(self):
-        self.serve(service__start={"operation": 7}, op__watch=self.not_yet(self.ACTIVE), service__status=self.WAITS)
-        said = self.cli("service", "start", "web", "--timeout", "50ms", status=TIMED_OUT).stderr
-        self.assertIn("operation 7 goes on", said)
+    def test_why_is_told_instead_of_the_chain_where_it_is_known(self):
+        failed = {"operation_state": "failed", "error": {"code": -32005, "message": "db failed", "chain": ["db: exit code 3"]}}
+        self.serve_operation(failed, service__why={"state": "failed", "chain": [], "text": "db failed\n  | no space\ntry:  more disk\n"})
+        said = self.cli("service", "start", "web", status=NOT_READY).stderr
+        self.assertIn("    db failed\n      | no space\n    try:  more disk\n", said)
+        self.assertNotIn("exit code 3", said)
+        self.setUp()
+        failed["error"]["why"] = "the server knows"
+        self.serve_operation(failed)
+        self.assertIn("    the server knows\n", self.cli("service", "start", "web", status=NOT_READY).stderr)
+
+    def test_the_callers_wait_ends_with_why_and_the_operation_goes_on(self):
+        why = {"state": "waiting_deps", "chain": [{"subject": "web", "because": []}], "text": "web waits\n"}
+        self.serve_operation({}, looks=10**6, service__why=why)
+        done = self.cli("service", "start", "web", "--timeout", "50ms", status=TIMED_OUT)
+        self.assertIn("not within 50 ms; operation 7 goes on\n    follow it:  hero_proc op watch 7\n", done.stderr)
+        self.assertIn("    cancel it:  hero_proc op cancel 7\n    web waits\n", done.stderr)
+        self.assertIn("0 of 1 ready after", done.stdout)
 
     def on_a_terminal(self, rows, columns, *words, **env):
         """What hero_proc writes to a terminal of that size."""
@@ -147,18 +168,19 @@ class Following(Programs):
 
     def ten_services(self):
         steps = [{"service": f"s{i}"} for i in range(10)]
-        active = dict(self.ACTIVE, steps=steps)
-        self.serve(service__start={"operation": 7}, op__watch=[self.not_yet(active)] * 3 + [dict(active, operation_state="done")],
-                   service__status=lambda p: dict(self.WAITS, name=p["name"]))
+        self.serve_operation({"operation_state": "done"}, dict(self.ACTIVE, steps=steps), looks=5)
 
     def test_the_live_block_is_never_higher_or_wider_than_the_terminal(self):
         self.ten_services()
         text = self.on_a_terminal(8, 40, "service", "start", "s0")
-        frame = text.split("\x1b[A")[0].split("\r\n")[:-1]
+        first, *later = re.split("\r\x1b\\[[0-9]+A", text)
+        frame = [line.rstrip("\r") for line in first.split("\n")][:-1]
         self.assertLess(len(frame), 8)
-        self.assertIn("and 4 more", frame[-1])
-        self.assertTrue(all(len(re.sub("\x1b\\[[0-9;]*[mAK]", "", line)) <= 40 for line in frame), frame)
-        self.assertEqual(set(re.findall("(?:\x1b\\[A\x1b\\[2K)+", text)), {"\x1b[A\x1b[2K" * len(frame)})
+        self.assertIn("and 7 more; 0 ready, 11 not yet", frame[-1])
+        self.assertTrue(all(len(re.sub("\x1b\\[[0-9;]*[mKJ]", "", line)) < 40 for line in frame), frame)
+        self.assertTrue(later)
+        self.assertEqual(set(re.findall("\r\x1b\\[([0-9]+)A", text)), {str(len(frame))})
+        self.assertNotIn("\x1b[2J", text)  # nothing is erased before it is written over
 
     def test_no_color_is_honoured(self):
         for env, colored in (({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
@@ -183,8 +205,8 @@ class Showing(Programs):
 
     def test_followed_lines_as_json_go_on(self):
         line = {"time": "2026-01-01T10:20:30.123456Z", "stream": "stdout", "line": "x"}
-        self.serve(service__status={"name": "web"}, logs__query=[{"lines": [dict(line, line="one")], "next": "c1"},
-                                {"lines": [dict(line, line="two")], "next": "c2"}, Error(-32001, "gone")])
+        self.serve(service__status={"name": "web"}, logs__query={"lines": [dict(line, line="one")], "next": "c1"},
+                   logs__follow=[{"lines": [dict(line, line="two")], "next": "c2"}, Error(-32001, "gone")])
         done = self.cli("logs", "web", "-f", "--json", status=NOT_FOUND)
         lines = [json.loads(text) for text in done.stdout.splitlines()]
         self.assertEqual([found.get("line") for found in lines[:2]], ["one", "two"])
