@@ -175,6 +175,21 @@ void engine_gate_open(struct engine *en, msec now, gate_id gate)
 	run_passes(en, now);
 }
 
+static void kill_rest(struct engine *en, msec now)
+{
+	for (job_id j = 0; j < en->jobs.n; j++)
+		if (en->jobs.v[j].used && job_state_has_process(en->jobs.v[j].core.state))
+			job_event_now(en, now, j, JOB_EV_KILL, NULL);
+}
+
+static void op_timer(struct engine *en, msec now, uint32_t slot)
+{
+	if (op_has(&en->ops.v[slot], OP_FLAG_SHUTDOWN))
+		kill_rest(en, now);
+	else
+		op_time_out(en, slot);
+}
+
 void engine_tick(struct engine *en, msec now)
 {
 	struct timer t;

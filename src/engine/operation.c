@@ -88,14 +88,6 @@ struct op *op_open(struct engine *en, const struct engine_request *rq)
 	return op;
 }
 
-struct op *op_by_id(const struct engine *en, op_id id)
-{
-	for (size_t i = 0; id && i < en->ops.n; i++)
-		if (en->ops.v[i].used && en->ops.v[i].id == id)
-			return &en->ops.v[i];
-	return NULL;
-}
-
 uint32_t op_slot(const struct engine *en, const struct op *op)
 {
 	return (uint32_t)(op - en->ops.v);
@@ -292,11 +284,10 @@ static bool settle(struct engine *en, struct op *op, const struct watch *w)
 	return false;
 }
 
-void ops_unit_changed(struct engine *en, msec now, unit_id u)
+void ops_unit_changed(struct engine *en, unit_id u)
 {
 	uint32_t w = en->units.v[u].first_watch;
 
-	(void)now;
 	while (w != ID_NONE) {
 		struct watch was = en->watches.v[w];
 		struct op *op = &en->ops.v[was.op];
@@ -408,21 +399,10 @@ void ops_extend(struct engine *en, unit_id u, msec deadline)
 	}
 }
 
-static void kill_rest(struct engine *en, msec now)
-{
-	for (job_id j = 0; j < en->jobs.n; j++)
-		if (en->jobs.v[j].used && job_state_has_process(en->jobs.v[j].core.state))
-			job_event_now(en, now, j, JOB_EV_KILL, NULL);
-}
-
-void op_timer(struct engine *en, msec now, uint32_t slot)
+void op_time_out(struct engine *en, uint32_t slot)
 {
 	struct op *op = &en->ops.v[slot];
 
-	if (op_has(op, OP_FLAG_SHUTDOWN)) {
-		kill_rest(en, now);
-		return;
-	}
 	for (uint32_t w = 0; w < en->watches.n; w++) {
 		const struct watch *wa = &en->watches.v[w];
 		auto_str text = {0};

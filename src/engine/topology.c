@@ -1,89 +1,5 @@
-/* topology.c - units, jobs, edges and gates come and go here, and nowhere else. */
+/* topology.c - the lists of units, jobs, edges and gates; nothing else changes them. */
 #include "engine/world.h"
-
-#include <stdio.h>
-
-/* ---- names and tokens ---------------------------------------------------- */
-
-unit_id unit_by_name(const struct engine *en, const char *name)
-{
-	const struct engine *where = en->original ? en->original : en;
-	void *at = map_get(&where->by_name, name);
-
-	return at ? (unit_id)((uintptr_t)at - 1) : ID_NONE;
-}
-
-static size_t token_slot(const struct engine *en, uint64_t token)
-{
-	return (size_t)((token * 0x9e3779b97f4a7c15u) >> 20) & (en->tokens.n - 1);
-}
-
-static void tokens_grow(struct engine *en)
-{
-	struct token_slot *old = en->tokens.v;
-	size_t n = en->tokens.n;
-
-	en->tokens.n = en->tokens.cap = n ? n * 2 : 64;
-	en->tokens.v = mem_new(en->tokens.n * sizeof(*en->tokens.v));
-	en->n_tokens = 0;
-	for (size_t i = 0; i < n; i++)
-		if (old[i].token)
-			token_put(en, old[i].token, old[i].job);
-	free(old);
-}
-
-void token_put(struct engine *en, uint64_t token, job_id j)
-{
-	if ((en->n_tokens + 1) * 2 > en->tokens.n)
-		tokens_grow(en);
-	size_t i = token_slot(en, token);
-	while (en->tokens.v[i].token && en->tokens.v[i].token != token)
-		i = (i + 1) & (en->tokens.n - 1);
-	en->n_tokens += !en->tokens.v[i].token;
-	en->tokens.v[i] = (struct token_slot){token, j};
-}
-
-job_id engine_job_by_token(const struct engine *en, uint64_t token)
-{
-	if (!en->tokens.n || !token)
-		return ID_NONE;
-	for (size_t i = token_slot(en, token); en->tokens.v[i].token;
-	     i = (i + 1) & (en->tokens.n - 1))
-		if (en->tokens.v[i].token == token)
-			return en->tokens.v[i].job;
-	return ID_NONE;
-}
-
-/* Backward-shift deletion: no tombstones in a table that lives for years. */
-void token_remove(struct engine *en, uint64_t token)
-{
-	size_t mask = en->tokens.n - 1, i;
-
-	if (engine_job_by_token(en, token) == ID_NONE)
-		return;
-	for (i = token_slot(en, token); en->tokens.v[i].token != token; i = (i + 1) & mask)
-		;
-	for (size_t j = (i + 1) & mask; en->tokens.v[j].token; j = (j + 1) & mask) {
-		size_t home = token_slot(en, en->tokens.v[j].token);
-
-		if (((j - home) & mask) >= ((j - i) & mask)) {
-			en->tokens.v[i] = en->tokens.v[j];
-			i = j;
-		}
-	}
-	en->tokens.v[i] = (struct token_slot){0};
-	en->n_tokens--;
-}
-
-uint32_t walk_begin(struct engine *en)
-{
-	return ++en->epoch;
-}
-
-void cursors_drop(struct engine *en)
-{
-	en->job_cursor.valid = en->edge_cursor.valid = false;
-}
 
 /* ---- allocation by index ------------------------------------------------- */
 
@@ -171,7 +87,7 @@ unit_id unit_named(struct engine *en, const char *name)
 }
 
 /* A name nobody registered and no edge uses any more is forgotten. */
-static void unit_drop_if_unused(struct engine *en, unit_id u)
+void unit_drop_if_unused(struct engine *en, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
 
@@ -200,24 +116,7 @@ static gate_id gate_named(struct engine *en, const char *text, unit_id target)
 	return g;
 }
 
-const char *engine_gate_text(const struct engine *en, gate_id gate)
-{
-	static _Thread_local char text[1024];
-	const char *key = en->gates.v[gate].key;
-
-	snprintf(text, sizeof(text), "%.*s", (int)strcspn(key, "\x1f"), key);
-	return text;
-}
-
 /* ---- edges --------------------------------------------------------------- */
-
-job_id unit_job_named(const struct engine *en, unit_id u, const char *action)
-{
-	for_jobs (en, u, j)
-		if (strcmp(en->jobs.v[j].is->name, action) == 0)
-			return j;
-	return ID_NONE;
-}
 
 static void edge_link_in(struct engine *en, edge_id e)
 {
@@ -389,11 +288,6 @@ void unit_rebuild(struct engine *en, msec now, unit_id u)
 			if (en->edges.v[e].to_unit == u && en->edges.v[e].is->action)
 				en->edges.v[e].to_job =
 				    unit_job_named(en, u, en->edges.v[e].is->action);
-		if (job_tracks_edges(&en->jobs.v[j]))
-			job_recount_later(en, j);
-		if (en->units.v[u].live && !en->units.v[u].stopping &&
-		    en->jobs.v[j].core.state == JOB_CREATED)
-			job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 	}
 }
 
@@ -448,15 +342,6 @@ static void conflicts_remove(struct engine *en, unit_id u, const struct spec *s)
 
 /* ---- definitions --------------------------------------------------------- */
 
-static bool may_rebuild(const struct engine *en, unit_id u)
-{
-	for_jobs (en, u, j)
-		if (job_state_has_process(en->jobs.v[j].core.state) &&
-		    !en->jobs.v[j].is->policy.virtual)
-			return false;
-	return true;
-}
-
 static void unit_set_name(struct engine *en, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
@@ -467,80 +352,18 @@ static void unit_set_name(struct engine *en, unit_id u)
 	free(take(un->placeholder));
 }
 
-/* Who waits for this name and is demanded gets it started (SPEC 2.5.6). */
-static void pull_for_waiting(struct engine *en, unit_id u)
+void unit_take_spec(struct engine *en, unit_id u, struct spec *take_spec)
 {
-	for_in (en, u, e) {
-		const struct edge *ed = &en->edges.v[e];
-		const struct job *from = &en->jobs.v[ed->from];
+	const struct spec *old = en->units.v[u].spec;
 
-		if (en->units.v[from->unit].live && job_tracks_edges(from) &&
-		    (ed->is->kinds & DEP_PULLS)) {
-			unit_pull_later(en, u, e);
-			return;
-		}
-	}
-}
-
-/* Another definition, nothing running: what one-shots achieved no longer counts. */
-static void forget_results(struct engine *en, unit_id u)
-{
-	bool all_ended = true;
-
-	for_jobs (en, u, j) {
-		struct job_core *c = &en->jobs.v[j].core;
-
-		all_ended = all_ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
-		if (c->state == JOB_SUCCEEDED)
-			*c = (struct job_core){.last = c->last};
-	}
-	if (all_ended)
-		en->units.v[u].live = false;
-}
-
-unit_id engine_define(struct engine *en, msec now, const struct engine_unit_spec *from)
-{
-	unit_id u = unit_named(en, from->name);
-	struct unit *un = &en->units.v[u];
-	struct spec *old = un->spec;
-	bool is_new = !un->registered;
-
-	un->spec = spec_dup(from);
+	en->units.v[u].spec = take_spec;
 	unit_set_name(en, u);
-	conflicts_add(en, u, un->spec);
+	conflicts_add(en, u, take_spec);
 	conflicts_remove(en, u, old);
-	un = &en->units.v[u];
-	un->registered = true;
-	un->is_run = from->is_run;
-	if (is_new) {
-		un->wanted = from->wanted;
-		un->since = now;
-	}
-	if (may_rebuild(en, u)) {
-		if (old && old->is.revision != from->revision)
-			forget_results(en, u);
-		unit_rebuild(en, now, u);
-	} else {
-		en->units.v[u].definition_changed = true;
-	}
-	spec_drop(old);
-	unit_touch(en, u);
-	if (is_new && !en->restoring)
-		pull_for_waiting(en, u);
-	run_passes(en, now);
-	return u;
 }
 
-bool engine_remove(struct engine *en, msec now, const char *name)
+void unit_unregister(struct engine *en, unit_id u)
 {
-	unit_id u = unit_by_name(en, name);
-
-	if (u == ID_NONE || !en->units.v[u].registered)
-		return false;
-	for_jobs (en, u, j)
-		if (job_state_has_process(en->jobs.v[j].core.state) &&
-		    !en->jobs.v[j].is->policy.virtual)
-			return false;
 	struct unit *un = &en->units.v[u];
 	un->live = un->is_run = un->definition_changed = un->stopping = false;
 	un->start_after_stop = false;
@@ -563,15 +386,4 @@ bool engine_remove(struct engine *en, msec now, const char *name)
 	un->state = SERVICE_INACTIVE;
 	un->conflict_with = un->reason_unit = un->pulled_by = ID_NONE;
 	rebind_in_edges(en, u);
-	unit_touch(en, u);
-	run_passes(en, now);
-	unit_drop_if_unused(en, u);
-	return true;
-}
-
-unit_id engine_find(const struct engine *en, const char *name)
-{
-	unit_id u = unit_by_name(en, name);
-
-	return u != ID_NONE && en->units.v[u].registered ? u : ID_NONE;
 }

@@ -2,9 +2,9 @@
  * world.h - the engine's inside: arrays of units, jobs, edges and gates that
  * refer to each other by index, so that a copy for `plan` is a few memcpy.
  *
- * Who may write what: topology.c owns the lists; pass.c is the only one that
+ * Who may write what: topology.c owns the lists; step.c is the only one that
  * steps a job, pass.c and derive.c change counts; run.c begins and ends runs,
- * stop.c marks what stops, operation.c begins and ends operations; facts.c only
+ * turn.c marks what stops, operation.c begins and ends operations; facts.c only
  * reads.  Private to engine/.
  */
 #ifndef HP_ENGINE_WORLD_H
@@ -204,25 +204,8 @@ struct engine {
 	struct cursor job_cursor, edge_cursor; /* view.c: no state, a cache of walks */
 	bool restoring; /* nothing is released or published until engine_restored */
 };
-/* ids: a FIFO */
-void ids_push(struct ids *q, uint32_t id);
-bool ids_pop(struct ids *q, uint32_t *out);
-
-/* timer.c */
-void timer_push(struct engine *en, msec at, enum timer_kind kind, uint32_t id, uint32_t gen);
-bool timer_pop_due(struct engine *en, msec now, struct timer *out);
-
-/* topology.c */
-void cursors_drop(struct engine *en);
-unit_id unit_by_name(const struct engine *en, const char *name);
-unit_id unit_named(struct engine *en, const char *name); /* a placeholder when unknown */
-void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is);
-void unit_rebuild(
-    struct engine *en, msec now, unit_id u); /* jobs from unit.spec; all ended or waiting */
-job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
-void token_put(struct engine *en, uint64_t token, job_id j);
-void token_remove(struct engine *en, uint64_t token);
-uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
+/* What the files of the engine offer each other, from the bottom up: a file calls only those above
+ * its own lines (tools/check-circles), so nothing comes back in the middle of a change. */
 
 #define for_jobs(en, u, j) \
 	for (job_id j = (en)->units.v[u].first_job; j != ID_NONE; j = (en)->jobs.v[j].next)
@@ -233,6 +216,30 @@ uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
 		if ((en)->edges.v[m].is->group == (en)->edges.v[e].is->group)
 #define for_in(en, u, e) \
 	for (edge_id e = (en)->units.v[u].first_in; e != ID_NONE; e = (en)->edges.v[e].next_in)
+
+/* worklist.c; ids: a FIFO */
+void ids_push(struct ids *q, uint32_t id);
+bool ids_pop(struct ids *q, uint32_t *out);
+void effect_push(struct engine *en, struct effect fx);
+void unit_touch(struct engine *en, unit_id u);
+void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
+void job_recount_later(struct engine *en, job_id j);
+void job_release_later(struct engine *en, job_id j);
+void job_stop_later(struct engine *en, job_id j);
+void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by);
+
+/* timer.c */
+void timer_push(struct engine *en, msec at, enum timer_kind kind, uint32_t id, uint32_t gen);
+bool timer_pop_due(struct engine *en, msec now, struct timer *out);
+
+/* lookup.c */
+unit_id unit_by_name(const struct engine *en, const char *name);
+job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
+struct op *op_by_id(const struct engine *en, op_id id);
+void token_put(struct engine *en, uint64_t token, job_id j);
+void token_remove(struct engine *en, uint64_t token);
+uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
+void cursors_drop(struct engine *en);
 
 /* facts.c: reads only */
 struct facts facts_of(const struct engine *en, unit_id u);
@@ -263,22 +270,7 @@ void edge_derive(struct engine *en, msec now, edge_id e);     /* of a job that t
 void edge_leave_gate(struct engine *en, edge_id e);
 void edges_idle(struct engine *en, msec now, job_id j); /* the job tracks them no longer */
 
-/* pass.c */
-void job_event_now(
-    struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
-void job_extend(struct engine *en, msec now, job_id j, msec by);
-void unit_touch(struct engine *en, unit_id u);
-void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
-void job_recount_later(struct engine *en, job_id j);
-void unit_pull_later(struct engine *en, unit_id u, edge_id pulled_by);
-void job_leaves_stop(struct engine *en, job_id j);
-void job_uncount_stops(struct engine *en, job_id j); /* its part in others' turns */
-void run_passes(struct engine *en, msec now);
-void effect_push(struct engine *en, struct effect fx);
-void edge_time_out(struct engine *en, msec now, edge_id e);
-void gate_opened(struct engine *en, msec now, gate_id g);
-
-/* request.c: what an operation touches, before anything is changed */
+/* Units that an operation touches, and the edge by which each was reached. */
 struct member {
 	unit_id unit;
 	edge_id by; /* ID_NONE: asked for */
@@ -290,6 +282,62 @@ struct closure {
 	struct member *v;
 	size_t n, cap;
 };
+/* turn.c */
+void job_mark_stop(struct engine *en, job_id j); /* no further attempt */
+void job_mark_turn(struct engine *en, job_id j);
+void jobs_take_turns(struct engine *en, const struct ids *jobs); /* those that are marked */
+void members_take_turns(struct engine *en, const struct closure *c);
+void job_leaves_stop(struct engine *en, job_id j);
+void job_uncount_stops(struct engine *en, job_id j); /* its part in others' turns */
+bool turns_break_stall(struct engine *en);
+
+/* topology.c */
+unit_id unit_named(struct engine *en, const char *name); /* a placeholder when unknown */
+void unit_take_spec(
+    struct engine *en, unit_id u, struct spec *take_spec); /* the caller drops the former one */
+void unit_rebuild(
+    struct engine *en, msec now, unit_id u); /* jobs from unit.spec; all ended or waiting */
+void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct engine_job_spec *is);
+void unit_unregister(struct engine *en, unit_id u);
+void unit_drop_if_unused(struct engine *en, unit_id u);
+
+/* why.c */
+void chain_of(const struct engine *en, unit_id u, struct strv *out);
+enum err blocked_code(const struct engine *en, unit_id u, struct str *sentence);
+void describe_failure(const struct engine *en, unit_id u, struct str *out);
+
+/* operation.c: the list of operations and what each waits for */
+struct op *op_add(struct engine *en, enum op_kind kind, op_id id);
+struct op *op_new(struct engine *en, enum op_kind kind);
+struct op *op_open(
+    struct engine *en, const struct engine_request *rq); /* new, or the equal one in flight */
+bool op_has(const struct op *op, enum op_flag flag);
+uint32_t op_slot(const struct engine *en, const struct op *op);
+void op_close(struct engine *en, uint32_t slot); /* built: it may end from now on */
+void op_end(
+    struct engine *en, struct op *op, enum op_state state, enum err code, const char *message);
+void op_clock_begin(struct engine *en, msec now, uint32_t slot, unit_id u); /* SPEC 2.5.12 */
+void op_release(struct op *op);
+void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
+void op_time_out(struct engine *en, uint32_t slot); /* the deadline of a start */
+void ops_unit_changed(struct engine *en, unit_id u);
+void ops_extend(struct engine *en, unit_id u, msec deadline); /* of starts that wait for it */
+void ops_executed(struct engine *en, msec now, unit_id u);
+void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
+bool ops_end_ripe(struct engine *en); /* true: something ended, look again */
+void watches_stopped(struct engine *en, unit_id u);
+void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
+
+/* step.c */
+void job_event_now(
+    struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
+void job_extend(struct engine *en, msec now, job_id j, msec by);
+
+/* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
+void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
+void unit_stops_along(struct engine *en, unit_id u, edge_id by);
+
+/* request.c: what an operation touches, before anything is changed */
 enum err closure_of_start(struct engine *en, const struct engine_request *rq, bool automation,
     struct closure *out, struct ids *replaced, struct strv *notes, struct strv *chain,
     struct error *e);
@@ -298,36 +346,10 @@ void closure_of_stop(
 void closure_of_restart(
     struct engine *en, const struct ids *asked, bool with_deps, struct closure *out);
 
-/* operation.c: the list of operations and what each waits for */
-struct op *op_add(struct engine *en, enum op_kind kind, op_id id);
-struct op *op_new(struct engine *en, enum op_kind kind);
-struct op *op_open(
-    struct engine *en, const struct engine_request *rq); /* new, or the equal one in flight */
-bool op_has(const struct op *op, enum op_flag flag);
-struct op *op_by_id(const struct engine *en, op_id id);
-uint32_t op_slot(const struct engine *en, const struct op *op);
-void op_close(struct engine *en, uint32_t slot); /* built: it may end from now on */
-void op_end(
-    struct engine *en, struct op *op, enum op_state state, enum err code, const char *message);
-void op_clock_begin(struct engine *en, msec now, uint32_t slot, unit_id u); /* SPEC 2.5.12 */
-void op_release(struct op *op);
-void op_step_record(struct engine *en, op_id id, const char *step, job_id j);
-void op_timer(struct engine *en, msec now, uint32_t slot);
-void ops_unit_changed(struct engine *en, msec now, unit_id u);
-void ops_extend(struct engine *en, unit_id u, msec deadline); /* of starts that wait for it */
-void ops_executed(struct engine *en, msec now, unit_id u);
-void watch_add(struct engine *en, uint32_t slot, unit_id u, enum watch_goal goal);
-bool ops_end_ripe(struct engine *en); /* true: something ended, look again */
-void watches_stopped(struct engine *en, unit_id u);
-void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
-
-/* change.c */
-void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within);
-
-/* cancel.c, resume.c */
-void op_want(
-    struct engine *en, op_id id, unit_id u, enum wanted wanted); /* remembers what it was */
-void ops_resume(struct engine *en, msec now);
+/* failure.c */
+void edge_failed(struct engine *en, edge_id e);
+void failures_resume(struct engine *en);
+void run_abort(struct engine *en, msec now, unit_id u);
 
 /* run.c */
 void want(struct engine *en, unit_id u, enum wanted wanted);
@@ -336,25 +358,19 @@ void unit_stopped(struct engine *en, msec now, unit_id u);
 void unit_pull(struct engine *en, msec now, unit_id u); /* automation; from the pulls queue */
 void begin_members(struct engine *en, msec now, const struct closure *c, op_id cause);
 
-/* failure.c */
-void edge_failed(struct engine *en, edge_id e);
-void failures_resume(struct engine *en);
-void run_abort(struct engine *en, msec now, unit_id u);
+/* pass.c */
+void run_passes(struct engine *en, msec now);
+void edge_time_out(struct engine *en, msec now, edge_id e);
+void gate_opened(struct engine *en, msec now, gate_id g);
 
-/* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */
-void stop_members(struct engine *en, const struct closure *c, op_id cause, bool again);
-void unit_stops_along(struct engine *en, unit_id u, edge_id by);
-void job_mark_stop(struct engine *en, job_id j); /* no further attempt */
-void job_mark_turn(struct engine *en, job_id j);
-void jobs_take_turns(struct engine *en, const struct ids *jobs); /* those that are marked */
+/* cancel.c, change.c, resume.c: requests that change something */
+void op_want(
+    struct engine *en, op_id id, unit_id u, enum wanted wanted); /* remembers what it was */
+void shutdown_all(struct engine *en, msec now, uint32_t slot, msec within);
+void ops_resume(struct engine *en, msec now);
 
 /* plan.c */
 struct engine *engine_copy(const struct engine *from);	       /* engine_free() */
 void plan_play(struct engine *en, msec now, struct effect fx); /* the answer of a kind world */
-
-/* why.c */
-void chain_of(const struct engine *en, unit_id u, struct strv *out);
-enum err blocked_code(const struct engine *en, unit_id u, struct str *sentence);
-void describe_failure(const struct engine *en, unit_id u, struct str *out);
 
 #endif
