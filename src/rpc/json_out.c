@@ -1,5 +1,7 @@
 #include "rpc/json_out.h"
 
+#include "base/utf8.h"
+
 static void key_out(struct str *out, const char *key)
 {
 	if (out->n && !strchr("{[:", out->s[out->n - 1]))
@@ -22,30 +24,15 @@ void json_out_close(struct str *out, char bracket)
 	str_add_char(out, bracket);
 }
 
-/* Bytes of the letter at p beyond ASCII, 0 when it is none. */
-static size_t letter_bytes(const unsigned char *p)
-{
-	size_t n = *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if (n == 3 && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f)))
-		return 0;
-	if (n == 4 && ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f)))
-		return 0;
-	return n;
-}
-
 static bool is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-static const char *one_escaped(struct str *out, const char *s)
+static const char *one_escaped(struct str *out, const char *s, const char *end)
 {
 	unsigned char c = (unsigned char)*s;
-	size_t n = c < 0x80 ? 0 : letter_bytes((const unsigned char *)s);
+	size_t n = c < 0x80 ? 0 : utf8_bytes(s, (size_t)(end - s));
 
 	if (n)
 		str_add_n(out, s, n);
@@ -58,28 +45,34 @@ static const char *one_escaped(struct str *out, const char *s)
 	return s + (n ? n : 1);
 }
 
-static void quote(struct str *out, const char *s)
+static void quote(struct str *out, const char *s, size_t n)
 {
-	str_add_char(out, '"');
-	while (*s) {
-		const char *end = s;
+	const char *end = s + n;
 
-		while (is_plain((unsigned char)*end))
-			end++;
-		str_add_n(out, s, (size_t)(end - s));
-		s = *end ? one_escaped(out, end) : end;
+	str_add_char(out, '"');
+	while (s < end) {
+		const char *plain = s;
+
+		while (plain < end && is_plain((unsigned char)*plain))
+			plain++;
+		str_add_n(out, s, (size_t)(plain - s));
+		s = plain < end ? one_escaped(out, plain, end) : end;
 	}
 	str_add_char(out, '"');
 }
 
 void json_out_text(struct str *out, const char *key, const char *s)
 {
-	if (!s) {
+	if (!s)
 		json_out_null(out, key);
-		return;
-	}
+	else
+		json_out_bytes(out, key, s, strlen(s));
+}
+
+void json_out_bytes(struct str *out, const char *key, const char *s, size_t n)
+{
 	key_out(out, key);
-	quote(out, s);
+	quote(out, s, n);
 }
 
 void json_out_int(struct str *out, const char *key, int64_t n)
@@ -120,7 +113,7 @@ void json_out_members(struct str *out, const json_t *object)
 
 	for (; at; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
 		key_out(out, NULL);
-		quote(out, json_object_iter_key(at));
+		quote(out, json_object_iter_key(at), strlen(json_object_iter_key(at)));
 		str_add_char(out, ':');
 		json_out_tree(out, NULL, json_object_iter_value(at));
 	}
@@ -143,7 +136,9 @@ static void container_out(struct str *out, const json_t *tree)
 void json_out_tree(struct str *out, const char *key, const json_t *tree)
 {
 	switch (tree ? json_typeof(tree) : JSON_NULL) {
-	case JSON_STRING: json_out_text(out, key, json_string_value(tree)); return;
+	case JSON_STRING:
+		json_out_bytes(out, key, json_string_value(tree), json_string_length(tree));
+		return;
 	case JSON_INTEGER: json_out_int(out, key, json_integer_value(tree)); return;
 	case JSON_TRUE: json_out_bool(out, key, true); return;
 	case JSON_FALSE: json_out_bool(out, key, false); return;

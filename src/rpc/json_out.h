@@ -24,6 +24,7 @@ void json_out_open(struct str *out, const char *key, char bracket); /* '{' or '[
 void json_out_close(struct str *out, char bracket);		    /* '}' or ']' */
 /* NULL is null; bytes that are no UTF-8 (RFC 3629) become U+FFFD. */
 void json_out_text(struct str *out, const char *key, const char *s);
+void json_out_bytes(struct str *out, const char *key, const char *s, size_t n); /* NUL too */
 void json_out_int(struct str *out, const char *key, int64_t n);
 void json_out_bool(struct str *out, const char *key, bool b);
 void json_out_null(struct str *out, const char *key);

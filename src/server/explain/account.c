@@ -1,5 +1,6 @@
 #include "server/explain/account.h"
 
+#include "base/utf8.h"
 #include "logs/logs.h"
 #include "logs/query.h"
 #include "rpc/json_out.h"
@@ -25,8 +26,10 @@ struct last_words {
 static bool take_line(const struct log_line *line, void *ctx)
 {
 	struct last_words *w = ctx;
+	auto_str text = {0};
 
-	strv_take(&w->lines, text_dup_n(line->bytes, line->n < LINE_BYTES ? line->n : LINE_BYTES));
+	utf8_readable(&text, line->bytes, line->n, LINE_BYTES);
+	strv_take(&w->lines, str_take(&text));
 	return true;
 }
 

@@ -1,6 +1,7 @@
 #include "server/explain/progress.h"
 
 #include "base/map.h"
+#include "base/utf8.h"
 #include "logs/query.h"
 #include "rpc/json_out.h"
 #include "server/explain/event_stream.h"
@@ -286,8 +287,11 @@ static bool take_line(const struct log_line *line, void *ctx)
 {
 	struct wanted_line *w = ctx;
 
+	auto_str text = {0};
+
+	utf8_readable(&text, line->bytes, line->n, LINE_BYTES);
 	free(w->line);
-	w->line = text_dup_n(line->bytes, line->n < LINE_BYTES ? line->n : LINE_BYTES);
+	w->line = str_take(&text);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 #include "server/supervise/side_command.h"
 
+#include "base/utf8.h"
 #include "server/history/records.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
@@ -80,7 +81,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 static void describe(const struct side_command *a, struct str *out)
 {
 	char name[16];
-	size_t n = strnlen(a->text, a->n);
+	size_t n = a->n;
 
 	while (n > 0 && (a->text[n - 1] == '\n' || a->text[n - 1] == ' '))
 		n--;
@@ -88,8 +89,10 @@ static void describe(const struct side_command *a, struct str *out)
 		str_fmt(out, "exit code %d", a->how.status);
 	else
 		str_add(out, signal_name(a->how.status, name, sizeof(name)));
-	if (n)
-		str_fmt(out, ": %.*s", (int)n, a->text);
+	if (n) {
+		str_add(out, ": ");
+		utf8_readable(out, a->text, n, ASIDE_TEXT_MAX);
+	}
 }
 
 /* ---- its life --------------------------------------------------------------------- */
