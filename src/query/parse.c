@@ -40,7 +40,7 @@ bool parse_accept_word(struct parser *p, const char *word)
 	return true;
 }
 
-static uint16_t add_node(struct parser *p, int kind, uint16_t left, uint16_t right)
+static uint16_t add_node(struct parser *p, enum node_kind kind, uint16_t left, uint16_t right)
 {
 	struct node *n = vec_push(&p->nodes);
 

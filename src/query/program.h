@@ -89,8 +89,9 @@ extern const char *const level_keys[LEVEL_KEYS];
 enum level line_level(const struct log_line *l, const struct field *fields);
 
 /* needles.c: what the tree below `node` can not do without. */
+enum node_kind { NODE_TEST, NODE_AND, NODE_OR, NODE_NOT };
 struct node {
-	enum { NODE_TEST, NODE_AND, NODE_OR, NODE_NOT } kind;
+	enum node_kind kind;
 	uint16_t left, right; /* nodes; of a test: its number */
 };
 void query_find_needles(struct query *q, const struct node *nodes, uint16_t root);

@@ -33,7 +33,7 @@ static bool ask(int fd, int family, unsigned port)
 	return send(fd, &rq, sizeof(rq), 0) == (ssize_t)sizeof(rq);
 }
 
-static void add_message(struct tcp_listeners *out, const struct nlmsghdr *h, unsigned port)
+static void add_message(struct tcp_listeners *out, struct nlmsghdr *h, unsigned port)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(h);
 	struct tcp_listener l = {.is_v6 = m->idiag_family == AF_INET6,
@@ -58,8 +58,7 @@ static bool dump(struct tcp_listeners *out, int fd, int family, unsigned port)
 
 		if (left == 0)
 			return false;
-		for (const struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left);
-		     h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE)
 				return true;
 			if (h->nlmsg_type == NLMSG_ERROR)

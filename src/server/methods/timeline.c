@@ -38,7 +38,8 @@ static void ask(struct rpc_call *call, json_t *params,
 
 	*q = (struct question){.call = call,
 	    .params = json_incref(params),
-	    .of = {param_text(params, "name"), param_int(params, "operation", 0)},
+	    .of = {.name = param_text(params, "name"),
+		.operation = param_int(params, "operation", 0)},
 	    .make = make};
 	timeline_look(ops_daemon(call), &q->of);
 	store_barrier(ops_daemon(call)->store, answer, q);

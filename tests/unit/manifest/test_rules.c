@@ -275,13 +275,12 @@ static void what_is_written_reads_back(void **state)
 	(void)state;
 	static const char *const texts[] = {
 	    W "description = \"a\\u007fb\"\n",
-	    W
-	    "stop_exec = [\"a\", \"b c\"]\nreload = [\"r\"]\nprobes = {liveness = {exec = "
-	    "[\"p\"]}}\n",
+	    W "stop_exec = [\"a\", \"b c\"]\nreload = [\"r\"]\n",
+	    W "probes = {liveness = {exec = [\"p\"]}}\n",
 	    W "inputs = {\"$x\" = {\"a b\" = 1}}\n",
 	    W "depends_on = []\n",
-	    "[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = "
-	    "\"c\"\n[[dependencies]]\nbin = \"b\"\n",
+	    ("[service]\nname = \"s\"\n[[binaries]]\nname = \"a\"\n[[binaries]]\nname = "
+	     "\"c\"\n[[dependencies]]\nbin = \"b\"\n"),
 	};
 
 	for (size_t i = 0; i < countof(texts); i++) {
