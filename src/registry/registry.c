@@ -78,13 +78,23 @@ static size_t first_after(const struct registry *reg, const char *name)
 	return low;
 }
 
-const struct service_def *registry_next(struct registry *reg, const char *after)
+static const struct service_def *next(struct registry *reg, const char *after, bool loose)
 {
 	sort(reg);
 	for (size_t i = after ? first_after(reg, after) : 0; i < reg->entries.n; i++)
-		if (!entry_is_loose(reg->entries.v[i]))
+		if (entry_is_loose(reg->entries.v[i]) == loose)
 			return &reg->entries.v[i]->def;
 	return NULL;
+}
+
+const struct service_def *registry_next(struct registry *reg, const char *after)
+{
+	return next(reg, after, false);
+}
+
+const struct service_def *registry_next_loose(struct registry *reg, const char *after)
+{
+	return next(reg, after, true);
 }
 
 const char *registry_suggest(struct registry *reg, const char *word)

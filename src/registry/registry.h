@@ -186,6 +186,7 @@ uint64_t registry_revision(const struct registry *reg, const char *name);
 
 /* The first service whose name is greater than `after` (NULL: the first of all); NULL: the end. */
 const struct service_def *registry_next(struct registry *reg, const char *after);
+const struct service_def *registry_next_loose(struct registry *reg, const char *after);
 
 /* The one action of that name in a context (NULL: default).  service NULL: any,
  * then the action of no service; a service's name: in that one only.  Not unique:

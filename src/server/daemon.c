@@ -11,6 +11,7 @@
 #include "server/operation/operations.h"
 #include "server/recovery/handover.h"
 #include "server/recovery/recover.h"
+#include "server/recovery/state_folder.h"
 #include "server/recovery/upgrade.h"
 #include "server/schedule/schedules.h"
 #include "server/scheduling.h"
@@ -337,33 +338,34 @@ static struct history *open_history(struct daemon *d)
 	    .recorded = recorded});
 }
 
-static enum err open_stores(struct daemon *d, struct error *e)
+static enum err open_rooms(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
-	const struct retention *keep = &d->options->keep;
-	struct store_options history = keep->store;
 	uint64_t seed = 1;
 
-	history.put_back = upgrade_outcome_read(d->options->upgrade).state == UPGRADE_BACK;
-
 	if (path_make(d->paths.state, 0700, e) || path_make(d->paths.sockets, 0755, e) ||
-	    store_open(d->paths.state, &history, &d->store, e) ||
-	    logs_open(d->paths.logs, &keep->logs, &d->logs, e))
+	    logs_open(d->paths.logs, &d->options->keep.logs, &d->logs, e))
 		return e->code;
-	if (store_was_put_back(d->store))
-		report(
-		    REPORT_WARN, "the store is again what it was before the upgrade that failed");
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = (uint64_t)clock_wall();
 	d->engine = engine_new(seed);
 	d->registry = registry_new(&cfg);
-	d->history = open_history(d);
 	d->operations = operations_new(d);
 	d->gates = gates_new(d);
 	d->hub = event_stream_new(d);
 	d->progress = progress_new(d);
 	d->background = background_new(d->base);
 	d->doctor = doctor_new(d);
+	d->state_folder = state_folder_new(d);
+	return ERR_OK;
+}
+
+enum err daemon_open_store(struct daemon *d, struct error *e)
+{
+	if (state_folder_open(d, e))
+		return e->code;
+	d->history = open_history(d);
+	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	return scheduling_open(d, e);
 }
 
@@ -387,18 +389,17 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 	    .copy = {-1, -1}};
 	paths_init(&d->paths, o);
 	d->base = event_base_new();
-	if (urgent_new(d->base, &d->urgent, e) || open_stores(d, e))
+	if (urgent_new(d->base, &d->urgent, e) || open_rooms(d, e))
 		return e->code;
 	d->keeper_id = keeper_id(d->paths.state);
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
 	d->trim = evtimer_new(d->base, on_trim, d);
-	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	d->logs_news = watch(d, logs_event_fd(d->logs), on_logs);
 	logs_on_closed(d->logs, on_pipe_closed, d);
-	if (spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e) ||
-	    recover_begin(d, e))
+	if (spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e))
 		return e->code;
+	recover_begin(d);
 	spawner_list(d->spawner);
 	return ERR_OK;
 }
@@ -456,6 +457,8 @@ void daemon_release(struct daemon *d)
 	progress_free(d->progress);
 	event_stream_free(d->hub);
 	background_free(d->background);
+	state_folder_free(d->state_folder);
+	repairs_release(&d->repairs);
 	doctor_free(d->doctor);
 	schedules_free(d->schedules);
 	applies_free(d);

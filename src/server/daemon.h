@@ -18,6 +18,7 @@
 #include "model/definition.h"
 #include "registry/registry.h"
 #include "server/history/history.h"
+#include "server/history/repairs.h"
 #include "server/host/clock.h"
 #include "server/host/paths.h"
 #include "server/host/report.h"
@@ -41,6 +42,7 @@ struct event_stream;
 struct apply;
 struct side_command;
 struct background;
+struct state_folder;
 struct doctor;
 struct schedules;
 struct urgent;
@@ -66,6 +68,8 @@ struct daemon {
 	struct event_stream *hub;
 	struct progress *progress;
 	struct background *background;
+	struct state_folder *state_folder;
+	struct repairs repairs;
 	struct doctor *doctor;
 	struct schedules *schedules;
 	struct apply *applies;	     /* a list of those in flight, or NULL */
@@ -124,6 +128,8 @@ struct daemon {
 
 enum err daemon_init(
     struct daemon *d, struct options *o, int keeper_fd, struct error *e) attr_must_use;
+/* When the keeper has handed over what a former server had open. */
+enum err daemon_open_store(struct daemon *d, struct error *e) attr_must_use;
 int daemon_run(struct daemon *d); /* until shutdown; the exit status */
 void daemon_release(struct daemon *d);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { FILE_NAME_BYTES = 160, READABLE_BYTES = 80 };
@@ -62,17 +63,24 @@ static enum err put_in_place(int dir_fd, const char *name, struct error *e)
 	return error_sys(e, errno, "definitions/%s: rename", name);
 }
 
-static enum err write_file(int dir_fd, const char *name, const char *text, struct error *e)
+/* Closed before it gets its name: who watches the folder sees that nobody wrote to the file
+ * itself. */
+static enum err write_new(int dir_fd, const char *name, const char *text, struct error *e)
 {
-	if (holds_already(dir_fd, name, text))
-		return ERR_OK;
 	auto_fd int fd = openat(dir_fd, ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t n = strlen(text);
 	ssize_t w = fd < 0 ? -1 : write(fd, text, n);
 
 	if (w != (ssize_t)n)
 		return error_sys(e, w < 0 ? errno : ENOSPC, "definitions/%s: write", name);
-	return put_in_place(dir_fd, name, e);
+	return ERR_OK;
+}
+
+static enum err write_file(int dir_fd, const char *name, const char *text, struct error *e)
+{
+	if (holds_already(dir_fd, name, text))
+		return ERR_OK;
+	return write_new(dir_fd, name, text, e) ? e->code : put_in_place(dir_fd, name, e);
 }
 
 enum err mirror_write(int dir_fd, const struct table *t, const struct value *v, struct error *e)
@@ -93,12 +101,29 @@ bool mirror_holds(int dir_fd, const struct table *t, const struct value *v, char
 	return holds_already(dir_fd, *name, text);
 }
 
+static atomic_uint removed;
+
+unsigned mirror_removed(void)
+{
+	return removed;
+}
+
+/* Counted first: who sees that it is gone finds that it was us. */
+static int remove_counted(int dir_fd, const char *name)
+{
+	atomic_fetch_add(&removed, 1);
+	if (unlinkat(dir_fd, name, 0) == 0)
+		return 0;
+	atomic_fetch_sub(&removed, 1);
+	return -1;
+}
+
 enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v, struct error *e)
 {
 	char name[FILE_NAME_BYTES];
 
 	file_name(name, t, v);
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+	if (remove_counted(dir_fd, name) < 0 && errno != ENOENT)
 		return error_sys(e, errno, "definitions/%s: remove", name);
 	return ERR_OK;
 }
@@ -126,7 +151,7 @@ void mirror_keep_only(int dir_fd, const struct strv *names)
 		map_put(&known, names->v[i], names->v[i]);
 	for (struct dirent *de; d && (de = readdir(d));)
 		if (de->d_name[0] != '.' && !map_get(&known, de->d_name))
-			unlinkat(dir_fd, de->d_name, 0);
+			remove_counted(dir_fd, de->d_name);
 	map_release(&known);
 	if (d)
 		closedir(d);

@@ -18,6 +18,7 @@ enum err mirror_remove(int dir_fd, const struct table *t, const struct value *v,
 /* Does its file say exactly this?  *name, which the caller frees, is that of the file. */
 bool mirror_holds(int dir_fd, const struct table *t, const struct value *v, char **name);
 
+unsigned mirror_removed(void);	 /* how many files this process removed; counted before */
 size_t mirror_count(int dir_fd); /* of files, ours or not */
 
 /* Remove every file whose name is not in the list. */

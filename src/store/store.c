@@ -2,6 +2,7 @@
 
 #include "base/worker.h"
 #include "store/migrations.h"
+#include "store/mirror.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -374,6 +375,12 @@ void store_files(struct store *s, struct store_files *out)
 	pthread_mutex_lock(&s->lock);
 	*out = (struct store_files){dbfiles_give(s->held.db), dbfiles_give(s->held.wal)};
 	pthread_mutex_unlock(&s->lock);
+}
+
+unsigned store_files_removed(const struct store *s)
+{
+	(void)s;
+	return mirror_removed();
 }
 
 void store_look(struct store *s, bool files)

@@ -160,6 +160,9 @@ void store_files(struct store *s, struct store_files *out);
  * file below definitions/ is looked at, too. */
 void store_look(struct store *s, bool files);
 
+/* How many files below definitions/ we removed ourselves; counted before it is done. */
+unsigned store_files_removed(const struct store *s);
+
 /* Told by store_dispatch.  `repaired`: something vanished and is there again, `text` says what.
  * `rebuilt`: from definitions/ alone; what else the caller has in memory is not stored any more.
  * `files`: they are others than before: store_files(). */

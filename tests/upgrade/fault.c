@@ -7,8 +7,8 @@
  *	...-late      when everything has recovered, right before it serves
  *	...-waits     in that same place it makes PROGRAM.at, and waits for PROGRAM.go
  */
-#include "logs/logs.h"
 #include "server/api.h"
+#include "server/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum err __real_logs_open(
-    const char *dir, const struct logs_options *o, struct logs **out, struct error *e);
-enum err __wrap_logs_open(
-    const char *dir, const struct logs_options *o, struct logs **out, struct error *e);
+enum err __real_daemon_open_store(struct daemon *d, struct error *e);
+enum err __wrap_daemon_open_store(struct daemon *d, struct error *e);
 enum err __real_api_open(struct daemon *d, struct error *e);
 enum err __wrap_api_open(struct daemon *d, struct error *e);
 
@@ -39,12 +37,13 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 		pause();
 }
 
-enum err __wrap_logs_open(
-    const char *dir, const struct logs_options *o, struct logs **out, struct error *e)
+enum err __wrap_daemon_open_store(struct daemon *d, struct error *e)
 {
+	enum err code = __real_daemon_open_store(d, e);
+
 	if (is_called("-crashes"))
 		abort();
-	return __real_logs_open(dir, o, out, e);
+	return code;
 }
 
 enum err __wrap_api_open(struct daemon *d, struct error *e)

@@ -91,12 +91,27 @@ static void store_one(struct daemon *d, const char *name, const struct contribut
 			  .source = c->source, .service = name, .json = str_text(&text)});
 }
 
-static void store_change(struct daemon *d, const struct registry_change *change)
+static void store_all_of(struct daemon *d, const char *name)
 {
 	struct contribution c;
 
-	for (size_t i = 0; registry_contribution(d->registry, change->name, i, &c); i++)
-		store_one(d, change->name, &c);
+	for (size_t i = 0; registry_contribution(d->registry, name, i, &c); i++)
+		store_one(d, name, &c);
+}
+
+void registration_store(struct daemon *d)
+{
+	const struct service_def *s;
+
+	for (s = NULL; (s = registry_next(d->registry, s ? s->name : NULL));)
+		store_all_of(d, s->name);
+	for (s = NULL; (s = registry_next_loose(d->registry, s ? s->name : NULL));)
+		store_all_of(d, s->name);
+}
+
+static void store_change(struct daemon *d, const struct registry_change *change)
+{
+	store_all_of(d, change->name);
 	for (size_t i = 0; i < change->dropped.n; i++)
 		store_remove_contribution(d->store, change->dropped.v[i], change->name);
 }

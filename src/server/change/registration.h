@@ -28,6 +28,9 @@ enum err registration_delete_action(struct daemon *d, const char *service, const
 /* At the start: everything stored, then the engine is told of every service. */
 enum err registration_load(struct daemon *d, struct error *e);
 
+/* Every contribution into the store, which has lost them. */
+void registration_store(struct daemon *d);
+
 /* A unit changed its state: is it one that waits to be removed? */
 void registration_unit_changed(struct daemon *d, unit_id unit);
 

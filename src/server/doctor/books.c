@@ -6,9 +6,26 @@
 
 #define WAL_BYTES (64ull << 20)
 
+/* Mended already: good to know, since somebody or something did it. */
+static void note_repairs(struct daemon *d, struct look *l)
+{
+	const struct repairs *r = &d->repairs;
+
+	for (size_t i = r->n > REPAIRS_MAX ? r->n - REPAIRS_MAX : 0; i < r->n; i++) {
+		const struct repair *one = &r->v[i % REPAIRS_MAX];
+		char at[ISO_TIME_BYTES];
+		struct finding *f = look_add(l, CHECK_STORE, SEVERITY_NOTE, "repaired %zu", i);
+
+		f->ours = text_fmt("all of it is there again since %s", clock_iso(one->at, at));
+		f->kernel = text_dup(one->text);
+	}
+}
+
 void ask_store(struct daemon *d, struct look *l)
 {
 	auto_str why = {0};
+
+	note_repairs(d, l);
 
 	if (!store_degraded(d->store, &why))
 		return;

@@ -64,6 +64,18 @@ void records_set(struct history *h, enum counter c, uint64_t value)
 	    h->store, &(struct store_counter){.name = counter_str(c), .value = (int64_t)value});
 }
 
+void records_store(struct history *h)
+{
+	for (enum counter c = 0; c < COUNTER_COUNT; c++) {
+		uint64_t value =
+		    c == COUNTER_KEEPER ? h->counters[c].stored : h->counters[c].reserved;
+
+		if (value)
+			store_put_counter(h->store, &(struct store_counter){.name = counter_str(c),
+							.value = (int64_t)value});
+	}
+}
+
 uint64_t records_stored(const struct history *h, enum counter c)
 {
 	return h->counters[c].stored;

@@ -28,6 +28,7 @@ void records_free(struct history *h);
 
 /* Read the counters of the store. */
 enum err records_load(struct history *h, struct error *e);
+void records_store(struct history *h); /* into the store, which has lost them */
 uint64_t records_counter(const struct history *h, enum counter c);   /* the next value */
 uint64_t records_take(struct history *h, enum counter c);	     /* and count it up */
 void records_saw(struct history *h, enum counter c, uint64_t value); /* `value` is in use */

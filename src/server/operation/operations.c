@@ -593,3 +593,19 @@ void operations_close(struct daemon *d, op_id id, const struct error *e)
 	tell_end(d, &v, en->own.kind, en->event == EVENT_UNREAD ? 0 : en->event);
 	end(d, en, &v);
 }
+
+void operations_store(struct daemon *d)
+{
+	const char *key;
+	void *value;
+	struct op_view v;
+
+	for (size_t i = 0; map_next(&d->operations->by_id, &i, &key, &value);) {
+		struct entry *en = value;
+
+		if (en->own.kind)
+			put_own_row(d, en);
+		else if (engine_op(d->engine, en->id, &v))
+			put_row(d, en, &v);
+	}
+}

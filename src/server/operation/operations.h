@@ -89,6 +89,8 @@ struct own_operation {
 const struct operation_about *operations_about(const struct daemon *d, op_id id);
 /* The id of the event of its begin, which is told now if it was not; 0: over, or none. */
 int64_t operations_event(struct daemon *d, op_id id);
+/* Those in flight, into the store, which has lost their rows. */
+void operations_store(struct daemon *d);
 size_t operations_in_flight(const struct daemon *d);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/recovery/handover.h"
 
 #include "server/api.h"
+#include "server/recovery/state_folder.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/notified.h"
 #include "server/supervise/readiness.h"
@@ -160,6 +161,11 @@ static void take_pipe(uint64_t token, enum log_stream stream, int take_fd, void 
 	add_held(ctx, token, name, take_fd);
 }
 
+static void take_state(const char *name, int take_fd, void *ctx)
+{
+	add_held(ctx, 0, name, take_fd);
+}
+
 void handover_gather(struct daemon *d)
 {
 	struct handover *e = d->estate;
@@ -171,6 +177,8 @@ void handover_gather(struct daemon *d)
 		add_attempt(e, &e->alive.v[i], 0);
 	add_sets(e);
 	logs_give(d->logs, take_pipe, e);
+	if (d->store)
+		state_folder_give(d, take_state, e);
 	add_held(e, 0, KEEPER_HELD_PROGRAM, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	auto_free char *name = NULL;
 	int socket = api_give(d, &name);

@@ -11,6 +11,7 @@
 #include "server/recovery/handover.h"
 #include "server/recovery/recovery.h"
 #include "server/recovery/resumption.h"
+#include "server/recovery/state_folder.h"
 #include "server/schedule/schedules.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/attempt_label.h"
@@ -21,6 +22,7 @@
 #include "server/supervise/probes.h"
 #include "server/supervise/readiness.h"
 
+#include <event2/event.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -129,18 +131,10 @@ static bool take_job(const struct store_job *row, void *ctx)
 	return true;
 }
 
-enum err recover_begin(struct daemon *d, struct error *e)
+void recover_begin(struct daemon *d)
 {
 	d->recovery = mem_new(sizeof(*d->recovery));
 	d->recovery->d = d;
-	history_set_recovering(d->history, true);
-	if (records_load(d->history, e))
-		return e->code;
-	engine_restore_begin(d->engine);
-	if (gates_load_flags(d, e) || schedules_load(d->schedules, e) || registration_load(d, e) ||
-	    store_load_wanted(d->store, take_wanted, d, e))
-		return e->code;
-	return ERR_OK;
 }
 
 /* ---- the keeper's part ------------------------------------------------------------- */
@@ -161,6 +155,22 @@ static void saw(struct daemon *d, const struct survivor *s)
 		return;
 	records_saw(d->history, COUNTER_RUN, s->label.run);
 	records_saw(d->history, COUNTER_JOB, (uint64_t)s->label.row);
+}
+
+/* What was stored, into an engine that holds still. */
+static enum err load(struct daemon *d, struct error *e)
+{
+	const struct recovery *r = d->recovery;
+
+	if (daemon_open_store(d, e) || records_load(d->history, e))
+		return e->code;
+	for (size_t i = 0; i < r->survivors.n; i++)
+		saw(d, r->survivors.v[i]);
+	history_set_recovering(d->history, true);
+	engine_restore_begin(d->engine);
+	if (gates_load_flags(d, e) || schedules_load(d->schedules, e) || registration_load(d, e))
+		return e->code;
+	return store_load_wanted(d->store, take_wanted, d, e);
 }
 
 static void set_counters(struct daemon *d)
@@ -190,7 +200,6 @@ void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd
 		s->exit = *job->exit;
 	memset(s->held, -1, sizeof(s->held));
 	attempt_label_read(&s->label, job->label, job->label_bytes);
-	saw(d, s);
 	snprintf(s->key, sizeof(s->key), "%llx", (unsigned long long)s->token);
 	*vec_push(&d->recovery->survivors) = s;
 	map_put(&d->recovery->by_token, s->key, s);
@@ -214,7 +223,7 @@ void recover_on_held(void *ctx, const char *name, int take_fd)
 		s->held[what] = take_fd;
 	else if (held_parse(name, &token, &what))
 		*vec_push(&d->recovery->orphans) = (struct orphan){token, what, take_fd};
-	else if (!api_take_held(d, name, take_fd))
+	else if (!api_take_held(d, name, take_fd) && !state_folder_take_held(d, name, take_fd))
 		close(take_fd);
 }
 
@@ -495,6 +504,14 @@ static void decide_boot(struct daemon *d)
 	records_set(d->history, COUNTER_KEEPER, d->boot);
 }
 
+static void fail(struct daemon *d, const struct error *e)
+{
+	report(REPORT_ERROR, "%s", e->msg);
+	recovery_free(take(d->recovery));
+	d->exit_status = KEEPER_EXIT_FAILED;
+	event_base_loopbreak(d->base);
+}
+
 void recover_on_listed_all(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -504,6 +521,10 @@ void recover_on_listed_all(void *ctx)
 	if (!r)
 		return;
 	r->listed = true;
+	if (load(d, &e)) {
+		fail(d, &e);
+		return;
+	}
 	set_counters(d);
 	decide_boot(d);
 	if (store_load_runs(d->store, take_run, d, &e) ||
@@ -531,6 +552,7 @@ void recover_on_listed_all(void *ctx)
 	    registry_count(d->registry), r->survivors.n);
 	recovery_free(take(d->recovery));
 	history_set_recovering(d->history, false);
+	state_folder_watch(d);
 	store_relax(d->store);
 	malloc_trim(0);
 	daemon_ready(d);

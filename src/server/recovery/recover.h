@@ -14,8 +14,7 @@
 
 struct recovery;
 
-/* Before the loop runs: definitions, wanted states, rows. */
-enum err recover_begin(struct daemon *d, struct error *e) attr_must_use;
+void recover_begin(struct daemon *d); /* before the loop runs */
 
 /* Events of the keeper's list (spawner.h). */
 void recover_on_listed(void *ctx, const struct spawn_listed *job, int take_pidfd);

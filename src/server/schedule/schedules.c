@@ -309,6 +309,15 @@ enum err schedules_load(struct schedules *s, struct error *e)
 	return store_load_schedules(s->config.store, take_row, s, e);
 }
 
+void schedules_store(struct schedules *s)
+{
+	const char *key;
+	void *value;
+
+	for (size_t i = 0; map_next(&s->by_key, &i, &key, &value);)
+		scheduled_store(s, value);
+}
+
 /* ---- the clock ---- */
 
 static int64_t wall_ahead(void)

@@ -54,6 +54,7 @@ void schedules_free(struct schedules *s);
 
 /* At the start, when definitions are there: rows are read, nothing is due yet. */
 enum err schedules_load(struct schedules *s, struct error *e);
+void schedules_store(struct schedules *s); /* all rows, into a store that has lost them */
 /* Recovery is over: due times are answered from now on. */
 void schedules_begin(struct schedules *s);
 void schedules_end(struct schedules *s); /* a shutdown: nothing is submitted any more */

@@ -169,6 +169,15 @@ enum err gates_load_flags(struct daemon *d, struct error *e)
 	return store_load_flags(d->store, take_flag, d->gates, e);
 }
 
+void gates_store_flags(struct daemon *d)
+{
+	const char *name;
+	usec_wall since;
+
+	for (size_t i = 0; gates_next_flag(d, &i, &name, &since);)
+		store_put_flag(d->store, &(struct store_flag){.name = name, .since = since});
+}
+
 bool gates_set_flag(struct daemon *d, const char *name)
 {
 	struct gates *g = d->gates;

@@ -27,6 +27,7 @@ const char *gates_last(const struct daemon *d, gate_id gate);
 
 /* Flags are ours: set by an operator, kept over restarts. */
 enum err gates_load_flags(struct daemon *d, struct error *e);
+void gates_store_flags(struct daemon *d);		   /* into the store, which has lost them */
 bool gates_set_flag(struct daemon *d, const char *name);   /* false: was set */
 bool gates_clear_flag(struct daemon *d, const char *name); /* false: was not set */
 bool gates_next_flag(const struct daemon *d, size_t *i, const char **name, usec_wall *since);

@@ -1,0 +1,217 @@
+"""What vanishes comes back (SPEC 5, F81): docs/what-vanishes.md names these tests."""
+import json
+import os
+import shutil
+import signal
+
+import pytest
+from hp import Supervisor, healthy, is_alive, wait_until
+
+
+@pytest.fixture
+def hp():
+    s = Supervisor().start()
+    yield s
+    s.close()
+
+
+DATABASE = ["state.db", "state.db-wal", "state.db-shm"]
+
+
+def remove(hp, *names):
+    for name in names:
+        (hp.state_dir / name).unlink(missing_ok=True)
+
+
+def events(hp, kind="repaired"):
+    return [e["what"] for e in hp.rpc("events.query", limit=10000)["events"] if e.get("event") == kind]
+
+
+def settled(hp):
+    """Everything that was asked for is committed."""
+    hp.rpc("flag.set", name="settled")
+    hp.rpc("flag.clear", name="settled")
+
+
+def busy(hp):
+    """A few services, one of them stopped, a one-shot that is done, and a run that goes on."""
+    hp.define("web")
+    hp.define("db", dependencies={})
+    hp.define("off")
+    hp.rpc("service.define", service={"name": "once", "actions": [
+        {"name": "once", "is_process": False, "script": f"echo x >> {hp.root}/once"}]})
+    for name in ("web", "db", "off", "once"):
+        hp.rpc("service.start", name=name)
+    hp.rpc("service.stop", name="off")
+    run = hp.rpc("run.submit", actions=[{"name": "job", "script": f"echo x >> {hp.root}/job; exec sleep 1000"}], wait=False)["run"]
+    wait_until(lambda: (hp.root / "job").exists(), what="the run executes")
+    settled(hp)
+    return {"run": run, "pids": {n: hp.pid(n) for n in ("web", "db")},
+            "job": hp.rpc("run.get", name=run)["jobs"][0], "operations": len(hp.rpc("op.list")["operations"]),
+            "info": hp.info()}
+
+
+def hold_to(hp, was):
+    """Nothing ended, was executed again or forgotten; no number went back."""
+    for name, pid in was["pids"].items():
+        assert hp.pid(name) == pid and is_alive(pid), hp.status(name)
+        assert hp.state(name) == "running", hp.status(name)
+    assert hp.status("web")["wanted"] == "start" and hp.status("off")["wanted"] == "stop"
+    assert hp.state("off") == "inactive"
+    job = hp.rpc("run.get", name=was["run"])["jobs"][0]
+    assert job["pid"] == was["job"]["pid"] and is_alive(job["pid"]), job
+    assert (hp.root / "once").read_text() == "x\n" and (hp.root / "job").read_text() == "x\n"
+    operations = [o["operation"] for o in hp.rpc("op.list")["operations"]]
+    answer = hp.rpc("service.start", name="off")
+    assert not operations or answer["operation"] > max(operations)
+    hp.rpc("service.stop", name="off")
+    assert hp.divergences() == 0
+
+
+def no_findings(hp, but=()):
+    report = hp.rpc("system.doctor", timeout=60)
+    assert not [f for f in report["findings"] if f["severity"] != "note" and f["check"] not in but], report
+    return report["findings"]
+
+
+def notes(hp, word):
+    return [f for f in no_findings(hp) if word in json.dumps(f)]
+
+
+@pytest.mark.parametrize("what", [DATABASE, ["state.db"], ["state.db-wal"], ["state.db", "state.db-wal"]],
+                         ids=["all", "db", "wal", "db+wal"])
+def test_F81_the_database_is_removed_and_the_server_killed_at_once(hp, what):
+    was = busy(hp)
+    pid = hp.info()["pid"]
+    remove(hp, *what)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid) and healthy(hp.socket), 15, "a new server answers")
+    hold_to(hp, was)
+    assert [e for e in events(hp) if "state.db" in e and "was removed" in e], events(hp)
+    assert notes(hp, "was removed")
+    assert len(hp.rpc("op.list")["operations"]) >= was["operations"]  # history, too
+
+
+def test_F81_the_database_is_removed_and_written_again_before_any_kill(hp):
+    was = busy(hp)
+    remove(hp, *DATABASE)
+    wait_until(lambda: (hp.state_dir / "state.db").exists() and events(hp), 2, "it is there again")
+    assert notes(hp, "was removed")
+    hold_to(hp, was)
+    hp.kill_server()
+    hold_to(hp, was)
+
+
+def test_F81_another_file_takes_the_place_of_the_database(hp):
+    was = busy(hp)
+    other = hp.root / "other"
+    other.write_text("not yours")
+    os.rename(other, hp.state_dir / "state.db")
+    wait_until(lambda: events(hp), 2, "it is noticed")
+    kept = list(hp.state_dir.glob("state.db.replaced-*"))
+    assert [p.read_text() for p in kept if p.suffix[-1].isalnum() and not p.name.endswith(("-wal", "-shm"))] == ["not yours"]
+    hold_to(hp, was)
+    hp.kill_server()
+    hold_to(hp, was)
+    no_findings(hp)
+
+
+def test_F81_another_file_takes_its_place_and_the_server_is_killed_at_once(hp):
+    was = busy(hp)
+    pid = hp.info()["pid"]
+    (hp.root / "other").write_text("not yours")
+    os.rename(hp.root / "other", hp.state_dir / "state.db")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid) and healthy(hp.socket), 15, "a new server answers")
+    hold_to(hp, was)
+    assert [e for e in events(hp) if "was replaced" in e]
+    no_findings(hp)
+
+
+def folder_is_made_again(hp):
+    wait_until(lambda: (hp.state_dir / "state.db").exists() and (hp.state_dir / "definitions").exists()
+               and [e for e in events(hp) if "state.db" in e], 3, "the folder is there again")
+
+
+@pytest.mark.parametrize("how", ["moved", "removed", "parent moved"])
+@pytest.mark.parametrize("kill", [False, True], ids=["noticed", "killed"])
+def test_F81_the_state_folder_vanishes(hp, how, kill):
+    was = busy(hp)
+    pid = hp.info()["pid"]
+    if how == "moved":
+        hp.state_dir.rename(hp.root / "moved")
+    elif how == "parent moved":
+        hp.var.rename(hp.root / "moved")
+    else:
+        shutil.rmtree(hp.state_dir, ignore_errors=True)
+    if kill:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid) and healthy(hp.socket), 15, "a new server answers")
+    folder_is_made_again(hp)
+    hold_to(hp, was)
+    no_findings(hp, but=("logs",))
+    hp.kill_server()
+    hold_to(hp, was)
+
+
+def files_of(hp):
+    return sorted(p.name for p in (hp.state_dir / "definitions").iterdir() if not p.name.startswith("."))
+
+
+@pytest.mark.parametrize("how", ["all", "one", "moved", "overwritten"])
+def test_F81_definitions_vanish(hp, how):
+    was = busy(hp)
+    folder = hp.state_dir / "definitions"
+    before, one = files_of(hp), next(folder.glob("*web*"))
+    text = one.read_text()
+    if how == "all":
+        shutil.rmtree(folder)
+    elif how == "one":
+        one.unlink()
+    elif how == "moved":
+        one.rename(hp.root / "moved")
+    else:
+        one.write_text("{}")
+    wait_until(lambda: folder.exists() and files_of(hp) == before and one.read_text() == text, 3,
+               lambda: f"they are there again: {files_of(hp)}")
+    wait_until(lambda: events(hp), 3, "an event tells")
+    hold_to(hp, was)
+    assert notes(hp, "definitions")
+
+
+def test_F81_definitions_vanish_while_nobody_looks(hp):
+    was = busy(hp)
+    before = files_of(hp)
+    pid = hp.info()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    shutil.rmtree(hp.state_dir / "definitions")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid) and healthy(hp.socket), 15, "a new server answers")
+    wait_until(lambda: files_of(hp) == before, 3, lambda: f"they are there again: {files_of(hp)}")
+    hold_to(hp, was)
+
+
+def test_F81_registering_many_is_not_taken_for_something_that_vanished(hp):
+    """What the server does below definitions/ itself is no reason to compare all of it."""
+    for i in range(200):
+        hp.define(f"s{i}", script="exit 0", is_process=False)
+    for i in range(200):
+        hp.rpc("service.delete", name=f"s{i}")
+    settled(hp)
+    assert not events(hp)
+    no_findings(hp)
+
+
+def test_F81_an_idle_server_does_not_look(hp):
+    hp.define("web")
+    hp.rpc("service.start", name="web")
+    settled(hp)
+    pid = hp.info()["pid"]
+    ticks = lambda: sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13]))
+    switches = lambda: sum(int(line.split()[1]) for t in os.listdir(f"/proc/{pid}/task")
+                           for line in open(f"/proc/{pid}/task/{t}/status") if "ctxt_switches" in line)
+    import time
+    time.sleep(4)  # its caches are given back after two seconds
+    before = ticks(), switches()
+    time.sleep(5)
+    assert (ticks() - before[0], switches() - before[1]) == (0, 0)
