@@ -60,7 +60,11 @@ struct log_pipe {
 	bool blocked;  /* out of the epoll until the disk takes bytes again */
 	bool mid_line; /* its bytes in the former segment did not end a line */
 	bool resumed;
-	char names[]; /* "action\0run\0" */
+	bool busy, large;     /* busy.c */
+	uint8_t wakes, quiet; /* in a row: wakes within a tick, ticks without a byte */
+	msec woke_at;
+	uint64_t moved; /* bytes, last time */
+	char names[];	/* "action\0run\0" */
 };
 
 struct log_closed {
@@ -107,6 +111,11 @@ struct logs {
 	bool probing;	  /* it refused; the next write that succeeds ends the trouble */
 	char *copy;	  /* for by_copy and scanning; only while needed */
 	bool seals;	  /* `sealer` runs */
+	struct {
+		struct log_pipe **v;
+		size_t n, cap;
+	} busy; /* out of the epoll, looked at once a tick */
+	size_t large_pipes;
 
 	pthread_mutex_t lock;
 	struct log_pipe *pipes;
@@ -145,6 +154,13 @@ enum err log_write_insert(struct logs *l, const struct log_insert *in);
 
 /* thread.c: how long until the disk is tried again. */
 msec log_retry_pause(struct logs *l);
+void log_serve(struct logs *l, struct log_pipe *p, uint32_t events); /* may free it */
+
+/* busy.c */
+void log_busy_note(struct logs *l, struct log_pipe *p); /* it woke us, and bytes came */
+void log_busy_remove(struct logs *l, struct log_pipe *p);
+void log_busy_look(struct logs *l);
+int log_busy_wait(const struct logs *l); /* milliseconds; -1: none is busy */
 
 /* quota.c */
 void log_quota_enforce(struct logs *l, struct spool *sp);

@@ -131,6 +131,7 @@ static void release_lists(struct logs *l)
 	}
 	map_release(&l->spools);
 	free(l->closed.v);
+	free(l->busy.v);
 	str_release(&l->trouble);
 }
 

@@ -223,6 +223,7 @@ static void account(struct logs *l, struct log_pipe *p, uint64_t n)
 
 	spool_grew(sp, n);
 	p->end = sp->seg_size;
+	p->moved = n;
 	pthread_mutex_lock(&l->lock);
 	l->stats.captured += n;
 	pthread_mutex_unlock(&l->lock);

@@ -34,6 +34,8 @@ usec_wall log_wall(void)
 static void pipe_close(struct logs *l, struct log_pipe *p)
 {
 	log_pull_finish(l, p);
+	log_busy_remove(l, p);
+	l->large_pipes -= p->large;
 	/* Before the close: others hold the same pipe, and would keep it in here. */
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
 	close(p->fd);
@@ -57,6 +59,7 @@ static void set_blocked(struct logs *l, struct log_pipe *p, bool blocked)
 
 	if (p->blocked == blocked)
 		return;
+	log_busy_remove(l, p);
 	/* Out of the epoll, not only masked: a hang-up can not be masked. */
 	epoll_ctl(l->epoll_fd, blocked ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, p->fd, &ev);
 	pthread_mutex_lock(&l->lock);
@@ -65,10 +68,13 @@ static void set_blocked(struct logs *l, struct log_pipe *p, bool blocked)
 	pthread_mutex_unlock(&l->lock);
 }
 
-static void serve(struct logs *l, struct log_pipe *p, uint32_t events)
+void log_serve(struct logs *l, struct log_pipe *p, uint32_t events)
 {
 	switch (events & EPOLLIN ? log_pull(l, p) : PULL_END) {
 	case PULL_MORE:
+		if (!p->busy)
+			log_busy_note(l, p);
+		break;
 	case PULL_EMPTY: break;
 	case PULL_BLOCKED: set_blocked(l, p, true); break;
 	case PULL_END: pipe_close(l, p); break;
@@ -250,6 +256,10 @@ static int wait_msec(struct logs *l)
 {
 	msec at = sooner(sooner(l->retry_at, l->ring_at), atomic_load(&l->still_at));
 
+	int busy = log_busy_wait(l);
+
+	if (busy >= 0)
+		return busy; /* what else is due is looked at once a tick, too */
 	if (!at)
 		return l->open_spools || l->copy ? IDLE_MSEC : -1;
 	msec left = at - log_now();
@@ -269,7 +279,7 @@ static void round_of(struct logs *l, const struct epoll_event *ev, int n)
 		uint64_t count;
 
 		if (ev[i].data.ptr)
-			serve(l, ev[i].data.ptr, ev[i].events);
+			log_serve(l, ev[i].data.ptr, ev[i].events);
 		else if (read(l->wake_fd, &count, sizeof(count)) == sizeof(count))
 			woken = true;
 	}
@@ -290,6 +300,7 @@ void *log_thread_main(void *logs)
 		int n = epoll_wait(l->epoll_fd, ev, EVENTS, wait_msec(l));
 
 		round_of(l, ev, n);
+		log_busy_look(l);
 		if (is_due(l->ring_at)) {
 			l->ring_at = 0;
 			log_ring(l);
@@ -298,7 +309,8 @@ void *log_thread_main(void *logs)
 		} else if (is_due(l->retry_at)) {
 			retry(l);
 			write_inserts(l);
-		} else if ((n == 0 && !l->retry_at) || l->open_spools > OPEN_SPOOLS_MAX) {
+		} else if ((n == 0 && !l->retry_at && !l->busy.n) ||
+			   l->open_spools > OPEN_SPOOLS_MAX) {
 			close_files(l);
 		}
 	}

@@ -314,6 +314,73 @@ static void an_inserted_line_is_stored_like_any_other(void **state)
 	free(s);
 }
 
+struct trickle {
+	int fd;
+	volatile bool stop;
+};
+
+static void *write_trickle(void *arg)
+{
+	struct trickle *t = arg;
+
+	while (!t->stop)
+		write_text(t->fd, "a line among many, each in a write of its own\n");
+	return NULL;
+}
+
+static void note_time(uint64_t token, const char *line, size_t n, void *ctx)
+{
+	(void)token, (void)line, (void)n;
+	*(double *)ctx = seconds();
+}
+
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Nobody is woken for each line, and a line is seen as fast as before. */
+static void a_line_of_a_busy_pipe_is_seen_within_ten_milliseconds(void **state)
+{
+	struct fixture *f = *state;
+	double delays[40], seen = 0;
+	struct trickle t = {0};
+	struct pollfd p;
+	pthread_t thread;
+	struct error e;
+
+	fixture_open(f, NULL);
+	p = (struct pollfd){.fd = logs_event_fd(f->logs), .events = POLLIN};
+	assert_int_equal(logs_watch(f->logs, 101, "MARK", note_time, &seen, &e), ERR_OK);
+	t.fd = fixture_pipe(f, "web", 1, 1, LOG_STDOUT, LOG_BLOCK);
+	pthread_create(&thread, NULL, write_trickle, &t);
+	for (size_t i = 0; i < countof(delays); i++) {
+		double began;
+
+		usleep(3000);
+		seen = 0;
+		logs_watch_again(f->logs, 101, note_time);
+		began = seconds();
+		write_text(t.fd, "MARK\n");
+		while (!seen) {
+			assert_int_equal(poll(&p, 1, 10000), 1);
+			logs_dispatch(f->logs);
+		}
+		delays[i] = seen - began;
+	}
+	t.stop = true;
+	pthread_join(thread, NULL);
+	qsort(delays, countof(delays), sizeof(*delays), by_number);
+	printf("seen after %.2f ms, %.2f ms at most\n", delays[countof(delays) / 2] * 1e3,
+	    delays[countof(delays) - 1] * 1e3);
+	assert_true(delays[countof(delays) / 4] < 0.01);
+	close(t.fd); /* its end is seen as well */
+	fixture_wait_closed(f, 1);
+	logs_unwatch(f->logs, 101, note_time);
+}
+
 #define rule(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -330,6 +397,7 @@ int main(void)
 	    rule(readiness_matches_one_line_once_even_when_it_came_in_pieces),
 	    rule(a_follower_is_told_of_new_bytes_of_its_service_only),
 	    rule(an_inserted_line_is_stored_like_any_other),
+	    rule(a_line_of_a_busy_pipe_is_seen_within_ten_milliseconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

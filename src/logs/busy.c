@@ -1,0 +1,106 @@
+/*
+ * busy.c - pipes that are written to all the time.
+ *
+ * A program that writes line by line would wake the log thread for each line.  A pipe that woke it
+ * WAKES times in a row, each within a tick, is taken out of the epoll and looked at once a tick
+ * instead, as long as it has something; so a line is seen after a tick at most.  Its pipe is made
+ * larger, so that it holds what is written in a tick.  One that is half full all the same is given
+ * back to the epoll: its writer does not write a little at a time, and shall not wait.
+ */
+#include "logs/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+enum {
+	TICK_MSEC = 1,
+	LITTLE_BYTES = 8 << 10, /* of a wake */
+	WAKES = 8,		/* then it is busy */
+	QUIET_TICKS = 4,	/* then it is not any more */
+	LARGE_BYTES = 1 << 20,
+	LARGE_PIPES = 64, /* at most; the memory of a pipe is taken as it is filled */
+};
+
+void log_busy_remove(struct logs *l, struct log_pipe *p)
+{
+	for (size_t i = 0; p->busy && i < l->busy.n; i++)
+		if (l->busy.v[i] == p) {
+			l->busy.v[i] = l->busy.v[--l->busy.n];
+			break;
+		}
+	p->busy = false;
+}
+
+void log_busy_note(struct logs *l, struct log_pipe *p)
+{
+	msec now = log_now();
+
+	bool again = now - p->woke_at <= TICK_MSEC && p->moved < LITTLE_BYTES;
+
+	p->wakes = again ? (uint8_t)(p->wakes + 1) : 0;
+	p->woke_at = now;
+	if (p->wakes < WAKES || p->blocked)
+		return;
+	p->wakes = 0;
+	p->quiet = 0;
+	p->busy = true;
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
+	*vec_push(&l->busy) = p;
+}
+
+static void end_busy(struct logs *l, struct log_pipe *p)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = p};
+
+	log_busy_remove(l, p);
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, p->fd, &ev);
+}
+
+/* False: it can not be. */
+static bool enlarge(struct logs *l, struct log_pipe *p)
+{
+	if (p->large || l->large_pipes >= LARGE_PIPES)
+		return false;
+	p->large = fcntl(p->fd, F_SETPIPE_SZ, LARGE_BYTES) > 0;
+	l->large_pipes += p->large;
+	return p->large;
+}
+
+/* Pages that are not full count as full: a pipe of many short writes is so earlier. */
+static bool is_half_full(const struct log_pipe *p)
+{
+	int waiting = 0, size = fcntl(p->fd, F_GETPIPE_SZ);
+
+	return ioctl(p->fd, FIONREAD, &waiting) == 0 && waiting >= size / 4;
+}
+
+/* One pipe at its tick. */
+static void look(struct logs *l, struct log_pipe *p)
+{
+	struct pollfd is = {.fd = p->fd, .events = POLLIN};
+
+	if (poll(&is, 1, 0) == 0) {
+		if (++p->quiet >= QUIET_TICKS)
+			end_busy(l, p);
+		return;
+	}
+	p->quiet = 0;
+	if (is_half_full(p) && !enlarge(l, p))
+		end_busy(l, p);
+	log_serve(l, p, (uint32_t)is.revents); /* may free it */
+}
+
+void log_busy_look(struct logs *l)
+{
+	for (size_t i = l->busy.n; i-- > 0;)
+		if (i < l->busy.n)
+			look(l, l->busy.v[i]);
+}
+
+int log_busy_wait(const struct logs *l)
+{
+	return l->busy.n ? TICK_MSEC : -1;
+}
