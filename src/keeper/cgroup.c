@@ -173,7 +173,7 @@ static void on_events(struct keeper *k, struct watch *w, uint32_t events)
 {
 	(void)events;
 	if (!is_populated(w->fd))
-		job_set_is_empty(k, watch_owner(w, struct job, set));
+		k->set_is_empty(k, watch_owner(w, struct job, set));
 }
 
 /* Reading arms the notification, so a change between read and epoll is seen. */
@@ -192,18 +192,7 @@ void cgroup_watch(struct keeper *k, struct job *j)
 	if (j->set.fd >= 0 && is_populated(j->set.fd))
 		watch_add(k, &j->set, EPOLLPRI);
 	else
-		job_set_is_empty(k, j);
-}
-
-void cgroup_watch_again(struct keeper *k)
-{
-	struct job_iter it = {0};
-	struct job *j;
-	k->watches_due = false;
-	while (!k->watches_due && (j = job_each(k, &it))) {
-		if (j->has_cgroup && j->exited && !j->empty && j->set.fd < 0)
-			cgroup_watch(k, j);
-	}
+		k->set_is_empty(k, j);
 }
 
 /* The number may be used again before the signal: pidfd first, then compare.  false: errno is that
@@ -295,40 +284,6 @@ void cgroup_kill(struct keeper *k, const struct job *j)
 	}
 	if (!ok)
 		cgroup_signal(k, j, SIGKILL);
-}
-
-static void adopt(struct keeper *k, const char *name)
-{
-	char *end;
-	uint64_t token = strtoull(name, &end, 16);
-	if (*end || end - name != 16 || !token)
-		return;
-	struct job *j = job_find(k, token);
-	if (!j && unlinkat(k->cgroup_fd, name, AT_REMOVEDIR) == 0)
-		return; /* nobody is in it, or it was made for a job that never came */
-	if (!j && !(j = job_new(k, token)))
-		return;
-	j->has_cgroup = true;
-	if (j->adopted && !j->exited)
-		return;
-	j->lost = !j->exited;
-	if (!j->exited || j->empty)
-		k->exited_left++;
-	j->exited = true;
-	j->empty = false;
-	cgroup_watch(k, j);
-}
-
-/* Processes that outlived a former keeper: their exits are lost, but they are
- * listed, can be killed, and SET_EMPTY follows.  Journalled exits come first. */
-void cgroup_adopt(struct keeper *k)
-{
-	int fd = openat(k->cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	for (struct dirent *e; d && (e = readdir(d));)
-		adopt(k, e->d_name);
-	if (d)
-		closedir(d);
 }
 
 /* /proc/PID/cgroup, the line of version 2: "0::/.../<token>", or something below that. */

@@ -48,7 +48,7 @@ struct job {
 	bool seen;	 /* by the scan of sets_check */
 	bool killing;	 /* whatever of the set turns up is killed */
 	bool notify_due; /* state changed while the channel was full */
-	struct spawning *starting; /* its chdir or execve hangs: it executes nothing yet; or NULL */
+	const enum keeper_step *starting; /* where it hangs, nothing is executed yet; or NULL */
 	char *state; /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
 	uint32_t label_bytes;
@@ -134,6 +134,7 @@ struct keeper {
 	int reserve[KEEPER_RESERVE]; /* open for nothing; 0 or -1: not at present */
 	size_t reaps_put_off;	     /* SIGCHLDs that a kept zombie hid orphans from */
 	size_t exited_left;	     /* jobs whose leader ended and whose set is not empty */
+	void (*set_is_empty)(struct keeper *k, struct job *j); /* what sets.c calls then */
 	unsigned shutdown_asked;
 	bool notify_due; /* some job's is */
 	bool channel_wants_out;
@@ -151,96 +152,20 @@ struct keeper {
 	int exit_status;
 };
 
-int64_t now_ns(void);
+/* ---- the files, from the bottom up: each calls only those above its own lines ------------- */
+
+/* say.c */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line on stderr */
 
-/* loop.c */
+/* watch.c */
+int64_t now_ns(void);
 void watch_add(struct keeper *k, struct watch *w, uint32_t events); /* w->fd, w->fn are set */
 void watch_change(struct keeper *k, struct watch *w, uint32_t events);
 void watch_close(struct keeper *k, struct watch *w); /* out of epoll first, then closed */
-void keeper_run(struct keeper *k);
 
-/* server.c */
-void server_start(struct keeper *k);
-void server_ask_shutdown(struct keeper *k);
-int server_timeout_ms(const struct keeper *k); /* for epoll_wait; -1: nothing is due */
-void server_timer(struct keeper *k);
-void server_flush(struct keeper *k);
-
-/* identity.c */
-bool identity_parse(struct identity *i, const char *text);
-bool identity_take(const struct identity *i);		  /* in the child that becomes the server */
-bool identity_own_file(const struct identity *i, int fd); /* of the state folder: for the next */
-int identity_limit(const struct identity *i, struct spec *s); /* 0, or EPERM */
-
-/* upgrade.c */
-void program_hold(struct server *s);
-void program_let_go(struct server *s);
-void program_execute(const struct server *s); /* in the child; returns when it can not be */
-void upgrade_ask(struct keeper *k, const char *path, uint64_t operation, int trial_ms);
-void upgrade_serves(struct keeper *k);
-bool upgrade_server_ended(struct keeper *k, const siginfo_t *how); /* true: another was started */
-void upgrade_timer(struct keeper *k);
-void upgrade_tell(const struct upgrade *u); /* in the child: KEEPER_UPGRADE_ENV */
-
-/* requests.c */
-void requests_read(struct keeper *k);
-void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd);
-void event_notify(struct keeper *k, struct job *j, const char *text);
-void events_due(struct keeper *k);	     /* notifications put off while the channel was full */
-void events_forget_server(struct keeper *k); /* the next one knows nothing */
-
-/* jobs.c */
-struct job *job_new(struct keeper *k, uint64_t token);
-void job_set_pid(struct keeper *k, struct job *j, pid_t pid, int take_pidfd);
-void job_forget_pid(struct keeper *k, struct job *j); /* the number may be used again */
-void job_drop(struct keeper *k, struct job *j);
-struct job *job_find(const struct keeper *k, uint64_t token);
-struct job *job_find_pid(const struct keeper *k, pid_t pid);
-struct job_iter {
-	size_t bucket;
-	bool begun;
-	struct job *next;
-};
-struct job *job_each(
-    const struct keeper *k, struct job_iter *it); /* it = {0}; the answer may be dropped */
-void job_watch_exit(struct keeper *k, struct job *j);
-void job_ack(struct keeper *k, struct job *j);
-void job_finish_later(struct keeper *k, struct job *j); /* what is due after an end */
-bool jobs_finish_one(struct keeper *k);			/* false: nothing is */
-void jobs_finish(struct keeper *k, size_t left);	/* all of it but so many */
-void job_set_is_empty(struct keeper *k, struct job *j);
-void job_held_less(struct keeper *k, uint64_t token); /* what came with its spawn was let go */
-void jobs_reap(struct keeper *k);		      /* after SIGCHLD: orphans */
-
-/* spawn.c */
-void spawn_job(struct keeper *k, struct channel_in *in);
-void spawns_check(struct keeper *k); /* every hanging_look_ms while any is hanging */
-enum keeper_step spawn_step(const struct spawning *sp);
-void spawns_forget_server(struct keeper *k);
-
-/* sets.c: which processes belong to a job, by cgroup or by descent */
-void sets_init(struct keeper *k);
-void sets_release(struct keeper *k); /* at the end: cgroups of what ended are removed */
-void set_leader_ended(struct keeper *k, struct job *j);
-void sets_check(struct keeper *k); /* those without a cgroup; once a pass, when sets_due */
-void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
-enum set_answer { SET_NO, SET_YES, SET_GONE };
-enum set_answer set_has(const struct job *j, pid_t pid); /* SET_GONE: that process has ended */
-
-/* cgroup.c: one cgroup v2 per job */
-void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
-void cgroup_adopt(struct keeper *k);		  /* what a former keeper left */
-int cgroup_open(struct keeper *k, struct job *j); /* made anew, O_PATH; -1: none to be had */
-void cgroup_make_next(struct keeper *k);	  /* when there is nothing else to do */
-void cgroup_drop_next(struct keeper *k);
-void cgroup_remove(struct keeper *k, struct job *j);
-bool cgroup_is_empty(struct keeper *k, const struct job *j); /* false: not, or not to be seen */
-void cgroup_watch(struct keeper *k, struct job *j);
-void cgroup_watch_again(struct keeper *k); /* those for which there was no descriptor */
-void cgroup_signal(struct keeper *k, const struct job *j, int signo);
-void cgroup_kill(struct keeper *k, const struct job *j);
-bool cgroup_has(const struct job *j, pid_t pid);
+/* reserve.c: descriptors for what must not fail for want of one */
+void reserve_fill(struct keeper *k);
+void reserve_lend(struct keeper *k);
 
 /* children.c: what /proc says about processes below this one */
 struct pids {
@@ -268,13 +193,11 @@ bool process_keeps(pid_t pid, uint64_t id); /* it was executed as the keeper of 
 bool process_stat(pid_t pid, struct process_stat *out);
 void token_hex(char out[17], uint64_t token);
 
-/* estate.c: what the server of a killed keeper hands over */
-void handover_read(
-    struct keeper *k); /* first of all: jobs and held descriptors are known after it */
-void handover_close_others(const struct keeper *k); /* descriptors that nobody named */
-void handover_settle(struct keeper *k);	  /* when journal and sets are known: watches them */
-void handover_look_for(struct keeper *k); /* attempts that were asked for and not answered */
-bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: nobody can tell */
+/* identity.c */
+bool identity_parse(struct identity *i, const char *text);
+bool identity_take(const struct identity *i);		  /* in the child that becomes the server */
+bool identity_own_file(const struct identity *i, int fd); /* of the state folder: for the next */
+int identity_limit(const struct identity *i, struct spec *s); /* 0, or EPERM */
 
 /* lock.c: one supervisor for a state folder.  The lock (flock(2)) is on the folder itself, so
  * it stays whatever is removed from it, and goes with the process.  Ends this process with
@@ -282,17 +205,35 @@ bool adopted_exit(const struct job *j, struct keeper_exit_info *out); /* false: 
  * descriptors are not closed yet. */
 void lock_take(const struct keeper *k);
 
-/* strays.c */
-void strays_end(const struct keeper *k); /* returns when nothing of a former keeper is left */
+/* cgroup.c: one cgroup v2 per job */
+void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
+int cgroup_open(struct keeper *k, struct job *j); /* made anew, O_PATH; -1: none to be had */
+void cgroup_make_next(struct keeper *k);	  /* when there is nothing else to do */
+void cgroup_drop_next(struct keeper *k);
+void cgroup_remove(struct keeper *k, struct job *j);
+bool cgroup_is_empty(struct keeper *k, const struct job *j); /* false: not, or not to be seen */
+void cgroup_watch(struct keeper *k, struct job *j);
+void cgroup_signal(struct keeper *k, const struct job *j, int signo);
+void cgroup_kill(struct keeper *k, const struct job *j);
+bool cgroup_has(const struct job *j, pid_t pid);
 
-/* notify.c */
-int notify_open(
-    struct keeper *k, struct job *j, char name[64]); /* 0, or errno; name for NOTIFY_SOCKET */
-void notify_drain(struct keeper *k, struct job *j);
-
-/* reserve.c: descriptors for what must not fail for want of one */
-void reserve_fill(struct keeper *k);
-void reserve_lend(struct keeper *k);
+/* jobs.c: the table of them */
+struct job *job_new(struct keeper *k, uint64_t token);
+void job_set_pid(struct keeper *k, struct job *j, pid_t pid, int take_pidfd);
+void job_forget_pid(struct keeper *k, struct job *j); /* the number may be used again */
+void job_drop(struct keeper *k, struct job *j);	      /* freed by jobs_free_dropped() */
+void jobs_free_dropped(struct keeper *k);
+struct job *job_find(const struct keeper *k, uint64_t token);
+struct job *job_find_pid(const struct keeper *k, pid_t pid);
+struct job_iter {
+	size_t bucket;
+	bool begun;
+	struct job *next;
+};
+struct job *job_each(
+    const struct keeper *k, struct job_iter *it);	/* it = {0}; the answer may be dropped */
+void job_finish_later(struct keeper *k, struct job *j); /* what is due after an end */
+void job_held_less(struct keeper *k, uint64_t token);	/* what came with its spawn was let go */
 
 /* held.c */
 void held_put(struct keeper *k, const char *name, uint64_t token, int take_fd);
@@ -303,5 +244,78 @@ int held_take(struct keeper *k, const char *name); /* -1: there is none */
 void journal_open(struct keeper *k); /* exits that a former keeper left become jobs */
 void journal_exit(struct keeper *k, struct job *j);
 void journal_ack(struct keeper *k, const struct job *j);
+
+/* strays.c */
+void strays_end(const struct keeper *k); /* returns when nothing of a former keeper is left */
+
+/* exit_status.c; false: nobody can tell, or it is not to be seen yet */
+bool child_exit(const struct job *j, struct keeper_exit_info *out);
+bool adopted_exit(const struct job *j, struct keeper_exit_info *out);
+
+/* sets.c: which processes belong to a job, by cgroup or by descent */
+void sets_init(struct keeper *k);
+void sets_release(struct keeper *k); /* at the end: cgroups of what ended are removed */
+void set_leader_ended(struct keeper *k, struct job *j);
+void sets_check(struct keeper *k);	 /* those without a cgroup; once a pass, when sets_due */
+void sets_watch_again(struct keeper *k); /* those for which there was no descriptor */
+void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
+enum set_answer { SET_NO, SET_YES, SET_GONE };
+enum set_answer set_has(const struct job *j, pid_t pid); /* SET_GONE: that process has ended */
+
+/* events.c */
+void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd);
+void event_notify(struct keeper *k, struct job *j, const char *text);
+void event_state(struct keeper *k, const struct job *j); /* the last of its notifications */
+void events_due(struct keeper *k); /* notifications put off while the channel was full */
+
+/* notify.c */
+int notify_open(
+    struct keeper *k, struct job *j, char name[64]); /* 0, or errno; name for NOTIFY_SOCKET */
+void notify_drain(struct keeper *k, struct job *j);
+
+/* exits.c */
+void job_watch_exit(struct keeper *k, struct job *j);
+void job_ack(struct keeper *k, struct job *j);
+void job_set_is_empty(struct keeper *k, struct job *j);
+bool jobs_finish_one(struct keeper *k);		 /* false: nothing is due */
+void jobs_finish(struct keeper *k, size_t left); /* all of it but so many */
+void jobs_reap(struct keeper *k);		 /* after SIGCHLD: orphans */
+
+/* handover.c: what the server of a killed keeper hands over */
+void handover_read(
+    struct keeper *k); /* first of all: jobs and held descriptors are known after it */
+void handover_close_others(const struct keeper *k); /* descriptors that nobody named */
+void handover_settle(struct keeper *k);	  /* when journal and sets are known: watches them */
+void handover_look_for(struct keeper *k); /* attempts that were asked for and not answered */
+
+/* spawn.c */
+void spawn_job(struct keeper *k, struct channel_in *in);
+void spawns_check(struct keeper *k); /* every hanging_look_ms while any is hanging */
+void spawns_forget_server(struct keeper *k);
+
+/* upgrade.c */
+void program_hold(struct server *s);
+void program_let_go(struct server *s);
+void program_execute(const struct server *s); /* in the child; returns when it can not be */
+void upgrade_ask(struct keeper *k, const char *path, uint64_t operation, int trial_ms);
+void upgrade_serves(struct keeper *k);
+bool upgrade_server_ended(struct server *s, const siginfo_t *how); /* true: start another one */
+bool upgrade_is_due(const struct upgrade *u);
+bool upgrade_time_out(struct server *s);    /* true: start another one */
+void upgrade_tell(const struct upgrade *u); /* in the child: KEEPER_UPGRADE_ENV */
+
+/* requests.c */
+void requests_read(struct keeper *k);
+void requests_forget_server(struct keeper *k); /* the next one knows nothing */
+
+/* server.c */
+void server_start(struct keeper *k);
+void server_ask_shutdown(struct keeper *k);
+int server_timeout_ms(const struct keeper *k); /* for epoll_wait; -1: nothing is due */
+void server_timer(struct keeper *k);
+void server_flush(struct keeper *k);
+
+/* loop.c */
+void keeper_run(struct keeper *k);
 
 #endif

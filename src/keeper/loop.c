@@ -1,55 +1,13 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_AGAIN_MS 20  /* at what could not be seen */
 #define DONE_MAX      256 /* more wait for no idle moment */
-
-int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-void watch_add(struct keeper *k, struct watch *w, uint32_t events)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = w};
-	if (epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
-		say("epoll_ctl: %s", strerror(errno));
-}
-
-void watch_change(struct keeper *k, struct watch *w, uint32_t events)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = w};
-	epoll_ctl(k->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev);
-}
-
-void watch_close(struct keeper *k, struct watch *w)
-{
-	if (w->fd < 0)
-		return;
-	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
-	close(w->fd);
-	w->fd = -1;
-}
-
-static void free_dead(struct keeper *k)
-{
-	while (k->dead) {
-		struct job *j = k->dead;
-		k->dead = j->next_dead;
-		free(j->state);
-		free(j->label);
-		free(j);
-	}
-}
 
 /* SIGHUP and SIGPIPE are read here and so ignored, while their dispositions stay
  * the default ones, which is what jobs inherit. */
@@ -104,9 +62,9 @@ void keeper_run(struct keeper *k)
 		if (k->sets_due)
 			sets_check(k);
 		if (k->watches_due)
-			cgroup_watch_again(k);
+			sets_watch_again(k);
 		jobs_finish(k, DONE_MAX);
-		free_dead(k);
+		jobs_free_dropped(k);
 		server_flush(k);
 		server_timer(k);
 		cgroup_make_next(k);

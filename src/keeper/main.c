@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,6 @@
 #include <unistd.h>
 
 #define NOFILE_MANY 262144
-
-void say(const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "hero_proc_keeper: %s\n", line);
-}
 
 static void __attribute__((noreturn)) usage(void)
 {
@@ -141,7 +130,7 @@ static unsigned delay_max(void)
 
 int main(int argc, char **argv)
 {
-	static struct keeper k = {.done_end = &k.done};
+	static struct keeper k = {.done_end = &k.done, .set_is_empty = job_set_is_empty};
 	parse(&k, argc, argv);
 	handover_read(&k);
 	clean_up_inheritance(&k);

@@ -9,51 +9,7 @@ static void send_plain(struct keeper *k, enum keeper_kind kind, int value)
 	channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
 }
 
-void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd)
-{
-	struct keeper_msg m = {
-	    .kind = (uint16_t)kind,
-	    .token = j->token,
-	    .pid = j->session,
-	    .start_ticks = j->start_ticks,
-	    .exit = j->info,
-	    .what = j->starting ? spawn_step(j->starting) : 0,
-	    .flags = (j->exited ? KEEPER_IS_EXITED : 0) | (j->acked ? KEEPER_IS_ACKED : 0) |
-		     (j->empty ? KEEPER_IS_EMPTY : 0) | (j->lost ? KEEPER_IS_LOST : 0) |
-		     (j->asked ? KEEPER_IS_ASKED : 0) | (j->starting ? KEEPER_IS_STARTING : 0),
-	};
-	if (j->told)
-		channel_send(&k->server.channel, &m, j->label,
-		    kind == KEEPER_TOKEN ? j->label_bytes : 0, &fd, fd >= 0);
-}
-
-/* While the channel is full only the last state is kept, so a job that talks too
- * much costs no memory. */
-void event_notify(struct keeper *k, struct job *j, const char *text)
-{
-	struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
-	if (!j->told)
-		return;
-	if (channel_is_idle(&k->server.channel))
-		channel_send(&k->server.channel, &m, text, strlen(text), NULL, 0);
-	else
-		j->notify_due = k->notify_due = true;
-}
-
-void events_due(struct keeper *k)
-{
-	struct job_iter it = {0};
-	struct job *j;
-	k->notify_due = false;
-	while ((j = job_each(k, &it))) {
-		if (j->notify_due && j->state) {
-			j->notify_due = false;
-			event_notify(k, j, j->state);
-		}
-	}
-}
-
-void events_forget_server(struct keeper *k)
+void requests_forget_server(struct keeper *k)
 {
 	struct job_iter it = {0};
 	struct job *j;
@@ -65,12 +21,6 @@ void events_forget_server(struct keeper *k)
 	}
 	k->notify_due = k->is_listing = false;
 	spawns_forget_server(k);
-}
-
-static void send_state(struct keeper *k, const struct job *j)
-{
-	struct keeper_msg m = {.kind = KEEPER_NOTIFY, .token = j->token};
-	channel_send(&k->server.channel, &m, j->state, strlen(j->state), NULL, 0);
 }
 
 static size_t list_jobs(struct keeper *k, size_t room)
@@ -86,7 +36,7 @@ static size_t list_jobs(struct keeper *k, size_t room)
 			j->start_ticks = st.start_ticks;
 		event_send(k, j, KEEPER_TOKEN, j->exit.fd);
 		if (j->state)
-			send_state(k, j);
+			event_state(k, j);
 		room--;
 	}
 	return room;
@@ -118,7 +68,7 @@ static void do_list_next(struct keeper *k, struct channel_in *in)
 static void do_list(struct keeper *k, struct channel_in *in)
 {
 	jobs_finish(k, 0); /* what is acknowledged and empty is forgotten */
-	events_forget_server(k);
+	requests_forget_server(k);
 	do_list_next(k, in);
 }
 
@@ -176,7 +126,7 @@ static void do_ping(struct keeper *k, struct channel_in *in)
 		notify_drain(k, j);
 	if (j && j->notify_due && j->state) {
 		j->notify_due = false;
-		send_state(k, j);
+		event_state(k, j);
 	}
 	channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
 }

@@ -108,13 +108,13 @@ static void on_server_exit(struct keeper *k, struct watch *w, uint32_t events)
 	epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, s->channel_watch.fd, NULL);
 	s->channel_watch.fd = -1;
 	channel_release(&s->channel);
-	events_forget_server(k);
+	requests_forget_server(k);
 	s->running = false;
 	s->pid = 0;
 	bool exited = si.si_code == CLD_EXITED;
-	if (!(exited && s->shutdown_said) && upgrade_server_ended(k, &si))
-		return;
-	if (exited && s->shutdown_said)
+	if (!(exited && s->shutdown_said) && upgrade_server_ended(s, &si))
+		server_start(k);
+	else if (exited && s->shutdown_said)
 		end(k, si.si_status);
 	else if (k->jobs.n == 0 && ((exited && is_agreed(si.si_status)) || k->shutdown_asked))
 		end(k, exited ? si.si_status : KEEPER_EXIT_FAILED);
@@ -228,6 +228,9 @@ void server_timer(struct keeper *k)
 		k->ended = now_ns() >= k->ending_until || !anything_lives(k);
 	else if (k->server.next_start_at && now_ns() >= k->server.next_start_at)
 		server_start(k);
-	if (!k->ending_until)
-		upgrade_timer(k);
+	if (k->ending_until || !upgrade_is_due(&k->server.upgrade))
+		return;
+	requests_read(k); /* what was sent in time counts, though it is read only now */
+	if (upgrade_is_due(&k->server.upgrade) && upgrade_time_out(&k->server))
+		server_start(k);
 }

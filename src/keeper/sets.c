@@ -1,5 +1,7 @@
 #include "keeper/keeper.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -13,13 +15,47 @@
  * and daemonises is out of reach; only cgroups hold it.
  */
 
+static void adopt(struct keeper *k, const char *name)
+{
+	char *end;
+	uint64_t token = strtoull(name, &end, 16);
+	if (*end || end - name != 16 || !token)
+		return;
+	struct job *j = job_find(k, token);
+	if (!j && unlinkat(k->cgroup_fd, name, AT_REMOVEDIR) == 0)
+		return; /* nobody is in it, or it was made for a job that never came */
+	if (!j && !(j = job_new(k, token)))
+		return;
+	j->has_cgroup = true;
+	if (j->adopted && !j->exited)
+		return;
+	j->lost = !j->exited;
+	if (!j->exited || j->empty)
+		k->exited_left++;
+	j->exited = true;
+	j->empty = false;
+	cgroup_watch(k, j);
+}
+
+/* Processes that outlived a former keeper: their exits are lost, but they are
+ * listed, can be killed, and SET_EMPTY follows.  Journalled exits come first. */
+static void adopt_all(struct keeper *k)
+{
+	int fd = openat(k->cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));)
+		adopt(k, e->d_name);
+	if (d)
+		closedir(d);
+}
+
 void sets_init(struct keeper *k)
 {
 	k->cgroup_fd = k->next_cgroup_fd = -1;
 	if (!getenv(KEEPER_CGROUP_OFF))
 		cgroup_find(k);
 	if (k->cgroup_fd >= 0)
-		cgroup_adopt(k);
+		adopt_all(k);
 }
 
 void sets_release(struct keeper *k)
@@ -39,6 +75,17 @@ void set_leader_ended(struct keeper *k, struct job *j)
 		cgroup_watch(k, j);
 	else
 		k->sets_due = true;
+}
+
+void sets_watch_again(struct keeper *k)
+{
+	struct job_iter it = {0};
+	struct job *j;
+	k->watches_due = false;
+	while (!k->watches_due && (j = job_each(k, &it))) {
+		if (j->has_cgroup && j->exited && !j->empty && j->set.fd < 0)
+			cgroup_watch(k, j);
+	}
 }
 
 static struct job *job_of_session(const struct keeper *k, pid_t session)
@@ -124,7 +171,7 @@ void sets_check(struct keeper *k)
 	it = (struct job_iter){0};
 	while ((j = job_each(k, &it))) {
 		if (complete && j->exited && !j->has_cgroup && !j->seen)
-			job_set_is_empty(k, j);
+			k->set_is_empty(k, j);
 		j->seen = false;
 	}
 }

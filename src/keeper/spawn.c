@@ -130,15 +130,14 @@ static void settle(struct keeper *k, struct spawning *sp)
 	}
 }
 
-enum keeper_step spawn_step(const struct spawning *sp)
+static enum keeper_step step_of(const struct spawning *sp)
 {
 	return __atomic_load_n(&sp->child.step, __ATOMIC_ACQUIRE);
 }
 
 static void tell_hangs(struct keeper *k, struct spawning *sp)
 {
-	struct keeper_msg m = {
-	    .kind = KEEPER_HANGS, .token = sp->job->token, .what = spawn_step(sp)};
+	struct keeper_msg m = {.kind = KEEPER_HANGS, .token = sp->job->token, .what = step_of(sp)};
 	sp->told = sp->job->told;
 	if (sp->told)
 		channel_send(&k->server.channel, &m, NULL, 0, NULL, 0);
@@ -203,7 +202,7 @@ static bool run(struct keeper *k, struct job *j, struct spawning *sp)
 		succeed(k, j);
 		return true;
 	}
-	j->starting = sp;
+	j->starting = &sp->child.step;
 	sp->job = j;
 	leave_alone(k, sp);
 	return false;

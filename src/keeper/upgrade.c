@@ -84,22 +84,20 @@ void upgrade_ask(struct keeper *k, const char *path, uint64_t operation, int tri
 	    .until = now_ns() + FAREWELL};
 }
 
-static void go_back(struct keeper *k, const char *why)
+static void go_back(struct server *s, const char *why)
 {
-	struct upgrade *u = &k->server.upgrade;
+	struct upgrade *u = &s->upgrade;
 	if (!u->why[0])
 		snprintf(u->why, sizeof(u->why), "%s", why);
-	say("%s: %s; %s is started again", k->server.argv[0], u->why, u->other);
-	swap(&k->server);
+	say("%s: %s; %s is started again", s->argv[0], u->why, u->other);
+	swap(s);
 	forget_other(u);
 	u->state = UPGRADE_BACK;
 	u->until = 0;
-	server_start(k);
 }
 
-static void try_next(struct keeper *k)
+static void try_next(struct server *s)
 {
-	struct server *s = &k->server;
 	struct upgrade *u = &s->upgrade;
 	program_hold(s);
 	swap(s);
@@ -108,22 +106,21 @@ static void try_next(struct keeper *k)
 	s->safe = false;
 	s->n_deaths = s->delay_ms = 0;
 	memset(s->deaths, 0, sizeof(s->deaths));
-	server_start(k);
 }
 
-bool upgrade_server_ended(struct keeper *k, const siginfo_t *how)
+bool upgrade_server_ended(struct server *s, const siginfo_t *how)
 {
-	struct upgrade *u = &k->server.upgrade;
+	struct upgrade *u = &s->upgrade;
 	char why[64];
 	if (u->state == UPGRADE_ASKED) {
-		try_next(k);
+		try_next(s);
 		return true;
 	}
 	if (u->state != UPGRADE_NEXT)
 		return false;
 	snprintf(why, sizeof(why), "it ended with %s %d before it served",
 	    how->si_code == CLD_EXITED ? "exit status" : "signal", how->si_status);
-	go_back(k, why);
+	go_back(s, why);
 	return true;
 }
 
@@ -138,23 +135,23 @@ void upgrade_serves(struct keeper *k)
 	u->until = 0;
 }
 
-/* What was said in time counts, though it is read only now. */
-void upgrade_timer(struct keeper *k)
+bool upgrade_is_due(const struct upgrade *u)
 {
-	struct server *s = &k->server;
+	return u->until && now_ns() >= u->until;
+}
+
+bool upgrade_time_out(struct server *s)
+{
 	struct upgrade *u = &s->upgrade;
-	if (!u->until || now_ns() < u->until)
-		return;
-	requests_read(k);
-	if (!u->until)
-		return;
+	bool back = u->state == UPGRADE_NEXT && !s->running;
 	if (u->state == UPGRADE_NEXT)
 		snprintf(u->why, sizeof(u->why), "it did not serve within %d ms", u->trial_ms);
 	u->until = 0;
 	if (s->running)
 		syscall(SYS_pidfd_send_signal, s->exit.fd, SIGKILL, NULL, 0);
-	else if (u->state == UPGRADE_NEXT)
-		go_back(k, u->why);
+	else if (back)
+		go_back(s, u->why);
+	return back;
 }
 
 void upgrade_tell(const struct upgrade *u)
