@@ -1,13 +1,14 @@
 #include "server/daemon.h"
 
 #include "server/api.h"
+#include "server/bookkeeping.h"
 #include "server/change/apply.h"
 #include "server/change/submission.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
 #include "server/explain/progress.h"
-#include "server/history/definitions.h"
 #include "server/host/background.h"
+#include "server/keeper_events.h"
 #include "server/operation/operations.h"
 #include "server/recovery/handover.h"
 #include "server/recovery/recover.h"
@@ -16,20 +17,14 @@
 #include "server/schedule/schedules.h"
 #include "server/scheduling.h"
 #include "server/supervise/attempt.h"
-#include "server/supervise/evict.h"
-#include "server/supervise/failure_line.h"
 #include "server/supervise/gates.h"
-#include "server/supervise/notified.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/previous_definition.h"
-#include "server/supervise/probes.h"
-#include "server/supervise/readiness.h"
-#include "server/supervise/reload.h"
-#include "server/supervise/side_command.h"
 #include "sys/urgent.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -38,55 +33,9 @@
 extern char **environ;
 
 #define SHUTDOWN_WITHIN_MS 60000
-#define ACK_RETRY_S	   2
 #define FAREWELL_MS	   10 /* for the last answers to reach their sockets */
 
-/* ---- definitions ------------------------------------------------------------ */
-
-const struct action_def *daemon_action(
-    struct daemon *d, unit_id unit, const char *action, const struct service_def **service)
-{
-	struct unit_view u;
-	const struct previous_definition *f = previous_definition_of(d, unit, action);
-	const struct service_def *s = f ? &f->def
-				      : engine_unit(d->engine, unit, &u)
-					  ? definition_find(d->history, u.name)
-					  : NULL;
-
-	if (s && service)
-		*service = s;
-	return s ? service_find_action(s, action) : NULL;
-}
-
-char *daemon_socket_path(
-    const struct daemon *d, const struct service_def *s, const struct socket_def *k)
-{
-	const char *path = k->path ? k->path : k->name;
-
-	if (*path == '/')
-		return text_dup(path);
-	return text_fmt(
-	    "%s/%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name, path);
-}
-
 /* ---- events of the loop -------------------------------------------------------- */
-
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *d = ctx;
-	(void)fd, (void)what;
-
-	engine_tick(d->engine, clock_mono());
-	perform_effects(d);
-}
-
-static void on_trim(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-
-	doctor_glance(ctx);
-	malloc_trim(0);
-}
 
 static void on_store(evutil_socket_t fd, short what, void *ctx)
 {
@@ -112,87 +61,6 @@ static void on_pipe_closed(uint64_t token, enum log_stream stream, void *ctx)
 	spawner_release(d->spawner, name);
 }
 
-void daemon_acknowledge_again(struct daemon *d)
-{
-	struct strv due = d->acks_due;
-
-	d->acks_due = (struct strv){0};
-	for (size_t i = 0; i < due.n; i++)
-		attempt_acknowledge(d, strtoull(due.v[i], NULL, 16));
-	strv_release(&due);
-}
-
-static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-
-	daemon_acknowledge_again(ctx);
-}
-
-void daemon_retry_ack(struct daemon *d, uint64_t token)
-{
-	strv_take(&d->acks_due, text_fmt("%llx", (unsigned long long)token));
-	if (!evtimer_pending(d->ack_retry, NULL))
-		event_add(d->ack_retry, &(struct timeval){.tv_sec = ACK_RETRY_S});
-}
-
-/* ---- the keeper ------------------------------------------------------------------ */
-
-static void on_hello(void *ctx, pid_t keeper, bool has_cgroups, uint64_t boot)
-{
-	struct daemon *d = ctx;
-
-	d->keeper = keeper;
-	d->keeper_ticks = handover_start_ticks(keeper);
-	d->boot = boot;
-	d->has_cgroups = has_cgroups;
-}
-
-static void on_pong(void *ctx, uint64_t token, int value)
-{
-	if (token)
-		notified_on_pong(ctx, token, value);
-	else
-		doctor_on_pong(ctx, value);
-}
-
-static void on_shutdown_asked(void *ctx, int times)
-{
-	struct daemon *d = ctx;
-
-	d->shutdown_asked = times;
-	if (!d->recovery)
-		daemon_shutdown(d, "signal");
-}
-
-static void on_lost_keeper(void *ctx)
-{
-	struct daemon *d = ctx;
-
-	d->exit_status = KEEPER_EXIT_FAILED;
-	d->keeper_lost = !d->shutting_down;
-	if (d->keeper_lost)
-		handover_witness(d);
-	event_base_loopbreak(d->base);
-}
-
-static const struct spawner_events keeper_events = {
-    .spawned = attempt_on_spawned,
-    .hangs = attempt_on_hangs,
-    .failed = attempt_on_failed,
-    .exited = attempt_on_exited,
-    .set_empty = attempt_on_empty,
-    .notified = attempt_on_notified,
-    .pong = on_pong,
-    .listed = recover_on_listed,
-    .held = recover_on_held,
-    .listed_all = recover_on_listed_all,
-    .shutdown_asked = on_shutdown_asked,
-    .hello = on_hello,
-    .room = perform_room,
-    .lost_keeper = on_lost_keeper,
-};
-
 /* ---- shutdown -------------------------------------------------------------------- */
 
 static void on_drained(evutil_socket_t fd, short what, void *ctx)
@@ -204,7 +72,7 @@ static void on_drained(evutil_socket_t fd, short what, void *ctx)
 	if (spawner_is_idle(d->spawner))
 		event_base_loopbreak(d->base);
 	else
-		event_add(d->ack_retry, &(struct timeval){.tv_usec = 1000});
+		event_add(d->farewell, &(struct timeval){.tv_usec = 1000});
 }
 
 static void leave(bool durable, void *ctx)
@@ -214,9 +82,8 @@ static void leave(bool durable, void *ctx)
 
 	report(REPORT_INFO, "everything has ended");
 	spawner_shutdown(d->spawner);
-	event_free(d->ack_retry);
-	d->ack_retry = evtimer_new(d->base, on_drained, d);
-	event_add(d->ack_retry, &(struct timeval){.tv_usec = FAREWELL_MS * 1000});
+	d->farewell = evtimer_new(d->base, on_drained, d);
+	event_add(d->farewell, &(struct timeval){.tv_usec = FAREWELL_MS * 1000});
 }
 
 static void on_all_stopped(void *ctx, const struct error *e, json_t *take_answer)
@@ -238,7 +105,7 @@ void daemon_shutdown(struct daemon *d, const char *who)
 	d->shutdown_op = engine_shutdown(d->engine, clock_mono(), SHUTDOWN_WITHIN_MS);
 	operations_begin(d, d->shutdown_op, who, "system.shutdown");
 	operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
-	perform_effects(d);
+	perform_effects(d->supervision);
 }
 
 /* The server was killed while it shut down; what is left was told already. */
@@ -303,17 +170,23 @@ static int64_t operation_event(void *ctx, op_id op)
 
 static const struct action_def *action(void *ctx, unit_id unit, const char *name)
 {
-	return daemon_action(ctx, unit, name, NULL);
+	struct daemon *d = ctx;
+
+	return supervision_action(d->supervision, unit, name, NULL);
 }
 
 static char *previous_definition(void *ctx, unit_id unit)
 {
-	return previous_definition_json(ctx, unit);
+	struct daemon *d = ctx;
+
+	return previous_definition_json(d->supervision, unit);
 }
 
 static const char *gate_last(void *ctx, gate_id gate)
 {
-	return gates_last(ctx, gate);
+	struct daemon *d = ctx;
+
+	return gates_last(d->supervision, gate);
 }
 
 static void recorded(
@@ -338,6 +211,49 @@ static struct history *open_history(struct daemon *d)
 	    .recorded = recorded});
 }
 
+/* As the keeper has it: FNV-1a of the folder's whole path. */
+static uint64_t keeper_id(const char *state)
+{
+	char full[PATH_MAX];
+	uint64_t id = 14695981039346656037u;
+
+	for (const char *s = realpath(state, full) ? full : ""; *s; s++)
+		id = (id ^ (unsigned char)*s) * 1099511628211u;
+	return id;
+}
+
+static void burst_over(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	doctor_glance(d);
+}
+
+static void stray(void *ctx, uint64_t token)
+{
+	struct daemon *d = ctx;
+
+	doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
+}
+
+static struct supervision *open_supervision(struct daemon *d)
+{
+	return supervision_new(&(struct supervision_config){.base = d->base,
+	    .urgent = d->urgent,
+	    .engine = d->engine,
+	    .logs = d->logs,
+	    .spawner = d->spawner,
+	    .paths = &d->paths,
+	    .env = d->env,
+	    .keeper_id = keeper_id(d->paths.state),
+	    .ctx = d,
+	    .book = bookkeeping_book,
+	    .booked = bookkeeping_booked,
+	    .at_rest = bookkeeping_at_rest,
+	    .burst_over = burst_over,
+	    .stray = stray});
+}
+
 static enum err open_rooms(struct daemon *d, struct error *e)
 {
 	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
@@ -351,7 +267,7 @@ static enum err open_rooms(struct daemon *d, struct error *e)
 	d->engine = engine_new(seed);
 	d->registry = registry_new(&cfg);
 	d->operations = operations_new(d);
-	d->gates = gates_new(d);
+	d->supervision = open_supervision(d);
 	d->hub = event_stream_new(d);
 	d->progress = progress_new(d);
 	d->background = background_new(d->base);
@@ -365,40 +281,23 @@ enum err daemon_open_store(struct daemon *d, struct error *e)
 	if (state_folder_open(d, e))
 		return e->code;
 	d->history = open_history(d);
+	supervision_begin(d->supervision, d->store, d->history);
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	return scheduling_open(d, e);
 }
 
-/* As the keeper has it: FNV-1a of the folder's whole path. */
-static uint64_t keeper_id(const char *state)
-{
-	char full[PATH_MAX];
-	uint64_t id = 14695981039346656037u;
-
-	for (const char *s = realpath(state, full) ? full : ""; *s; s++)
-		id = (id ^ (unsigned char)*s) * 1099511628211u;
-	return id;
-}
-
 enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
 {
-	*d = (struct daemon){.options = o,
-	    .env = environ,
-	    .safe = o->safe,
-	    .started = clock_wall(),
-	    .copy = {-1, -1}};
+	*d =
+	    (struct daemon){.options = o, .env = environ, .safe = o->safe, .started = clock_wall()};
 	paths_init(&d->paths, o);
 	d->base = event_base_new();
-	if (urgent_new(d->base, &d->urgent, e) || open_rooms(d, e))
+	if (urgent_new(d->base, &d->urgent, e) ||
+	    spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e) ||
+	    open_rooms(d, e))
 		return e->code;
-	d->keeper_id = keeper_id(d->paths.state);
-	d->timer = evtimer_new(d->base, on_timer, d);
-	d->ack_retry = evtimer_new(d->base, on_ack_retry, d);
-	d->trim = evtimer_new(d->base, on_trim, d);
 	d->logs_news = watch(d, logs_event_fd(d->logs), on_logs);
 	logs_on_closed(d->logs, on_pipe_closed, d);
-	if (spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e))
-		return e->code;
 	recover_begin(d);
 	spawner_list(d->spawner);
 	return ERR_OK;
@@ -416,19 +315,6 @@ static void free_event(struct event *ev)
 		event_free(ev);
 }
 
-static void release_memory(struct daemon *d)
-{
-	for (size_t i = 0; i < d->attempts.n; i++)
-		attempt_free(d->attempts.v[i]);
-	free(d->attempts.v);
-	strv_release(&d->acks_due);
-	strv_release(&d->ended_runs);
-	strv_release(&d->leaving);
-	free(d->swept.v);
-	free(d->held_back.v);
-	free(d->uncommitted.v);
-}
-
 void daemon_release(struct daemon *d)
 {
 	if (d->shutting_down)
@@ -436,19 +322,12 @@ void daemon_release(struct daemon *d)
 	else
 		api_leave(d);
 	upgrade_free(d);
-	reload_release(d);
-	if (d->logs)
-		release_memory(d);
-	for (size_t i = 0; i < 2; i++)
-		close_at_exit(&d->copy[i]);
-	free_event(d->timer);
-	free_event(d->trim);
-	free_event(d->ack_retry);
+	supervision_free(d->supervision);
+	strv_release(&d->ended_runs);
+	strv_release(&d->leaving);
+	free_event(d->farewell);
 	free_event(d->store_news);
 	free_event(d->logs_news);
-	asides_free(d);
-	evictions_free(d);
-	gates_free(d->gates);
 	spawner_free(d->spawner);
 	if (d->logs)
 		logs_close(d->logs);

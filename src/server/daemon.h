@@ -22,25 +22,20 @@
 #include "server/host/clock.h"
 #include "server/host/paths.h"
 #include "server/host/report.h"
+#include "server/supervise/supervision.h"
 #include "spawn/spawner.h"
 #include "store/store.h"
 
 struct event;
 struct failures;
 struct event_base;
-struct eviction;
 struct handover;
-struct attempt;
-struct previous_definition;
-struct gates;
 struct progress;
 struct history;
 struct recovery;
-struct reload;
 struct operations;
 struct event_stream;
 struct apply;
-struct side_command;
 struct background;
 struct state_folder;
 struct doctor;
@@ -61,10 +56,9 @@ struct daemon {
 	struct store *store;
 	struct logs *logs;
 	struct spawner *spawner;
-	struct gates *gates;
+	struct supervision *supervision;
 	struct history *history;
 	struct operations *operations;
-	struct reload *reloads; /* a list of the calls that wait, or NULL */
 	struct event_stream *hub;
 	struct progress *progress;
 	struct background *background;
@@ -72,52 +66,23 @@ struct daemon {
 	struct repairs repairs;
 	struct doctor *doctor;
 	struct schedules *schedules;
-	struct apply *applies;	     /* a list of those in flight, or NULL */
-	bool applying;		     /* a set of definitions is being changed by one of them */
-	struct eviction *evictions;  /* a list: foreign processes that were told to end, or NULL */
-	struct side_command *asides; /* commands beside jobs that are under way */
-	struct api *api;	     /* NULL until recovery is over */
-	struct upgrade *upgrade;     /* under way, or NULL */
-	op_id upgrade_op;	     /* that a former server left open, until upgrade_serve() */
-	struct listening *held_api;  /* the socket of a former server, until api_open(); or NULL */
-	struct recovery *recovery;   /* NULL when it is over */
-	size_t effects;		     /* since the heap was trimmed last */
-	int copy[2];		     /* a pipe for looking into pipes, or -1: see readiness.c */
-	struct event *trim;
-	struct event *timer, *store_news, *logs_news, *ack_retry;
+	struct apply *applies;	    /* a list of those in flight, or NULL */
+	bool applying;		    /* a set of definitions is being changed by one of them */
+	struct api *api;	    /* NULL until recovery is over */
+	struct upgrade *upgrade;    /* under way, or NULL */
+	op_id upgrade_op;	    /* that a former server left open, until upgrade_serve() */
+	struct listening *held_api; /* the socket of a former server, until api_open(); or NULL */
+	struct recovery *recovery;  /* NULL when it is over */
+	struct event *store_news, *logs_news;
+	struct event *farewell; /* of a shutdown: the last answers reach their sockets; or NULL */
 
-	struct {
-		struct attempt **v; /* by job_id; NULL: no process, nothing left of its set */
-		size_t n, cap;
-	} attempts;
-
-	struct strv acks_due;	/* tokens, in hex: exits whose rows were not committed */
 	struct strv ended_runs; /* to be removed from the engine */
 	struct strv leaving;	/* removed services that are still active */
-	struct {
-		uint64_t *v;
-		size_t n, cap;
-	} swept; /* tokens of nobody that recovery ended: their exits are no news */
 
-	pid_t keeper;
-	uint64_t keeper_id;    /* in the environment of each of its processes: KEEPER_ID_ENV */
-	uint64_t keeper_ticks; /* start time of the keeper: with its pid, an identity */
-	uint64_t boot;	       /* of the keeper, or the one that it adopted from */
-	bool has_cgroups;
 	bool safe;
 	bool keeper_lost;	 /* this process is to be the next one */
 	struct handover *estate; /* then: what it takes along; or NULL */
 	bool is_boot;		 /* this keeper has had no server before */
-	bool performing;	 /* in perform_effects() */
-	struct {
-		struct effect *v;
-		size_t n, cap, head;
-	} held_back; /* spawns and signals, in their order, until the keeper has room */
-	struct {
-		struct effect *v;
-		size_t n, cap;
-	} uncommitted;	     /* of runs whose rows are to be committed first, until they are */
-	size_t commit_asked; /* for so many of `uncommitted`, and not answered yet */
 	bool shutting_down;
 	int shutdown_asked; /* how many times */
 	op_id shutdown_op;
@@ -133,10 +98,6 @@ enum err daemon_open_store(struct daemon *d, struct error *e) attr_must_use;
 int daemon_run(struct daemon *d); /* until shutdown; the exit status */
 void daemon_release(struct daemon *d);
 
-/* What its live attempt was executed from; else what the next one will be. */
-const struct action_def *daemon_action(
-    struct daemon *d, unit_id unit, const char *action, const struct service_def **service);
-
 /* Stop everything in reverse order, then end server and keeper. */
 void daemon_shutdown(struct daemon *d, const char *who);
 /* Everything is in place: open the API, say so to the keeper; false: it can not be opened.
@@ -144,11 +105,4 @@ void daemon_shutdown(struct daemon *d, const char *who);
 bool daemon_serve(struct daemon *d);
 /* Recovery is over. */
 void daemon_ready(struct daemon *d);
-/* Acknowledge an exit to the keeper later: its row could not be committed now. */
-void daemon_retry_ack(struct daemon *d, uint64_t token);
-void daemon_acknowledge_again(struct daemon *d); /* all of these, now */
-/* The folder name below HERO_SOCKET_DIR, and the absolute path of a declared socket. */
-char *daemon_socket_path(
-    const struct daemon *d, const struct service_def *s, const struct socket_def *k);
-
 #endif

@@ -214,7 +214,7 @@ static void stopped(void *ctx, const struct error *e, json_t *take_answer)
 
 	json_decref(take_answer);
 	go(a);
-	perform_effects(d);
+	perform_effects(d->supervision);
 }
 
 static void gone_through(struct apply *a, const struct error *e)
@@ -244,7 +244,7 @@ static void started(void *ctx, const struct error *e, json_t *take_answer)
 	a->began = json_incref(json_object_get(take_answer, "started"));
 	json_decref(take_answer);
 	gone_through(a, e);
-	perform_effects(d);
+	perform_effects(d->supervision);
 }
 
 static void go(struct apply *a)
@@ -398,7 +398,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd, (void)what;
 
 	evaluate(a);
-	perform_effects(d);
+	perform_effects(d->supervision);
 }
 
 /* Decided on the loop: the engine is in the middle of its news here. */
@@ -600,5 +600,5 @@ void apply_resume(struct daemon *d)
 		next = a->next;
 		resume_one(a);
 	}
-	perform_effects(d);
+	perform_effects(d->supervision);
 }

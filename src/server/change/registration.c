@@ -124,7 +124,7 @@ static void keep_former(struct daemon *d, const struct registry_change *c)
 	unit_id unit = engine_find(d->engine, c->name);
 	struct unit_view u;
 
-	previous_definition_keep(d, c->name, c->before);
+	previous_definition_keep(d->supervision, c->name, c->before);
 	if (unit != ID_NONE && engine_unit(d->engine, unit, &u) && u.run_live)
 		records_put_run(d->history, unit);
 }

@@ -2,7 +2,7 @@
 
 #include "manifest/definition_read.h"
 
-static json_t *previous_definition_of(struct daemon *d, const char *name)
+static json_t *former_of(struct daemon *d, const char *name)
 {
 	json_t *list = json_array();
 	struct contribution c;
@@ -25,7 +25,7 @@ json_t *snapshot_take(struct daemon *d, const struct strv *names)
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < names->n; i++)
-		json_object_set_new(o, names->v[i], previous_definition_of(d, names->v[i]));
+		json_object_set_new(o, names->v[i], former_of(d, names->v[i]));
 	return o;
 }
 

@@ -1,4 +1,5 @@
 #include "server/doctor/look.h"
+#include "server/supervise/claim.h"
 
 #include "server/history/records.h"
 #include "server/supervise/attempt.h"
@@ -46,13 +47,13 @@ static void add_places(struct daemon *d, struct belief *b, const struct claim *c
     const struct job_view *j)
 {
 	const struct service_def *s = NULL;
-	const struct action_def *a = daemon_action(d, unit, j->name, &s);
+	const struct action_def *a = supervision_action(d->supervision, unit, j->name, &s);
 
 	if (!a || !s || c->exited || !a->is_process)
 		return;
 	for (size_t i = 0; i < a->sockets.n; i++)
 		add_place(b, c, j, a,
-		    (struct declared){.path = daemon_socket_path(d, s, &a->sockets.v[i])});
+		    (struct declared){.path = claim_socket_path(&d->paths, s, &a->sockets.v[i])});
 	for (size_t i = 0; i < a->tcp.n; i++) {
 		struct declared p = {.port = (unsigned)a->tcp.v[i].port};
 		const char *host = a->tcp.v[i].host;
@@ -65,7 +66,7 @@ static void add_places(struct daemon *d, struct belief *b, const struct claim *c
 
 static void add_claims(struct daemon *d, struct belief *b)
 {
-	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
+	for (const struct attempt *at = NULL; (at = attempt_next(d->supervision, at));) {
 		struct job_view j;
 		struct unit_view u;
 		unit_id unit;
@@ -98,16 +99,18 @@ static void add_resting_places(struct daemon *d, struct belief *b, const struct 
 		for (size_t k = 0; k < s->actions.v[i].sockets.n; k++)
 			*vec_push(&b->places) = (struct declared){.service = text_dup(s->name),
 			    .action = text_dup(s->actions.v[i].name),
-			    .path = daemon_socket_path(d, s, &s->actions.v[i].sockets.v[k])};
+			    .path = claim_socket_path(&d->paths, s, &s->actions.v[i].sockets.v[k])};
 }
 
 void belief_take(struct daemon *d, struct belief *out)
 {
-	*out = (struct belief){.keeper_id = d->keeper_id,
-	    .keeper = d->keeper,
-	    .keeper_ticks = d->keeper_ticks,
+	const struct keeper_identity *keeper = supervision_keeper(d->supervision);
+
+	*out = (struct belief){.keeper_id = keeper->id,
+	    .keeper = keeper->pid,
+	    .keeper_ticks = keeper->ticks,
 	    .server = getpid(),
-	    .has_cgroups = d->has_cgroups,
+	    .has_cgroups = keeper->has_cgroups,
 	    .state = text_dup(d->paths.state),
 	    .logs = text_dup(d->paths.logs),
 	    .sockets = text_dup(d->paths.sockets)};
@@ -115,10 +118,11 @@ void belief_take(struct daemon *d, struct belief *out)
 	uint64_t token;
 
 	out->pipes = logs.pipes;
-	out->unacked = d->acks_due.n;
+	out->unacked = supervision_unacknowledged(d->supervision);
 	out->stored = logs.stored;
 	add_claims(d, out);
-	for (const struct side_command *a = NULL; (a = side_command_next(d, a, &token));)
+	for (const struct side_command *a = NULL;
+	     (a = side_command_next(d->supervision, a, &token));)
 		*vec_push(&out->aside) = token;
 	out->next_token = records_counter(d->history, COUNTER_TOKEN);
 	for (const struct service_def *s = NULL;

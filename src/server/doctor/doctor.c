@@ -1,5 +1,6 @@
 #include "server/doctor/look.h"
 #include "server/host/json_time.h"
+#include "server/supervise/perform.h"
 
 #include "server/host/background.h"
 #include "server/supervise/attempt.h"
@@ -134,7 +135,7 @@ void doctor_found(struct daemon *d, enum check check, const char *fmt, ...)
  * executed may be another keeper's child (ADR 21). */
 void doctor_glance(struct daemon *d)
 {
-	for (const struct attempt *at = NULL; (at = attempt_next(d, at));)
+	for (const struct attempt *at = NULL; (at = attempt_next(d->supervision, at));)
 		if (at->ours && !at->exited && attempt_pid(at) > 0 &&
 		    kill(attempt_pid(at), 0) < 0 && errno == ESRCH)
 			doctor_found(d, CHECK_PROCESSES, "%016llx", (unsigned long long)at->token);
@@ -231,7 +232,7 @@ static void finish(struct doctor *x)
 	memcpy(x->last, r->n_found, sizeof(x->last));
 	r->fn(r->ctx, report_json(r));
 	run_free(r);
-	event_add(x->d->trim, &(struct timeval){.tv_sec = 1}); /* it took some memory */
+	perform_trim_later(x->d->supervision); /* it took some memory */
 }
 
 /* ---- looks ---------------------------------------------------------------------------- */

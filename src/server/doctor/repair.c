@@ -109,7 +109,7 @@ static void restart(struct daemon *d, struct look *l, const struct finding *f)
 
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e) == ERR_OK)
 		operations_begin(d, op, "doctor", "system.doctor");
-	perform_effects(d);
+	perform_effects(d->supervision);
 	did(l, f->repair, e.code == ERR_OK ? NULL : e.msg);
 	strv_release(&chain);
 }
@@ -117,23 +117,23 @@ static void restart(struct daemon *d, struct look *l, const struct finding *f)
 static void take_for_lost(struct daemon *d, struct look *l, const struct finding *f)
 {
 	struct job_exit gone = {.code = -1, .lost = true};
-	struct attempt *at = attempt_find(d, f->token);
+	struct attempt *at = attempt_find(d->supervision, f->token);
 
 	if (!at || at->exited)
 		return;
 	at->exited = true;
 	history_job(d->history, at->job)->pid = 0;
 	engine_exited(d->engine, clock_mono(), f->token, &gone);
-	perform_effects(d);
-	attempt_on_empty(d, f->token);
+	perform_effects(d->supervision);
+	attempt_on_empty(d->supervision, f->token);
 	did(l, f->repair, NULL);
 }
 
 static void take_for_empty(struct daemon *d, struct look *l, const struct finding *f)
 {
-	if (!attempt_find(d, f->token))
+	if (!attempt_find(d->supervision, f->token))
 		return;
-	attempt_on_empty(d, f->token);
+	attempt_on_empty(d->supervision, f->token);
 	did(l, f->repair, NULL);
 }
 
@@ -152,7 +152,7 @@ void mend_on_loop(struct daemon *d, struct look *l, const struct finding *f)
 		did(l, f->repair, NULL);
 		break;
 	case MEND_ACK:
-		daemon_acknowledge_again(d);
+		attempt_acknowledge_again(d->supervision);
 		did(l, f->repair, NULL);
 		break;
 	case MEND_NOTHING:

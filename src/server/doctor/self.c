@@ -1,5 +1,6 @@
 /* self.c - the keeper, the engine, its timers, and what is wanted.  On the loop. */
 #include "server/doctor/look.h"
+#include "server/supervise/perform.h"
 
 #include "server/operation/operations.h"
 
@@ -25,12 +26,14 @@ void ask_keeper(struct daemon *d, struct look *l)
 	if (!l->keeper_answers)
 		of_keeper(l, "silent", "the keeper answers")->kernel =
 		    text_dup("it does not: is it stopped?");
-	if (!d->acks_due.n)
+	const size_t due = supervision_unacknowledged(d->supervision);
+
+	if (!due)
 		return;
 	struct finding *f = of_keeper(l, "acks", "every exit is committed and acknowledged");
 	f->severity = SEVERITY_NOTE; /* they are, some time after the store takes rows again */
-	f->kernel = text_fmt(
-	    "%u wait: the store did not take their rows; the keeper keeps them", d->acks_due.n);
+	f->kernel =
+	    text_fmt("%zu wait: the store did not take their rows; the keeper keeps them", due);
 	f->repair = text_dup("acknowledge them now, if the store takes them");
 	f->mend = MEND_ACK;
 }
@@ -72,7 +75,7 @@ void ask_timers(struct daemon *d, struct look *l)
 {
 	msec due = engine_deadline(d->engine), now = clock_mono();
 
-	if (due == MSEC_NEVER || (now - due < OVERDUE_MS && evtimer_pending(d->timer, NULL)))
+	if (due == MSEC_NEVER || (now - due < OVERDUE_MS && perform_is_armed(d->supervision)))
 		return;
 	struct finding *f = look_add(l, CHECK_TIMERS, SEVERITY_ERROR, "deadline");
 	f->ours = text_fmt("something is due %s", now < due ? "later" : "now");

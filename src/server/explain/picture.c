@@ -31,7 +31,7 @@ static void set_list(json_t *o, const char *key, const struct str *text)
 void picture_note(
     struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out)
 {
-	const struct attempt *at = attempt_of(d, j->id);
+	const struct attempt *at = attempt_of(d->supervision, j->id);
 	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
 	auto_free char *expected = events_expected(a);
 
@@ -44,7 +44,7 @@ void picture_note(
 /* Who a stop waits for, and until when. */
 static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
 {
-	const struct attempt *at = attempt_of(d, j->id);
+	const struct attempt *at = attempt_of(d->supervision, j->id);
 	struct proc_pids pids = {0};
 	auto_str left = {0};
 
@@ -73,7 +73,7 @@ static void add_before(const struct failures *l, const struct job_view *j, json_
 
 static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
 {
-	const struct action_def *a = daemon_action(d, unit, j->name, NULL);
+	const struct action_def *a = supervision_action(d->supervision, unit, j->name, NULL);
 	json_t *o = json_object();
 	auto_str note = {0};
 

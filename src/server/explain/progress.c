@@ -154,7 +154,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 	const struct job_record *s = history_job(d->history, j->id);
 	auto_str note = {0};
 
-	picture_note(d, j, daemon_action(d, unit, j->name, NULL), &note);
+	picture_note(d, j, supervision_action(d->supervision, unit, j->name, NULL), &note);
 	json_out_open(out, NULL, '{');
 	json_out_text(out, "name", j->name);
 	json_out_text(out, "state", job_state_str(j->core.state));

@@ -54,7 +54,8 @@ static json_t *edge_json(struct daemon *d, const struct job_view *j, const struc
 	    condition_str(e->condition), "gate", e->gate_text, "state", target_state(d, e),
 	    "status", edge_status_str(e->status), "since", json_time(clock_wall_of(e->since)),
 	    "source", e->source, "text", e->text);
-	const char *last = e->gate_waits && e->gate != ID_NONE ? gates_last(d, e->gate) : NULL;
+	const char *last =
+	    e->gate_waits && e->gate != ID_NONE ? gates_last(d->supervision, e->gate) : NULL;
 
 	if (e->target_action)
 		json_object_set_new(o, "target_action", json_string(e->target_action));
@@ -94,7 +95,7 @@ static bool has_ended_once(const struct job_view *j)
 static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
 {
 	const struct job_record *s = history_find_job(d->history, j->id);
-	const struct attempt *at = attempt_of(d, j->id);
+	const struct attempt *at = attempt_of(d->supervision, j->id);
 	const struct job_core *c = &j->core;
 	bool ended = has_ended_once(j);
 	char name[16];
@@ -113,7 +114,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 		json_out_text(out, "reason", reason_str(c->reason));
 	if (j->why && job_has_why(c))
 		json_out_text(out, "why", j->why);
-	json_t *probes = probes_status(at, daemon_action(d, unit, j->name, NULL));
+	json_t *probes = probes_status(at, supervision_action(d->supervision, unit, j->name, NULL));
 	if (probes)
 		json_out_tree(out, "probes", probes);
 	json_decref(probes);
@@ -168,7 +169,7 @@ static void differences_out(struct str *out, struct daemon *d, unit_id unit)
 {
 	struct strv differences = {0};
 
-	if (previous_definition_differences(d, unit, &differences)) {
+	if (previous_definition_differences(d->supervision, unit, &differences)) {
 		json_out_bool(out, "definition_changed", true);
 		json_out_open(out, "differences", '[');
 		for (size_t i = 0; i < differences.n; i++)

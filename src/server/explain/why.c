@@ -387,7 +387,8 @@ json_t *why_lines(struct daemon *d, unit_id unit)
 			add_end_lines(d, title, a);
 			break;
 		}
-		const char *last = e.gate_waits && e.gate != ID_NONE ? gates_last(d, e.gate) : NULL;
+		const char *last =
+		    e.gate_waits && e.gate != ID_NONE ? gates_last(d->supervision, e.gate) : NULL;
 		auto_free char *who = title_of(d, &u, e.from);
 		str_fmt(&line, "%s waits: %s%s%s", who, e.text, last ? ": " : "", last ? last : "");
 		if (e.source)

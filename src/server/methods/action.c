@@ -54,7 +54,7 @@ static void apply(
 		} else {
 			ops_note_one(call, "action", def->actions.v[0].name, o);
 			submission_resolve_again(d);
-			perform_effects(d);
+			perform_effects(d->supervision);
 			ops_answer_committed(call, o);
 		}
 	}
@@ -186,7 +186,7 @@ static void delete_it(struct rpc_call *call, json_t *params)
 		ops_fail_chain(call, &e, &out.chain);
 	} else {
 		ops_note_one(call, "action", name, o);
-		perform_effects(d);
+		perform_effects(d->supervision);
 		ops_answer_committed(call, o);
 	}
 	registry_outcome_release(&out);

@@ -147,7 +147,7 @@ static void follow(struct config *c, struct apply *a, op_id op, const struct str
 	if (param_bool(c->params, "wait", true)) {
 		ops_follow(call, c->params, op, names, answer);
 		apply_run(a);
-		perform_effects(d);
+		perform_effects(d->supervision);
 		return;
 	}
 	apply_run(a);

@@ -374,11 +374,11 @@ void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const str
 	strv_copy(&f->names, names);
 	if (param_bool(params, "wait", true)) {
 		operations_wait(d, op, param_int(params, "timeout_ms", 0), ended, f);
-		perform_effects(d);
+		perform_effects(d->supervision);
 		return;
 	}
 	json_t *now = operation_json(d, op); /* before it may be over and forgotten */
-	perform_effects(d);
+	perform_effects(d->supervision);
 	ops_answer_committed(call, complete(d, f, now));
 	follow_free(f);
 }
@@ -439,7 +439,7 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 	} else if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e)) {
 		ops_fail_chain(call, &e, &chain);
 		json_decref(take_extra);
-		perform_effects(d);
+		perform_effects(d->supervision);
 	} else {
 		json_t *extra = take_extra ? take_extra : json_object();
 

@@ -241,7 +241,7 @@ static void cancel(struct rpc_call *call, json_t *params)
 	} else if (engine_op_cancel(d->engine, clock_mono(), id, who, &e)) {
 		rpc_fail(call, &e, operation_json(d, id));
 	} else {
-		perform_effects(d);
+		perform_effects(d->supervision);
 		ask(call, params, answer_stored);
 	}
 }

@@ -99,14 +99,14 @@ static void finish(struct intake *t, const json_t *params)
 		rpc_answer(t->call, answer);
 	} else if (start) {
 		intake_names(t, t->d->registry, &names);
-		perform_effects(t->d);
+		perform_effects(t->d->supervision);
 		ops_request(t->call, params, OP_START, &names, answer);
 	} else {
 		for (size_t i = 0; i < t->out.n; i++)
 			if (t->out.v[i].kind != CHANGE_RESOLVED)
 				strv_add(&names, t->out.v[i].name);
 		ops_note(t->call, "register", &names, answer);
-		perform_effects(t->d);
+		perform_effects(t->d->supervision);
 		ops_answer_committed(t->call, answer);
 	}
 	strv_release(&names);
@@ -296,7 +296,7 @@ static void delete_all(struct rpc_call *call, const json_t *params, const struct
 		} else {
 			json_decref(deleted);
 			rpc_fail(call, &e, json_pack("{s:I}", "operation", (json_int_t)op));
-			perform_effects(d);
+			perform_effects(d->supervision);
 		}
 	}
 	json_decref(how);

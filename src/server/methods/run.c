@@ -163,12 +163,12 @@ static void follow(struct rpc_call *call, const json_t *params, op_id op, const 
 	*s = (struct submitted){.call = call, .name = text_dup(name), .run = u.run};
 	if (param_bool(params, "wait", true)) {
 		operations_wait(d, op, param_int(params, "timeout_ms", 0), submitted_ended, s);
-		perform_effects(d);
+		perform_effects(d->supervision);
 		return;
 	}
 	json_t *o = operation_json(d, op);
 	o = submitted_json(d, s, o ? o : json_object());
-	perform_effects(d);
+	perform_effects(d->supervision);
 	ops_answer_committed(call, o);
 	free(s->name);
 	free(s);
@@ -187,7 +187,7 @@ static void plan(struct rpc_call *call, struct service_def *def, struct diags *d
 		rpc_answer(call, json_pack("{s:b, s:b, s:s, s:o, s:[]}", "dry_run", 1, "changed",
 				     plan.n > 0, "kind", op_kind_str(OP_RUN), "steps",
 				     steps_json(plan.v, plan.n, NULL), "started"));
-	perform_effects(d);
+	perform_effects(d->supervision);
 	service_def_release(def);
 	op_plan_release(&plan);
 	strv_release(&chain);
@@ -217,7 +217,7 @@ static void submit(struct rpc_call *call, json_t *params)
 		plan(call, &def, &diags);
 	} else if (submission_begin(d, &def, uid, &op, &name, &diags, &chain, &e)) {
 		ops_fail_diags(call, &e, &diags, &chain);
-		perform_effects(d);
+		perform_effects(d->supervision);
 	} else {
 		follow(call, params, op, name);
 	}

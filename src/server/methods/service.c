@@ -134,17 +134,17 @@ static void ready(struct rpc_call *call, json_t *params)
 	if (id != ID_NONE && action && !ops_has_action(call, id, action))
 		id = ID_NONE;
 	for (size_t i = 0; id != ID_NONE && engine_job_at(d->engine, id, i, &j); i++) {
-		const struct action_def *a = daemon_action(d, id, j.name, NULL);
+		const struct action_def *a = supervision_action(d->supervision, id, j.name, NULL);
 
 		if (!is_meant(&j, action) || j.core.state != JOB_RUNNING || !a ||
 		    action_readiness(a) != READY_MANUAL)
 			continue;
-		struct attempt *at = attempt_find(d, j.token);
+		struct attempt *at = attempt_find(d->supervision, j.token);
 		if (!dry && !(at && probes_hold_ready(at)))
 			engine_ready(d->engine, clock_mono(), j.token);
 		json_array_append_new(done, json_string(j.name));
 	}
-	perform_effects(d);
+	perform_effects(d->supervision);
 	if (id == ID_NONE) {
 		json_decref(done);
 	} else if (json_array_size(done) == 0) {
@@ -188,7 +188,7 @@ static void reload(struct rpc_call *call, json_t *params)
 		return;
 	struct reload_call *c = mem_new(sizeof(*c));
 	*c = (struct reload_call){call, rq.dry_run, text_dup(name)};
-	if (reload_begin(ops_daemon(call), id, &rq, reload_answer, c, &e)) {
+	if (reload_begin(ops_daemon(call)->supervision, id, &rq, reload_answer, c, &e)) {
 		rpc_fail(call, &e, NULL);
 		free(c->name);
 		free(c);

@@ -274,7 +274,7 @@ static void set_wanted(struct rpc_call *call, json_t *params)
 		rpc_fail(call, &e, NULL);
 	} else {
 		ops_note_one(call, "wanted", name, answer);
-		perform_effects(d);
+		perform_effects(d->supervision);
 		ops_answer_committed(call, answer);
 	}
 }

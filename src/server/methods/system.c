@@ -59,11 +59,11 @@ static void info(struct rpc_call *call, json_t *params)
 	getrlimit(RLIMIT_NOFILE, &files);
 	json_t *who = upgrade_identity();
 	json_t *o = json_pack("{s:i, s:i, s:I, s:o, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:O}", "pid",
-	    (int)getpid(), "keeper_pid", (int)d->keeper, "uptime_ms",
+	    (int)getpid(), "keeper_pid", (int)supervision_keeper(d->supervision)->pid, "uptime_ms",
 	    (json_int_t)((clock_wall() - d->started) / 1000), "started", json_time(d->started),
 	    "state_folder", d->paths.state, "socket", d->paths.socket, "socket_folder",
-	    d->paths.sockets, "cgroups", d->has_cgroups, "safe", d->safe, "descriptors",
-	    (json_int_t)files.rlim_cur, "counts", counts(d), "degraded",
+	    d->paths.sockets, "cgroups", supervision_keeper(d->supervision)->has_cgroups, "safe",
+	    d->safe, "descriptors", (json_int_t)files.rlim_cur, "counts", counts(d), "degraded",
 	    json_object_get(health_now, "degraded"));
 	json_object_del(who, "name");
 	json_object_update_new(o, who);
@@ -80,9 +80,9 @@ static void shutdown_all(struct rpc_call *call, json_t *params)
 	(void)params;
 
 	daemon_shutdown(d, "rpc system.shutdown");
-	ops_answer_committed(
-	    call, json_pack("{s:b, s:I, s:I}", "shutdown", 1, "pid", (json_int_t)d->keeper,
-		      "operation", (json_int_t)d->shutdown_op));
+	ops_answer_committed(call, json_pack("{s:b, s:I, s:I}", "shutdown", 1, "pid",
+				       (json_int_t)supervision_keeper(d->supervision)->pid,
+				       "operation", (json_int_t)d->shutdown_op));
 }
 
 static void answer_doctor(void *ctx, json_t *take_report)
@@ -150,7 +150,7 @@ static void set_flag(struct rpc_call *call, json_t *params)
 	const char *name = param_text(params, "name");
 
 	if (flag_name(call, name))
-		answer_flag(call, name, gates_set_flag(ops_daemon(call), name));
+		answer_flag(call, name, gates_set_flag(ops_daemon(call)->supervision, name));
 }
 
 static void clear_flag(struct rpc_call *call, json_t *params)
@@ -158,7 +158,7 @@ static void clear_flag(struct rpc_call *call, json_t *params)
 	const char *name = param_text(params, "name");
 
 	if (flag_name(call, name))
-		answer_flag(call, name, gates_clear_flag(ops_daemon(call), name));
+		answer_flag(call, name, gates_clear_flag(ops_daemon(call)->supervision, name));
 }
 
 static void list_flags(struct rpc_call *call, json_t *params)
@@ -168,7 +168,7 @@ static void list_flags(struct rpc_call *call, json_t *params)
 	usec_wall since;
 	(void)params;
 
-	for (size_t i = 0; gates_next_flag(ops_daemon(call), &i, &name, &since);)
+	for (size_t i = 0; gates_next_flag(ops_daemon(call)->supervision, &i, &name, &since);)
 		json_array_append_new(
 		    flags, json_pack("{s:s, s:o}", "name", name, "since", json_time(since)));
 	rpc_answer(call, json_pack("{s:o}", "flags", flags));

@@ -66,7 +66,7 @@ void handover_witness(struct daemon *d)
 		return;
 	d->estate = mem_new(sizeof(*d->estate));
 	d->estate->d = d;
-	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
+	for (const struct attempt *at = NULL; (at = attempt_next(d->supervision, at));) {
 		if (at->exited)
 			continue;
 		struct witness w = {at->job, at->token, attempt_pid(at), -1};
@@ -116,7 +116,7 @@ static void add_attempt(struct handover *e, const struct witness *w, unsigned fl
 {
 	struct keeper_msg m = {
 	    .kind = KEEPER_TOKEN, .token = w->token, .pid = (int32_t)w->pid, .flags = flags};
-	struct attempt *at = attempt_of(e->d, w->job);
+	struct attempt *at = attempt_of(e->d->supervision, w->job);
 	auto_str label = {0}, words = {0};
 	struct job_view j;
 	unit_id unit;
@@ -126,7 +126,7 @@ static void add_attempt(struct handover *e, const struct witness *w, unsigned fl
 			close(w->fd);
 		return;
 	}
-	attempt_label(e->d, unit, w->job, &label);
+	attempt_label(e->d->supervision, unit, w->job, &label);
 	if (at->notified)
 		m.flags |= KEEPER_IS_NOTIFYING;
 	add(e, m, label.s, label.n, w->fd);
@@ -146,7 +146,7 @@ static void add_sets(struct handover *e)
 {
 	const struct daemon *d = e->d;
 
-	for (const struct attempt *at = NULL; (at = attempt_next(d, at));) {
+	for (const struct attempt *at = NULL; (at = attempt_next(d->supervision, at));) {
 		struct witness w = {at->job, at->token, 0, -1};
 
 		if (at->exited && !store_degraded(d->store, NULL))
@@ -172,7 +172,10 @@ void handover_gather(struct daemon *d)
 
 	if (!e)
 		return;
-	add(e, (struct keeper_msg){.kind = KEEPER_HELLO, .token = d->boot}, NULL, 0, -1);
+	add(e,
+	    (struct keeper_msg){
+		.kind = KEEPER_HELLO, .token = supervision_keeper(d->supervision)->boot},
+	    NULL, 0, -1);
 	for (size_t i = 0; i < e->alive.n; i++)
 		add_attempt(e, &e->alive.v[i], 0);
 	add_sets(e);

@@ -168,7 +168,8 @@ static enum err load(struct daemon *d, struct error *e)
 		saw(d, r->survivors.v[i]);
 	history_set_recovering(d->history, true);
 	engine_restore_begin(d->engine);
-	if (gates_load_flags(d, e) || schedules_load(d->schedules, e) || registration_load(d, e))
+	if (gates_load_flags(d->supervision, e) || schedules_load(d->schedules, e) ||
+	    registration_load(d, e))
 		return e->code;
 	return store_load_wanted(d->store, take_wanted, d, e);
 }
@@ -270,11 +271,11 @@ static void tell_executed(struct recovery *r)
 		    (j.core.state != JOB_STARTING && j.core.state != JOB_STOPPING))
 			continue;
 		if (s->starting) {
-			attempt_on_hangs(r->d, s->token, s->step);
+			attempt_on_hangs(r->d->supervision, s->token, s->step);
 			continue;
 		}
 		engine_executed(r->d->engine, clock_mono(), s->token);
-		perform_effects(r->d);
+		perform_effects(r->d->supervision);
 	}
 }
 
@@ -291,13 +292,13 @@ static void tell_ends(struct recovery *r)
 			struct job_exit x = {.code = -1, .lost = true};
 
 			engine_exited(d->engine, clock_mono(), s->token, &x);
-			attempt_acknowledge(d, s->token);
-			perform_effects(d);
+			attempt_acknowledge(d->supervision, s->token);
+			perform_effects(d->supervision);
 		} else if (s->exited && !s->acked) {
-			attempt_on_exited(d, s->token, &s->exit, false);
+			attempt_on_exited(d->supervision, s->token, &s->exit, false);
 		}
 		if (s->empty)
-			attempt_on_empty(d, s->token);
+			attempt_on_empty(d->supervision, s->token);
 	}
 }
 
@@ -312,7 +313,7 @@ static struct job_exit stored_exit(
 	struct job_exit x = {.code = -1, .lost = true};
 
 	if (is_stored)
-		x = attempt_exit(daemon_action(d, unit, j->name, NULL), &how);
+		x = attempt_exit(supervision_action(d->supervision, unit, j->name, NULL), &how);
 	x.empty = true;
 	return x;
 }
@@ -328,7 +329,7 @@ static void tell_gone(struct recovery *r)
 		job_id j = row->token ? engine_job_by_token(d->engine, row->token) : ID_NONE;
 		struct job_view v;
 
-		if (j == ID_NONE || attempt_find(d, row->token) ||
+		if (j == ID_NONE || attempt_find(d->supervision, row->token) ||
 		    !engine_job(d->engine, j, &v, &unit) || !job_state_has_process(v.core.state))
 			continue;
 		struct job_exit gone = stored_exit(d, row, &v, unit);
@@ -341,13 +342,13 @@ static void tell_gone(struct recovery *r)
 			engine_exited(d->engine, clock_mono(), row->token, &gone);
 		if (row->state != JOB_STARTING && !v.core.exited && gone.lost)
 			doctor_found(d, CHECK_PROCESSES, "%016llx", (unsigned long long)row->token);
-		perform_effects(d);
+		perform_effects(d->supervision);
 	}
 }
 
 static void watch_probes(struct daemon *d, uint64_t token)
 {
-	struct attempt *at = attempt_find(d, token);
+	struct attempt *at = attempt_find(d->supervision, token);
 
 	if (at && at->executed && !at->exited)
 		probes_begin(at, true);
@@ -358,7 +359,7 @@ static void watch_readiness(struct recovery *r)
 	for (size_t i = 0; i < r->survivors.n; i++) {
 		const struct survivor *s = r->survivors.v[i];
 		watch_probes(r->d, s->token);
-		struct attempt *at = attempt_find(r->d, s->token);
+		struct attempt *at = attempt_find(r->d->supervision, s->token);
 		struct job_view v;
 
 		if (!at || at->exited || !at->executed)
@@ -366,7 +367,7 @@ static void watch_readiness(struct recovery *r)
 		notified_begin(at);
 		if (s->notified)
 			notified_take(at, s->notified);
-		at = attempt_find(r->d, s->token);
+		at = attempt_find(r->d->supervision, s->token);
 		if (at && engine_job(r->d->engine, at->job, &v, NULL) &&
 		    v.core.state == JOB_RUNNING)
 			readiness_begin(at);
@@ -467,7 +468,7 @@ static void begin_boot(struct daemon *d)
 		operations_begin(d, op, "boot", "boot");
 	strv_release(&names);
 	strv_release(&chain);
-	perform_effects(d);
+	perform_effects(d->supervision);
 }
 
 static void recovery_free(struct recovery *r)
@@ -500,8 +501,10 @@ static void recovery_free(struct recovery *r)
 /* The keeper is that of the last server, or adopted from it; or this is a boot. */
 static void decide_boot(struct daemon *d)
 {
-	d->is_boot = records_stored(d->history, COUNTER_KEEPER) != d->boot;
-	records_set(d->history, COUNTER_KEEPER, d->boot);
+	const uint64_t boot = supervision_keeper(d->supervision)->boot;
+
+	d->is_boot = records_stored(d->history, COUNTER_KEEPER) != boot;
+	records_set(d->history, COUNTER_KEEPER, boot);
 }
 
 static void fail(struct daemon *d, const struct error *e)
@@ -542,7 +545,7 @@ void recover_on_listed_all(void *ctx)
 	recovery_ask_again(r);
 	capture_orphans(r);
 	capture_unplaced(r);
-	perform_effects(d);
+	perform_effects(d->supervision);
 	tell_executed(r);
 	tell_ends(r);
 	tell_gone(r);

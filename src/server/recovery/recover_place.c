@@ -133,11 +133,11 @@ static void expect_readiness(struct daemon *d, const struct survivor *s, job_id 
 	if ((s->exited && s->acked) || !engine_job(d->engine, job, &j, &unit) ||
 	    !engine_unit(d->engine, unit, &u))
 		return;
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	const struct action_def *a = supervision_action(d->supervision, unit, j.name, NULL);
 	bool starts = j.core.state == JOB_RUNNING || j.core.state == JOB_STARTING;
-	if (a && ((starts && readiness_prepare(d, a, s->token, &e)) ||
-		     (starts && failure_line_prepare(d, a, s->token, &e)) ||
-		     probes_prepare(d, a, s->token, &e)))
+	if (a && ((starts && readiness_prepare(d->supervision, a, s->token, &e)) ||
+		     (starts && failure_line_prepare(d->supervision, a, s->token, &e)) ||
+		     probes_prepare(d->supervision, a, s->token, &e)))
 		report(REPORT_ERROR, "%s: readiness: %s", j.name, e.msg);
 	if (a && starts)
 		watch_output(d, s, &j, &u);
@@ -163,15 +163,16 @@ void recovery_ask_again(struct recovery *r)
 		if (!s->stop_due || !engine_job(r->d->engine, s->job, &j, &fx.unit))
 			continue;
 		if (s->exited)
-			attempt_sweep(r->d, &fx);
+			attempt_sweep(r->d->supervision, &fx);
 		else
-			attempt_term(r->d, &fx);
+			attempt_term(r->d->supervision, &fx);
 	}
 }
 
 static void adopt(struct daemon *d, struct survivor *s, job_id job)
 {
-	struct attempt *at = attempt_adopt(d, job, s->token, s->exited || s->starting ? 0 : s->pid);
+	struct attempt *at =
+	    attempt_adopt(d->supervision, job, s->token, s->exited || s->starting ? 0 : s->pid);
 
 	struct job_view j;
 	unit_id unit;
@@ -188,7 +189,7 @@ static void adopt(struct daemon *d, struct survivor *s, job_id job)
 	expect_readiness(d, s, job);
 	for (size_t i = 0; i < HELD_READY; i++)
 		if (s->held[i] >= 0)
-			attempt_capture(d, job, s->token,
+			attempt_capture(d->supervision, job, s->token,
 			    i == HELD_STDOUT ? LOG_STDOUT : LOG_STDERR, fd_take(&s->held[i]), true);
 	at->holds_ready = s->held[HELD_READY] >= 0;
 	if (at->holds_ready)
@@ -301,7 +302,7 @@ static void acknowledge(struct recovery *r, const struct survivor *s)
 	}
 	if (row->token <= s->token && !row->ended)
 		put_end(r, s, row);
-	attempt_acknowledge(r->d, s->token);
+	attempt_acknowledge(r->d->supervision, s->token);
 }
 
 /* Nobody would ever stop it.  Of a run it only means that nobody was told of it: its row was not
@@ -325,7 +326,7 @@ void recovery_end_strays(struct recovery *r)
 
 		if (s->placed || (s->acked && s->empty))
 			continue;
-		*vec_push(&r->d->swept) = s->token;
+		attempt_ignore_exit(r->d->supervision, s->token);
 		if (!s->empty)
 			end_stray(r, s);
 		if (s->exited && !s->acked)
@@ -339,7 +340,7 @@ static void find_succeeded(struct recovery *r)
 	for (size_t i = 0; i < r->survivors.n; i++) {
 		struct survivor *s = r->survivors.v[i];
 
-		s->placed = s->placed && attempt_find(r->d, s->token);
+		s->placed = s->placed && attempt_find(r->d->supervision, s->token);
 	}
 }
 

@@ -85,7 +85,7 @@ static void store_everything(struct daemon *d)
 {
 	records_store(d->history);
 	registration_store(d);
-	gates_store_flags(d);
+	gates_store_flags(d->supervision);
 	schedules_store(d->schedules);
 	store_units(d);
 	operations_store(d);

@@ -233,7 +233,8 @@ static enum err ask_candidate(struct upgrade *u, struct error *e)
 
 	strv_add(&def.argv, u->server);
 	strv_add(&def.argv, "--version-json");
-	enum err rc = side_command_start(u->d, &def, NULL, 0, on_said, u, &u->aside, e);
+	enum err rc =
+	    side_command_start(u->d->supervision, &def, NULL, 0, on_said, u, &u->aside, e);
 	strv_release(&def.argv);
 	u->timer = evtimer_new(u->d->base, on_silent, u);
 	event_add(u->timer, &(struct timeval){.tv_sec = ANSWER_WITHIN_MS / 1000});

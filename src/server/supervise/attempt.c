@@ -1,9 +1,8 @@
 #include "server/supervise/attempt.h"
+#include "server/supervise/supervision_state.h"
 
-#include "server/doctor/doctor.h"
 #include "server/history/events.h"
 #include "server/history/records.h"
-#include "server/recovery/recover.h"
 #include "server/supervise/attempt_label.h"
 #include "server/supervise/claim.h"
 #include "server/supervise/execution_error.h"
@@ -18,6 +17,7 @@
 #include "server/supervise/side_command.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -52,12 +52,12 @@ bool held_parse(const char *name, uint64_t *token, enum held *what)
 	return false;
 }
 
-struct attempt *attempt_of(const struct daemon *d, job_id job)
+struct attempt *attempt_of(const struct supervision *d, job_id job)
 {
 	return job < d->attempts.n ? d->attempts.v[job] : NULL;
 }
 
-struct attempt *attempt_next(const struct daemon *d, const struct attempt *after)
+struct attempt *attempt_next(const struct supervision *d, const struct attempt *after)
 {
 	for (size_t i = after ? after->job + 1 : 0; i < d->attempts.n; i++)
 		if (d->attempts.v[i])
@@ -82,12 +82,12 @@ pid_t attempt_pid(const struct attempt *at)
 	return history_job(at->d->history, at->job)->pid;
 }
 
-static void set_pid(struct daemon *d, job_id job, pid_t pid)
+static void set_pid(struct supervision *d, job_id job, pid_t pid)
 {
 	history_job(d->history, job)->pid = pid;
 }
 
-struct attempt *attempt_find(const struct daemon *d, uint64_t token)
+struct attempt *attempt_find(const struct supervision *d, uint64_t token)
 {
 	job_id j = engine_job_by_token(d->engine, token);
 	struct attempt *at = j == ID_NONE ? NULL : attempt_of(d, j);
@@ -95,7 +95,7 @@ struct attempt *attempt_find(const struct daemon *d, uint64_t token)
 	return at && at->token == token ? at : NULL;
 }
 
-struct attempt *attempt_adopt(struct daemon *d, job_id job, uint64_t token, pid_t pid)
+struct attempt *attempt_adopt(struct supervision *d, job_id job, uint64_t token, pid_t pid)
 {
 	struct attempt *former = attempt_of(d, job), *at = mem_new(sizeof(*at));
 
@@ -123,7 +123,7 @@ void attempt_let_ready_go(struct attempt *at)
 	spawner_release(at->d->spawner, name);
 }
 
-static void drop(struct daemon *d, struct attempt *at)
+static void drop(struct supervision *d, struct attempt *at)
 {
 	attempt_let_ready_go(at);
 	if (at->stopper)
@@ -144,8 +144,8 @@ static enum log_policy policy_of(const struct action_def *a)
 	return LOG_BLOCK;
 }
 
-void attempt_capture(
-    struct daemon *d, job_id job, uint64_t token, enum log_stream stream, int take_fd, bool resumed)
+void attempt_capture(struct supervision *d, job_id job, uint64_t token, enum log_stream stream,
+    int take_fd, bool resumed)
 {
 	struct error e = {0};
 	struct job_view j;
@@ -157,7 +157,7 @@ void attempt_capture(
 		return;
 	}
 	auto_free char *run = run_name(&u);
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
 	struct log_ident id = {.service = u.is_run ? NULL : u.name,
 	    .action = j.name,
 	    .run = run,
@@ -211,7 +211,7 @@ static void hold(struct launch *l, struct holds *h, const struct pipes *p, uint6
 	l->spec.hold = h->v;
 }
 
-void attempt_label(struct daemon *d, unit_id unit, job_id job, struct str *out)
+void attempt_label(struct supervision *d, unit_id unit, job_id job, struct str *out)
 {
 	struct job_view j;
 	struct unit_view u;
@@ -254,14 +254,14 @@ static bool may_pass(const struct error *e)
 	       e->code == ERR_BUSY;
 }
 
-static enum err spawn(struct daemon *d, const struct effect *fx, const struct service_def *s,
+static enum err spawn(struct supervision *d, const struct effect *fx, const struct service_def *s,
     const struct action_def *a, struct launch *l, struct pipes *p, struct error *e)
 {
 	enum readiness_kind kind = a->is_process ? action_readiness(a) : READY_EXECUTED;
 	auto_str label = {0};
 	struct holds holds;
 
-	if (launch_init(l, a, d->env, &d->paths, e) || claim_prepare(d, s, a, &l->argv, e) ||
+	if (launch_init(l, a, d->env, d->paths, e) || claim_prepare(d, s, a, &l->argv, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
 	    failure_line_prepare(d, a, fx->token, e) || probes_prepare(d, a, fx->token, e))
 		return e->code;
@@ -277,7 +277,7 @@ static enum err spawn(struct daemon *d, const struct effect *fx, const struct se
 	return spawner_spawn(d->spawner, launch_finish(l), e);
 }
 
-static void begin(struct daemon *d, const struct effect *fx, struct pipes *p)
+static void begin(struct supervision *d, const struct effect *fx, struct pipes *p)
 {
 	struct attempt *at = attempt_adopt(d, fx->job, fx->token, 0);
 
@@ -288,7 +288,7 @@ static void begin(struct daemon *d, const struct effect *fx, struct pipes *p)
 		readiness_take_fd(at, fd_take(&p->v[HELD_READY][0]));
 }
 
-static void release_held(struct daemon *d, uint64_t token)
+static void release_held(struct supervision *d, uint64_t token)
 {
 	for (size_t i = 0; i < HELD_COUNT; i++) {
 		auto_free char *name = held_name(token, (enum held)i);
@@ -297,7 +297,7 @@ static void release_held(struct daemon *d, uint64_t token)
 	}
 }
 
-void attempt_spawn(struct daemon *d, const struct effect *fx)
+void attempt_spawn(struct supervision *d, const struct effect *fx)
 {
 	struct error e = {0};
 	struct launch l = {0};
@@ -312,7 +312,7 @@ void attempt_spawn(struct daemon *d, const struct effect *fx)
 	struct attempt *before = attempt_of(d, fx->job);
 	if (before)
 		previous_definition_drop(&before->former);
-	const struct action_def *a = daemon_action(d, fx->unit, j.name, &s);
+	const struct action_def *a = supervision_action(d, fx->unit, j.name, &s);
 	if (!a)
 		error_set(&e, ERR_NOT_FOUND, "its definition is gone");
 	else if (spawn(d, fx, s, a, &l, &p, &e) == ERR_OK)
@@ -339,16 +339,16 @@ static int stop_signal_of(const struct action_def *a)
 }
 
 static const struct action_def *action_of(
-    struct daemon *d, const struct effect *fx, const struct service_def **s)
+    struct supervision *d, const struct effect *fx, const struct service_def **s)
 {
 	struct job_view j;
 
-	return engine_job(d->engine, fx->job, &j, NULL) ? daemon_action(d, fx->unit, j.name, s)
+	return engine_job(d->engine, fx->job, &j, NULL) ? supervision_action(d, fx->unit, j.name, s)
 							: NULL;
 }
 
 /* A command beside the job, in its surroundings, known by a token of its own. */
-static bool run_stopper(struct daemon *d, struct attempt *at, const struct action_def *a)
+static bool run_stopper(struct supervision *d, struct attempt *at, const struct action_def *a)
 {
 	struct error e = {0};
 	struct launch l = {0};
@@ -360,7 +360,7 @@ static bool run_stopper(struct daemon *d, struct attempt *at, const struct actio
 
 	snprintf(pid, sizeof(pid), "%d", attempt_pid(at));
 	attempt_label_write(&is, &label);
-	if (launch_init_command(&l, a, &a->stop_exec, d->env, &d->paths, &e) == ERR_OK) {
+	if (launch_init_command(&l, a, &a->stop_exec, d->env, d->paths, &e) == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
 		l.spec.token = token;
 		l.spec.label = label.s;
@@ -374,7 +374,7 @@ static bool run_stopper(struct daemon *d, struct attempt *at, const struct actio
 	return at->stopper != 0;
 }
 
-void attempt_term(struct daemon *d, const struct effect *fx)
+void attempt_term(struct supervision *d, const struct effect *fx)
 {
 	const struct action_def *a = action_of(d, fx, NULL);
 	struct attempt *at = attempt_find(d, fx->token);
@@ -387,7 +387,7 @@ void attempt_term(struct daemon *d, const struct effect *fx)
 	spawner_stop(d->spawner, fx->token, stop_signal_of(a), KEEPER_SCOPE_SET);
 }
 
-void attempt_kill(struct daemon *d, const struct effect *fx)
+void attempt_kill(struct supervision *d, const struct effect *fx)
 {
 	struct attempt *at = attempt_find(d, fx->token);
 
@@ -396,7 +396,7 @@ void attempt_kill(struct daemon *d, const struct effect *fx)
 	spawner_stop(d->spawner, fx->token, 9, KEEPER_SCOPE_KILL);
 }
 
-void attempt_sweep(struct daemon *d, const struct effect *fx)
+void attempt_sweep(struct supervision *d, const struct effect *fx)
 {
 	spawner_stop(
 	    d->spawner, fx->token, stop_signal_of(action_of(d, fx, NULL)), KEEPER_SCOPE_SET);
@@ -404,14 +404,13 @@ void attempt_sweep(struct daemon *d, const struct effect *fx)
 
 /* ---- news ------------------------------------------------------------------ */
 
-void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
+void attempt_on_spawned(struct supervision *d, uint64_t token, pid_t pid)
 {
-	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
 	if (!at) {
 		if (!(token & AUX_TOKEN_BIT)) {
-			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
+			d->is.stray(d->is.ctx, token);
 			spawner_signal(d->spawner, token, 9, KEEPER_SCOPE_KILL); /* nobody's */
 		}
 		return;
@@ -436,8 +435,8 @@ void attempt_on_spawned(void *ctx, uint64_t token, pid_t pid)
 }
 
 /* `sys` 0: it hangs.  false: there is no such job. */
-static bool describe_step(
-    struct daemon *d, const struct attempt *at, enum keeper_step step, int sys, struct str *out)
+static bool describe_step(struct supervision *d, const struct attempt *at, enum keeper_step step,
+    int sys, struct str *out)
 {
 	struct launch l = {0};
 	struct error ignored = {0};
@@ -446,15 +445,15 @@ static bool describe_step(
 
 	if (!at || !engine_job(d->engine, at->job, &j, &unit))
 		return false;
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
-	if (!a || launch_init(&l, a, d->env, &d->paths, &ignored))
+	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
+	if (!a || launch_init(&l, a, d->env, d->paths, &ignored))
 		ignored.code = ERR_OK;
 	execution_error_describe(&l, j.name, step, sys, out);
 	launch_release(&l);
 	return true;
 }
 
-static void note_hangs(struct daemon *d, uint64_t token, const char *text)
+static void note_hangs(struct supervision *d, uint64_t token, const char *text)
 {
 	struct job_view j;
 	unit_id unit;
@@ -463,9 +462,8 @@ static void note_hangs(struct daemon *d, uint64_t token, const char *text)
 		events_note(d->history, unit, j.name, NULL, text);
 }
 
-void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
+void attempt_on_hangs(struct supervision *d, uint64_t token, enum keeper_step step)
 {
-	struct daemon *d = ctx;
 	auto_str why = {0};
 
 	if (!describe_step(d, attempt_find(d, token), step, 0, &why))
@@ -475,7 +473,7 @@ void attempt_on_hangs(void *ctx, uint64_t token, enum keeper_step step)
 	perform_effects(d);
 }
 
-static struct attempt *find_stopped_by(const struct daemon *d, uint64_t stopper)
+static struct attempt *find_stopped_by(const struct supervision *d, uint64_t stopper)
 {
 	struct attempt *at = attempt_next(d, NULL);
 
@@ -485,7 +483,7 @@ static struct attempt *find_stopped_by(const struct daemon *d, uint64_t stopper)
 }
 
 /* A stop_exec that can not be executed: the signal does what it was to do. */
-static bool stopper_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
+static bool stopper_failed(struct supervision *d, uint64_t token, enum keeper_step step, int sys)
 {
 	struct attempt *at = token & AUX_TOKEN_BIT ? find_stopped_by(d, token) : NULL;
 	struct launch l = {0};
@@ -496,9 +494,9 @@ static bool stopper_failed(struct daemon *d, uint64_t token, enum keeper_step st
 
 	if (!at || !engine_job(d->engine, at->job, &j, &unit))
 		return false;
-	const struct action_def *a = daemon_action(d, unit, j.name, NULL);
+	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
 	at->stopper = 0;
-	if (a && launch_init_command(&l, a, &a->stop_exec, d->env, &d->paths, &ignored))
+	if (a && launch_init_command(&l, a, &a->stop_exec, d->env, d->paths, &ignored))
 		ignored.code = ERR_OK;
 	str_add(&why, "stop_exec: ");
 	execution_error_describe(&l, j.name, step, sys, &why);
@@ -509,9 +507,8 @@ static bool stopper_failed(struct daemon *d, uint64_t token, enum keeper_step st
 	return true;
 }
 
-void attempt_on_failed(void *ctx, uint64_t token, enum keeper_step step, int sys)
+void attempt_on_failed(struct supervision *d, uint64_t token, enum keeper_step step, int sys)
 {
-	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 	auto_str why = {0};
 
@@ -558,8 +555,28 @@ struct job_exit attempt_exit(const struct action_def *a, const struct keeper_exi
 	return x;
 }
 
+#define ACK_RETRY_S 2
+
+void attempt_acknowledge_again(struct supervision *d)
+{
+	struct strv due = d->acks_due;
+
+	d->acks_due = (struct strv){0};
+	for (size_t i = 0; i < due.n; i++)
+		attempt_acknowledge(d, strtoull(due.v[i], NULL, 16));
+	strv_release(&due);
+}
+
+/* Its row could not be committed now. */
+static void retry(struct supervision *d, uint64_t token)
+{
+	strv_take(&d->acks_due, text_fmt("%llx", (unsigned long long)token));
+	if (!evtimer_pending(d->ack_retry, NULL))
+		event_add(d->ack_retry, &(struct timeval){.tv_sec = ACK_RETRY_S});
+}
+
 struct pending_ack {
-	struct daemon *d;
+	struct supervision *d;
 	uint64_t token;
 };
 
@@ -571,12 +588,12 @@ static void committed(bool durable, void *ctx)
 		spawner_ack(p->d->spawner, p->token);
 		free(p);
 	} else {
-		daemon_retry_ack(p->d, p->token);
+		retry(p->d, p->token);
 		free(p);
 	}
 }
 
-void attempt_acknowledge(struct daemon *d, uint64_t token)
+void attempt_acknowledge(struct supervision *d, uint64_t token)
 {
 	struct pending_ack *p = mem_new(sizeof(*p));
 
@@ -584,7 +601,12 @@ void attempt_acknowledge(struct daemon *d, uint64_t token)
 	store_barrier_later(d->store, committed, p);
 }
 
-static bool was_swept(const struct daemon *d, uint64_t token)
+void attempt_ignore_exit(struct supervision *d, uint64_t token)
+{
+	*vec_push(&d->swept) = token;
+}
+
+static bool was_swept(const struct supervision *d, uint64_t token)
 {
 	for (size_t i = 0; i < d->swept.n; i++)
 		if (d->swept.v[i] == token)
@@ -592,20 +614,18 @@ static bool was_swept(const struct daemon *d, uint64_t token)
 	return false;
 }
 
-void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info *how, bool empty)
+void attempt_on_exited(
+    struct supervision *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
-	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 	struct job_view j;
 	unit_id unit;
 
 	if (side_command_on_exited(d, token, how, empty))
 		return;
-	if (d->recovery && !at && recover_on_exited(d, token, how, empty))
-		return;
 	if (!at || !engine_job(d->engine, at->job, &j, &unit)) {
 		if (!(token & AUX_TOKEN_BIT) && !was_swept(d, token))
-			doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
+			d->is.stray(d->is.ctx, token);
 		spawner_ack(d->spawner, token);
 		return;
 	}
@@ -616,7 +636,7 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	at->exited = true;
 	probes_end(at);
 	readiness_end(at);
-	struct job_exit x = attempt_exit(daemon_action(d, unit, j.name, NULL), how);
+	struct job_exit x = attempt_exit(supervision_action(d, unit, j.name, NULL), how);
 	set_pid(d, job, 0);
 	x.empty = empty;
 	if (empty)
@@ -627,13 +647,10 @@ void attempt_on_exited(void *ctx, uint64_t token, const struct keeper_exit_info 
 	attempt_acknowledge(d, token);
 }
 
-void attempt_on_empty(void *ctx, uint64_t token)
+void attempt_on_empty(struct supervision *d, uint64_t token)
 {
-	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
-	if (d->recovery && !at)
-		recover_on_empty(d, token);
 	if (side_command_on_empty(d, token) || !at || failure_line_delays_empty(at))
 		return;
 	drop(d, at);
@@ -641,13 +658,10 @@ void attempt_on_empty(void *ctx, uint64_t token)
 	perform_effects(d);
 }
 
-void attempt_on_notified(void *ctx, uint64_t token, const char *text)
+void attempt_on_notified(struct supervision *d, uint64_t token, const char *text)
 {
-	struct daemon *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
-	if (d->recovery && !at)
-		recover_on_notified(d, token, text);
 	if (at)
 		notified_take(at, text);
 }

@@ -1,4 +1,5 @@
 #include "server/supervise/claim.h"
+#include "server/supervise/supervision_state.h"
 
 #include "server/supervise/evict.h"
 #include "server/supervise/port_owner.h"
@@ -11,6 +12,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+char *claim_socket_path(
+    const struct paths *paths, const struct service_def *s, const struct socket_def *k)
+{
+	const char *path = k->path ? k->path : k->name;
+
+	if (*path == '/')
+		return text_dup(path);
+	return text_fmt(
+	    "%s/%s/%s", paths->sockets, s->socket_folder ? s->socket_folder : s->name, path);
+}
 
 int claim_listener(const char *path, pid_t *out)
 {
@@ -40,7 +52,7 @@ static void remove_stale(const char *path, const struct stat *seen)
 
 /* For whom, and what may be ended for it. */
 struct occupant {
-	struct daemon *d;
+	struct supervision *d;
 	const struct service_def *s;
 	const struct action_def *a;
 };
@@ -84,10 +96,10 @@ static enum err prepare_socket(const struct occupant *p, const char *path, struc
 	}
 }
 
-static enum err prepare_folder(struct daemon *d, const struct service_def *s, struct error *e)
+static enum err prepare_folder(struct supervision *d, const struct service_def *s, struct error *e)
 {
 	auto_free char *dir =
-	    text_fmt("%s/%s", d->paths.sockets, s->socket_folder ? s->socket_folder : s->name);
+	    text_fmt("%s/%s", d->paths->sockets, s->socket_folder ? s->socket_folder : s->name);
 
 	return path_make(dir, 0755, e);
 }
@@ -125,21 +137,21 @@ static enum err check_instance(const struct occupant *p, const struct strv *argv
 	pid_t pid;
 
 	if ((!p->a->singleton && !p->a->kill_other_process) || p->a->script || !argv->n ||
-	    !port_owner_instance(argv->v, argv->n, p->d->keeper_id, &pid))
+	    !port_owner_instance(argv->v, argv->n, p->d->keeper.id, &pid))
 		return ERR_OK;
 	auto_free char *what = text_fmt("the place of %s", argv->v[0]);
 	return in_the_way(p, what, pid, true, e);
 }
 
-enum err claim_prepare(struct daemon *d, const struct service_def *s, const struct action_def *a,
-    const struct strv *argv, struct error *e)
+enum err claim_prepare(struct supervision *d, const struct service_def *s,
+    const struct action_def *a, const struct strv *argv, struct error *e)
 {
 	const struct occupant p = {d, s, a};
 
 	if (a->sockets.n && prepare_folder(d, s, e))
 		return e->code;
 	for (size_t i = 0; i < a->sockets.n; i++) {
-		auto_free char *path = daemon_socket_path(d, s, &a->sockets.v[i]);
+		auto_free char *path = claim_socket_path(d->paths, s, &a->sockets.v[i]);
 
 		if (prepare_socket(&p, path, e))
 			return e->code;

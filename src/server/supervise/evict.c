@@ -1,6 +1,6 @@
 #include "server/supervise/evict.h"
+#include "server/supervise/supervision_state.h"
 
-#include "server/recovery/handover.h"
 #include "server/supervise/perform.h"
 #include "server/supervise/port_owner.h"
 
@@ -11,7 +11,7 @@
 
 struct eviction {
 	struct eviction *next;
-	struct daemon *d;
+	struct supervision *d;
 	pid_t pid;
 	int fd;
 	bool killed;
@@ -34,7 +34,7 @@ static void release(struct eviction *v)
 	free(v);
 }
 
-void evictions_free(struct daemon *d)
+void evictions_free(struct supervision *d)
 {
 	while (d->evictions)
 		release(d->evictions);
@@ -43,7 +43,7 @@ void evictions_free(struct daemon *d)
 static void on_gone(evutil_socket_t fd, short what, void *ctx)
 {
 	struct eviction *v = ctx;
-	struct daemon *d = v->d;
+	struct supervision *d = v->d;
 	auto_free char *service = take(v->service);
 	auto_free char *action = take(v->action);
 	(void)fd, (void)what;
@@ -74,10 +74,10 @@ static bool is_above_us(pid_t pid)
 	return at == pid;
 }
 
-static bool is_protected(struct daemon *d, pid_t pid, const char *what, struct error *e)
+static bool is_protected(struct supervision *d, pid_t pid, const char *what, struct error *e)
 {
 	auto_free char *buf = mem_new(HOLDER_ENVIRON_MAX);
-	uint64_t token = port_owner_token(pid, d->keeper_id, buf);
+	uint64_t token = port_owner_token(pid, d->keeper.id, buf);
 	job_id j = token ? engine_job_by_token(d->engine, token) : ID_NONE;
 	struct job_view v;
 	struct unit_view u;
@@ -90,7 +90,7 @@ static bool is_protected(struct daemon *d, pid_t pid, const char *what, struct e
 		    "%s is held by pid %d (%s) of the service %s: stop that, or "
 		    "let them conflict",
 		    what, pid, command, u.name);
-	else if (token || pid == d->keeper || is_above_us(pid))
+	else if (token || pid == d->keeper.pid || is_above_us(pid))
 		error_set(e, ERR_CONFLICT,
 		    "%s is held by pid %d (%s), which is never ended for it: it "
 		    "belongs to this supervisor",
@@ -98,7 +98,7 @@ static bool is_protected(struct daemon *d, pid_t pid, const char *what, struct e
 	return e->code != ERR_OK;
 }
 
-static struct eviction *find(const struct daemon *d, pid_t pid)
+static struct eviction *find(const struct supervision *d, pid_t pid)
 {
 	struct eviction *v = d->evictions;
 
@@ -107,7 +107,7 @@ static struct eviction *find(const struct daemon *d, pid_t pid)
 	return v;
 }
 
-static struct eviction *begin(struct daemon *d, const struct service_def *s,
+static struct eviction *begin(struct supervision *d, const struct service_def *s,
     const struct action_def *a, pid_t pid, int take_fd)
 {
 	struct eviction *v = mem_new(sizeof(*v));
@@ -128,8 +128,8 @@ static struct eviction *begin(struct daemon *d, const struct service_def *s,
 	return v;
 }
 
-enum err evict(struct daemon *d, const struct service_def *s, const struct action_def *a, pid_t pid,
-    const char *what, struct error *e)
+enum err evict(struct supervision *d, const struct service_def *s, const struct action_def *a,
+    pid_t pid, const char *what, struct error *e)
 {
 	struct eviction *v = find(d, pid);
 	char command[32];

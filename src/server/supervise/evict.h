@@ -6,18 +6,18 @@
  * job waits meanwhile (`pending`, with the reason) and goes on the moment the process is gone.
  * Never ended: processes of our own services, this supervisor and what it descends from.
  *
- * Depends on: server/daemon.h, holder.h.
+ * Depends on: server/supervise/supervision.h, holder.h.
  */
 #ifndef HP_SERVER_SUPERVISE_EVICT_H
 #define HP_SERVER_SUPERVISE_EVICT_H
 
-#include "server/daemon.h"
+#include "server/supervise/supervision.h"
 
 /* `what` it holds, for people: "socket /run/x.sock".  ERR_BUSY: it was told to end, the job is to
  * be tried again, which happens by itself.  ERR_CONFLICT: it may not be, or can not be ended. */
-enum err evict(struct daemon *d, const struct service_def *s, const struct action_def *a, pid_t pid,
-    const char *what, struct error *e);
+enum err evict(struct supervision *d, const struct service_def *s, const struct action_def *a,
+    pid_t pid, const char *what, struct error *e);
 
-void evictions_free(struct daemon *d);
+void evictions_free(struct supervision *d);
 
 #endif

@@ -1,4 +1,5 @@
 #include "server/supervise/failure_line.h"
+#include "server/supervise/supervision_state.h"
 
 #include "base/utf8.h"
 #include "server/supervise/perform.h"
@@ -20,7 +21,7 @@ static struct failure_line *failure_line_of(struct attempt *at)
 
 static void on_line(uint64_t token, const char *line, size_t n, void *ctx);
 
-void failure_line_forget(struct daemon *d, uint64_t token)
+void failure_line_forget(struct supervision *d, uint64_t token)
 {
 	logs_unwatch(d->logs, token, on_line);
 }
@@ -37,7 +38,7 @@ void failure_line_end(struct attempt *at)
 }
 
 enum err failure_line_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
+    struct supervision *d, const struct action_def *a, uint64_t token, struct error *e)
 {
 	return a->fail_log ? logs_watch(d->logs, token, a->fail_log, on_line, d, e) : ERR_OK;
 }
@@ -54,7 +55,7 @@ static bool is_starting(const struct attempt *at)
 
 static void fail(struct attempt *at, const char *line, size_t n)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	auto_str why = {0};
 
 	str_add(&why, "it said: ");
@@ -65,7 +66,7 @@ static void fail(struct attempt *at, const char *line, size_t n)
 
 static void on_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
-	struct daemon *d = ctx;
+	struct supervision *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 
 	logs_unwatch(d->logs, token, on_line); /* the first one decides */
@@ -90,7 +91,7 @@ void failure_line_executed(struct attempt *at)
 
 static void on_settled(uint64_t token, void *ctx)
 {
-	struct daemon *d = ctx;
+	struct supervision *d = ctx;
 	struct attempt *at = attempt_find(d, token);
 	struct failure_line *f = at ? at->failure_line : NULL;
 

@@ -13,9 +13,9 @@
 #include "server/supervise/attempt.h"
 
 /* Before the spawn, or before its pipes are read again: nothing where no `fail` is declared. */
-enum err failure_line_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e) attr_must_use;
-void failure_line_forget(struct daemon *d, uint64_t token); /* no line counts any more */
+enum err failure_line_prepare(struct supervision *d, const struct action_def *a, uint64_t token,
+    struct error *e) attr_must_use;
+void failure_line_forget(struct supervision *d, uint64_t token); /* no line counts any more */
 /* It was executed: acts on a line that was faster than that news.  The attempt may be gone. */
 void failure_line_executed(struct attempt *at);
 void failure_line_end(struct attempt *at); /* with the attempt; safe twice */

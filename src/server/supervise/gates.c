@@ -1,4 +1,5 @@
 #include "server/supervise/gates.h"
+#include "server/supervise/supervision_state.h"
 
 #include "base/map.h"
 #include "probe/gate.h"
@@ -18,7 +19,7 @@ struct flag {
 };
 
 struct gates {
-	struct daemon *d;
+	struct supervision *d;
 	struct gate_hub *hub;
 	struct { /* by gate_id; NULL: nobody waits */
 		struct gate **v;
@@ -27,7 +28,7 @@ struct gates {
 	struct map flags; /* struct flag */
 };
 
-struct gates *gates_new(struct daemon *d)
+struct gates *gates_new(struct supervision *d)
 {
 	struct gates *g = mem_new(sizeof(*g));
 	struct error e = {0};
@@ -40,7 +41,7 @@ struct gates *gates_new(struct daemon *d)
 	return g;
 }
 
-struct gate_hub *gates_hub(const struct daemon *d)
+struct gate_hub *gates_hub(const struct supervision *d)
 {
 	return d->gates->hub;
 }
@@ -74,7 +75,7 @@ void gates_free(struct gates *g)
 	free(g);
 }
 
-static void opened(struct daemon *d, gate_id id)
+static void opened(struct supervision *d, gate_id id)
 {
 	engine_gate_open(d->engine, clock_mono(), id);
 	perform_effects(d);
@@ -92,7 +93,7 @@ static void on_open(void *ctx)
 static void on_news(void *ctx, const char *text)
 {
 	const struct gate *g = ctx;
-	struct daemon *d = g->gates->d;
+	struct supervision *d = g->gates->d;
 	unit_id unit;
 
 	for (size_t i = 0; i < WAITERS_TOLD && engine_gate_waiter(d->engine, g->id, i, &unit); i++)
@@ -106,7 +107,7 @@ static struct gate **place(struct gates *g, gate_id id)
 	return &g->open.v[id];
 }
 
-void gates_watch(struct daemon *d, gate_id id)
+void gates_watch(struct supervision *d, gate_id id)
 {
 	const char *text = engine_gate_text(d->engine, id);
 	struct gate **at = place(d->gates, id);
@@ -128,7 +129,7 @@ void gates_watch(struct daemon *d, gate_id id)
 	}
 }
 
-void gates_drop(struct daemon *d, gate_id id)
+void gates_drop(struct supervision *d, gate_id id)
 {
 	struct gate **at = place(d->gates, id);
 
@@ -136,7 +137,7 @@ void gates_drop(struct daemon *d, gate_id id)
 	*at = NULL;
 }
 
-const char *gates_last(const struct daemon *d, gate_id id)
+const char *gates_last(const struct supervision *d, gate_id id)
 {
 	const struct gate *g = id < d->gates->open.n ? d->gates->open.v[id] : NULL;
 
@@ -164,12 +165,12 @@ static bool take_flag(const struct store_flag *row, void *ctx)
 	return true;
 }
 
-enum err gates_load_flags(struct daemon *d, struct error *e)
+enum err gates_load_flags(struct supervision *d, struct error *e)
 {
 	return store_load_flags(d->store, take_flag, d->gates, e);
 }
 
-void gates_store_flags(struct daemon *d)
+void gates_store_flags(struct supervision *d)
 {
 	const char *name;
 	usec_wall since;
@@ -178,7 +179,7 @@ void gates_store_flags(struct daemon *d)
 		store_put_flag(d->store, &(struct store_flag){.name = name, .since = since});
 }
 
-bool gates_set_flag(struct daemon *d, const char *name)
+bool gates_set_flag(struct supervision *d, const char *name)
 {
 	struct gates *g = d->gates;
 	usec_wall now = clock_wall();
@@ -194,7 +195,7 @@ bool gates_set_flag(struct daemon *d, const char *name)
 	return true;
 }
 
-bool gates_clear_flag(struct daemon *d, const char *name)
+bool gates_clear_flag(struct supervision *d, const char *name)
 {
 	struct flag *f = map_remove(&d->gates->flags, name);
 
@@ -207,7 +208,7 @@ bool gates_clear_flag(struct daemon *d, const char *name)
 	return true;
 }
 
-bool gates_next_flag(const struct daemon *d, size_t *i, const char **name, usec_wall *since)
+bool gates_next_flag(const struct supervision *d, size_t *i, const char **name, usec_wall *since)
 {
 	void *value;
 

@@ -6,30 +6,30 @@
  *	unix:/x/rpc.sock health   unix:/x connect   tcp:127.0.0.1:80
  *	http://...   http+unix:/x.sock:/health   file:/x   !file:/x   flag:NAME
  *
- * Depends on: server/daemon.h, probe.
+ * Depends on: server/supervise/supervision.h, probe.
  */
 #ifndef HP_SERVER_SUPERVISE_GATES_H
 #define HP_SERVER_SUPERVISE_GATES_H
 
-#include "server/daemon.h"
+#include "server/supervise/supervision.h"
 
 struct gate_hub;
 
-struct gates *gates_new(struct daemon *d);
+struct gates *gates_new(struct supervision *d);
 void gates_free(struct gates *g);
-struct gate_hub *gates_hub(const struct daemon *d); /* for watches that no edge asks for */
+struct gate_hub *gates_hub(const struct supervision *d); /* for watches that no edge asks for */
 
-void gates_watch(struct daemon *d, gate_id gate); /* EFFECT_GATE_WATCH */
-void gates_drop(struct daemon *d, gate_id gate);  /* EFFECT_GATE_DROP */
+void gates_watch(struct supervision *d, gate_id gate); /* EFFECT_GATE_WATCH */
+void gates_drop(struct supervision *d, gate_id gate);  /* EFFECT_GATE_DROP */
 
 /* What the last try said, "connect: Connection refused"; NULL: nothing is known. */
-const char *gates_last(const struct daemon *d, gate_id gate);
+const char *gates_last(const struct supervision *d, gate_id gate);
 
 /* Flags are ours: set by an operator, kept over restarts. */
-enum err gates_load_flags(struct daemon *d, struct error *e);
-void gates_store_flags(struct daemon *d);		   /* into the store, which has lost them */
-bool gates_set_flag(struct daemon *d, const char *name);   /* false: was set */
-bool gates_clear_flag(struct daemon *d, const char *name); /* false: was not set */
-bool gates_next_flag(const struct daemon *d, size_t *i, const char **name, usec_wall *since);
+enum err gates_load_flags(struct supervision *d, struct error *e);
+void gates_store_flags(struct supervision *d); /* into the store, which has lost them */
+bool gates_set_flag(struct supervision *d, const char *name);	/* false: was set */
+bool gates_clear_flag(struct supervision *d, const char *name); /* false: was not set */
+bool gates_next_flag(const struct supervision *d, size_t *i, const char **name, usec_wall *since);
 
 #endif

@@ -1,4 +1,5 @@
 #include "server/supervise/notified.h"
+#include "server/supervise/supervision_state.h"
 
 #include "rpc/json_out.h"
 #include "server/history/records.h"
@@ -50,7 +51,7 @@ static const struct action_def *action_of(const struct attempt *at, struct job_v
 
 	if (!engine_job(at->d->engine, at->job, j, &unit))
 		return NULL;
-	return daemon_action(at->d, unit, j->name, NULL);
+	return supervision_action(at->d, unit, j->name, NULL);
 }
 
 void notified_prepare(const struct action_def *a, struct launch *l)
@@ -115,15 +116,15 @@ static void watch(struct notified *n)
 
 static void fail(struct attempt *at, const char *why)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 
 	engine_probe_failed(d->engine, clock_mono(), at->token, why);
 	perform_effects(d);
 }
 
-void notified_on_pong(void *ctx, uint64_t token, int value)
+void notified_on_pong(struct supervision *d, uint64_t token, int value)
 {
-	struct attempt *at = attempt_find(ctx, token);
+	struct attempt *at = attempt_find(d, token);
 	struct notified *n = at ? at->notified : NULL;
 	msec now = clock_mono();
 	struct job_view j;
@@ -269,7 +270,7 @@ static size_t split(char *text, struct word *out)
 
 void notified_take(struct attempt *at, const char *text)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	struct notified *n = notified_of(at);
 	auto_free char *copy = text_dup(text);
 	struct word words[WORDS_MAX];

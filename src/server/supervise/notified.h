@@ -29,7 +29,7 @@ void notified_words(const struct attempt *at, struct str *out);
 
 /* Lines `MS KEY=VALUE`, the newest first.  Performs effects: the attempt may be gone after. */
 void notified_take(struct attempt *at, const char *text);
-void notified_on_pong(void *ctx, uint64_t token, int value); /* spawner_events */
+void notified_on_pong(struct supervision *d, uint64_t token, int value); /* spawner_events */
 
 const char *notified_status(const struct attempt *at); /* its STATUS, or NULL; borrowed */
 /* `status`, `notified`, `main_pid`, `watchdog_ms` of an action of service.status. */

@@ -1,14 +1,7 @@
 #include "server/supervise/perform.h"
-#include "server/container.h"
-#include "server/scheduling.h"
+#include "server/supervise/supervision_state.h"
 
-#include "server/change/apply.h"
-#include "server/change/registration.h"
-#include "server/change/submission.h"
 #include "server/history/definitions.h"
-#include "server/history/events.h"
-#include "server/history/records.h"
-#include "server/operation/operations.h"
 #include "server/supervise/attempt.h"
 #include "server/supervise/failure_line.h"
 #include "server/supervise/gates.h"
@@ -43,7 +36,7 @@ static bool acts(const struct effect *fx)
 	return false;
 }
 
-static void ask_keeper(struct daemon *d, const struct effect *fx)
+static void ask_keeper(struct supervision *d, const struct effect *fx)
 {
 	if (fx->kind == EFFECT_SPAWN)
 		attempt_spawn(d, fx);
@@ -55,7 +48,7 @@ static void ask_keeper(struct daemon *d, const struct effect *fx)
 		attempt_sweep(d, fx);
 }
 
-static struct run_definition *run_of(struct daemon *d, job_id job)
+static struct run_definition *run_of(struct supervision *d, job_id job)
 {
 	struct unit_view u;
 	struct job_view j;
@@ -68,7 +61,7 @@ static struct run_definition *run_of(struct daemon *d, job_id job)
 
 /* A due time is run once, whatever is killed: its run stands in the store before its process is
  * asked for.  What is asked of a process that waits so waits behind it. */
-static bool waits_for_commit(struct daemon *d, const struct effect *fx)
+static bool waits_for_commit(struct supervision *d, const struct effect *fx)
 {
 	for (size_t i = 0; i < d->uncommitted.n; i++)
 		if (d->uncommitted.v[i].job == fx->job)
@@ -79,7 +72,7 @@ static bool waits_for_commit(struct daemon *d, const struct effect *fx)
 
 /* Each spawn opens its pipes, so thousands at once would use up the descriptors that the
  * answers need.  What follows one that waits waits too: a signal never overtakes its spawn. */
-static void ask_in_turn(struct daemon *d, const struct effect *fx)
+static void ask_in_turn(struct supervision *d, const struct effect *fx)
 {
 	if (waits_for_commit(d, fx))
 		*vec_push(&d->uncommitted) = *fx;
@@ -89,10 +82,8 @@ static void ask_in_turn(struct daemon *d, const struct effect *fx)
 		ask_keeper(d, fx);
 }
 
-void perform_room(void *ctx)
+void perform_room(struct supervision *d)
 {
-	struct daemon *d = ctx;
-
 	if (!d->held_back.n || d->performing)
 		return;
 	while (d->held_back.head < d->held_back.n && spawner_is_idle(d->spawner)) {
@@ -105,7 +96,7 @@ void perform_room(void *ctx)
 	perform_effects(d);
 }
 
-static void carry_out(struct daemon *d, const struct effect *fx)
+static void carry_out(struct supervision *d, const struct effect *fx)
 {
 	switch (fx->kind) {
 	case EFFECT_SPAWN:
@@ -117,34 +108,20 @@ static void carry_out(struct daemon *d, const struct effect *fx)
 	case EFFECT_JOB:
 		if (fx->to == JOB_READY)
 			failure_line_forget(d, fx->token);
-		records_job_changed(d->history, fx);
-		events_job(d->history, fx);
+		d->is.book(d->is.ctx, fx);
 		break;
-	case EFFECT_JOB_TURN: records_put_job(d->history, fx->job); break;
+	case EFFECT_JOB_TURN:
 	case EFFECT_UNIT:
-		records_put_run(d->history, fx->unit);
-		events_unit(d->history, fx);
-		registration_unit_changed(d, fx->unit);
-		apply_unit_changed(d, fx->unit);
-		container_unit_changed(d, fx->unit);
-		break;
-	case EFFECT_EDGE: events_edge(d->history, fx); break;
+	case EFFECT_EDGE:
 	case EFFECT_WANTED:
-		records_wanted_changed(d->history, fx);
-		events_wanted(d->history, fx);
-		break;
-	case EFFECT_OP: operations_changed(d, fx); break;
-	case EFFECT_RUN_ENDED:
-		records_put_run(d->history, fx->unit);
-		scheduling_run_ended(d, fx->unit);
-		submission_run_ended(d, fx->unit);
-		break;
+	case EFFECT_OP:
+	case EFFECT_RUN_ENDED: d->is.book(d->is.ctx, fx); break;
 	case EFFECT_COUNT: break;
 	}
 }
 
 /* Acts now, keeps the rest: a failing spawn adds effects of its own. */
-static void act(struct daemon *d, struct effects *books)
+static void act(struct supervision *d, struct effects *books)
 {
 	struct effects now = {0};
 	size_t n;
@@ -164,17 +141,27 @@ static void act(struct daemon *d, struct effects *books)
 	free(now.v);
 }
 
+void perform_trim_later(struct supervision *d)
+{
+	event_add(d->trim, &(struct timeval){.tv_sec = 1});
+}
+
+bool perform_is_armed(const struct supervision *d)
+{
+	return evtimer_pending(d->timer, NULL);
+}
+
 /* A burst leaves holes in the heap; once it is over they go back to the kernel. */
-static void count_effects(struct daemon *d, size_t n)
+static void count_effects(struct supervision *d, size_t n)
 {
 	d->effects += n;
 	if (d->effects < TRIM_AFTER_EFFECTS)
 		return;
 	d->effects = 0;
-	event_add(d->trim, &(struct timeval){.tv_sec = 1});
+	perform_trim_later(d);
 }
 
-static void arm(struct daemon *d)
+static void arm(struct supervision *d)
 {
 	msec at = engine_deadline(d->engine), now = clock_mono();
 
@@ -190,7 +177,7 @@ static void arm(struct daemon *d)
 /* A disk that takes nothing stops no schedule: not durable is good enough then. */
 static void on_committed(bool durable, void *ctx)
 {
-	struct daemon *d = ctx;
+	struct supervision *d = ctx;
 	struct effects these = {0};
 	const size_t n = d->commit_asked;
 	(void)durable;
@@ -211,7 +198,7 @@ static void on_committed(bool durable, void *ctx)
 }
 
 /* The rows that these wait for were put in this pass. */
-static void commit(struct daemon *d)
+static void commit(struct supervision *d)
 {
 	if (d->uncommitted.n == 0 || d->commit_asked)
 		return;
@@ -219,7 +206,7 @@ static void commit(struct daemon *d)
 	store_barrier(d->store, on_committed, d);
 }
 
-void perform_effects(struct daemon *d)
+void perform_effects(struct supervision *d)
 {
 	struct effects books = {0};
 
@@ -238,10 +225,10 @@ void perform_effects(struct daemon *d)
 		for (size_t i = 0; i < these.n; i++)
 			carry_out(d, &these.v[i]);
 		free(these.v);
-		submission_sweep(d);
+		d->is.booked(d->is.ctx);
 	}
 	d->performing = false;
-	operations_commit(d);
+	d->is.at_rest(d->is.ctx);
 	commit(d);
 	arm(d);
 }

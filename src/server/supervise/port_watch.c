@@ -1,4 +1,5 @@
 #include "server/supervise/port_watch.h"
+#include "server/supervise/supervision_state.h"
 
 #include "server/supervise/port_owner.h"
 #include "server/supervise/process_set.h"

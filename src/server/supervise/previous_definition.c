@@ -1,4 +1,5 @@
 #include "server/supervise/previous_definition.h"
+#include "server/supervise/supervision_state.h"
 
 #include "manifest/definition_read.h"
 #include "server/history/definitions.h"
@@ -23,7 +24,7 @@ void previous_definition_drop(struct previous_definition **f)
 }
 
 void previous_definition_keep(
-    struct daemon *d, const char *service, const struct service_def *before)
+    struct supervision *d, const char *service, const struct service_def *before)
 {
 	unit_id unit = engine_find(d->engine, service);
 	struct previous_definition *f = NULL;
@@ -45,7 +46,7 @@ void previous_definition_keep(
 }
 
 const struct previous_definition *previous_definition_of(
-    const struct daemon *d, unit_id unit, const char *action)
+    const struct supervision *d, unit_id unit, const char *action)
 {
 	struct job_view j;
 
@@ -58,7 +59,7 @@ const struct previous_definition *previous_definition_of(
 	return NULL;
 }
 
-static const struct previous_definition *first_of(const struct daemon *d, unit_id unit)
+static const struct previous_definition *first_of(const struct supervision *d, unit_id unit)
 {
 	struct job_view j;
 
@@ -71,7 +72,7 @@ static const struct previous_definition *first_of(const struct daemon *d, unit_i
 	return NULL;
 }
 
-bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv *out)
+bool previous_definition_differences(struct supervision *d, unit_id unit, struct strv *out)
 {
 	const struct previous_definition *f = first_of(d, unit);
 	struct unit_view u;
@@ -87,7 +88,7 @@ bool previous_definition_differences(struct daemon *d, unit_id unit, struct strv
 	return true;
 }
 
-char *previous_definition_json(const struct daemon *d, unit_id unit)
+char *previous_definition_json(const struct supervision *d, unit_id unit)
 {
 	const struct previous_definition *f = first_of(d, unit);
 	json_t *o = f ? service_def_stored(&f->def) : NULL;

@@ -1,5 +1,7 @@
 #include "server/supervise/probes.h"
 #include "server/host/json_time.h"
+#include "server/supervise/claim.h"
+#include "server/supervise/supervision_state.h"
 
 #include "probe/probe.h"
 #include "server/history/events.h"
@@ -40,7 +42,7 @@ static const struct action_def *action_of(
 
 	if (!engine_job(at->d->engine, at->job, j, &unit))
 		return NULL;
-	return daemon_action(at->d, unit, j->name, s);
+	return supervision_action(at->d, unit, j->name, s);
 }
 
 static void slot_release(struct slot *s)
@@ -67,7 +69,7 @@ static void record(struct slot *s, enum probe_state state)
 /* The last call about an attempt: what follows may end it. */
 static void tell_ready(struct attempt *at)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 
 	engine_ready(d->engine, clock_mono(), at->token);
 	perform_effects(d);
@@ -80,7 +82,7 @@ static void tell_health(struct attempt *at, bool healthy, const char *why)
 
 static void tell_failed(struct attempt *at, const char *why)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 
 	engine_probe_failed(d->engine, clock_mono(), at->token, why);
 	perform_effects(d);
@@ -99,7 +101,7 @@ static void startup_told(struct slot *s, bool passing)
 	}
 	const struct action_def *a = action_of(at, &j, NULL);
 	bool ready = a && (p->ready_held || action_readiness(a) == READY_EXECUTED);
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	uint64_t token = at->token;
 	p->started = true;
 	slot_release(s);
@@ -111,7 +113,7 @@ static void startup_told(struct slot *s, bool passing)
 static void readiness_told(struct slot *s, bool passing)
 {
 	struct attempt *at = s->of->at;
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	auto_free char *why = sentence(s);
 	struct job_view j;
 	const struct action_def *a = action_of(at, &j, NULL);
@@ -129,7 +131,7 @@ static void readiness_told(struct slot *s, bool passing)
 static void liveness_told(struct slot *s, bool passing)
 {
 	struct attempt *at = s->of->at;
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	auto_free char *why = sentence(s);
 	struct job_view j;
 	unit_id unit = ID_NONE;
@@ -211,7 +213,7 @@ static const struct probe_calls calls = {
 
 /* ---- log --------------------------------------------------------------------------- */
 
-static void heard(uint64_t token, struct daemon *d, enum probe_role role, log_match_fn fn)
+static void heard(uint64_t token, struct supervision *d, enum probe_role role, log_match_fn fn)
 {
 	struct attempt *at = attempt_find(d, token);
 
@@ -255,7 +257,7 @@ static const log_match_fn line_fns[PROBE_ROLE_COUNT] = {
 };
 
 enum err probes_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
+    struct supervision *d, const struct action_def *a, uint64_t token, struct error *e)
 {
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++) {
 		const struct probe_def *p = a->probes[i];
@@ -270,8 +272,8 @@ enum err probes_prepare(
 /* ---- beginning ------------------------------------------------------------------------ */
 
 /* A name is a declared socket, or a file in the socket folder. */
-static char *socket_of(
-    struct daemon *d, const struct service_def *s, const struct action_def *a, const char *name)
+static char *socket_of(struct supervision *d, const struct service_def *s,
+    const struct action_def *a, const char *name)
 {
 	const struct socket_def *declared = NULL;
 
@@ -279,9 +281,9 @@ static char *socket_of(
 		if (text_eq(a->sockets.v[i].name, name))
 			declared = &a->sockets.v[i];
 	if (declared)
-		return daemon_socket_path(d, s, declared);
-	auto_free char *expanded = path_expand(&d->paths, name);
-	return daemon_socket_path(d, s, &(struct socket_def){.name = expanded});
+		return claim_socket_path(d->paths, s, declared);
+	auto_free char *expanded = path_expand(d->paths, name);
+	return claim_socket_path(d->paths, s, &(struct socket_def){.name = expanded});
 }
 
 static enum err address_of(struct attempt *at, const struct service_def *s,
@@ -337,7 +339,7 @@ static void begin(struct attempt *at, enum probe_role role, bool passing)
 static void begin_others(struct attempt *at, bool resumed)
 {
 	struct job_view j;
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	uint64_t token = at->token;
 	const struct action_def *a = action_of(at, &j, NULL);
 	bool passing = resumed && j.core.state == JOB_READY;
@@ -370,7 +372,7 @@ void probes_begin(struct attempt *at, bool resumed)
 		begin(at, PROBE_STARTUP, false);
 }
 
-void probes_forget(struct daemon *d, uint64_t token)
+void probes_forget(struct supervision *d, uint64_t token)
 {
 	for (int i = 0; i < PROBE_ROLE_COUNT; i++)
 		logs_unwatch(d->logs, token, line_fns[i]);

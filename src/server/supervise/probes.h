@@ -23,10 +23,10 @@
 #include <jansson.h>
 
 /* Before the spawn: expressions over its output. */
-enum err probes_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e) attr_must_use;
+enum err probes_prepare(struct supervision *d, const struct action_def *a, uint64_t token,
+    struct error *e) attr_must_use;
 /* There was no spawn after all. */
-void probes_forget(struct daemon *d, uint64_t token);
+void probes_forget(struct supervision *d, uint64_t token);
 /* After the execution; `resumed`: by a former server.  What was ready then is taken to pass. */
 void probes_begin(struct attempt *at, bool resumed);
 void probes_end(struct attempt *at);

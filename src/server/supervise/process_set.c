@@ -1,4 +1,5 @@
 #include "server/supervise/process_set.h"
+#include "server/supervise/supervision_state.h"
 
 #include "server/supervise/port_owner.h"
 #include "sys/cgroups.h"
@@ -13,8 +14,9 @@
 
 static bool by_cgroup(const struct attempt *at, struct proc_pids *out)
 {
-	const struct daemon *d = at->d;
-	auto_free char *all = d->has_cgroups ? cgroups_find(d->keeper, d->keeper_id) : NULL;
+	const struct supervision *d = at->d;
+	auto_free char *all =
+	    d->keeper.has_cgroups ? cgroups_find(d->keeper.pid, d->keeper.id) : NULL;
 	auto_free char *own = all ? text_fmt("%s/%016" PRIx64, all, at->token) : NULL;
 
 	return own && cgroups_read(own, out);
@@ -34,7 +36,7 @@ static bool has(const struct proc_pids *pids, pid_t pid)
 	return false;
 }
 
-static bool is_leader(const struct daemon *d, pid_t pid)
+static bool is_leader(const struct supervision *d, pid_t pid)
 {
 	const struct attempt *at = attempt_next(d, NULL);
 
@@ -50,7 +52,7 @@ static bool is_orphan_of(const struct attempt *at, pid_t pid, char *environ_buf)
 	if (pid == getpid() || is_leader(at->d, pid) || !proc_stat(pid, &s) || proc_is_over(&s))
 		return false;
 	return s.session == at->leader ||
-	       port_owner_token(pid, at->d->keeper_id, environ_buf) == at->token;
+	       port_owner_token(pid, at->d->keeper.id, environ_buf) == at->token;
 }
 
 /* What lost its parent is a child of the keeper; of one that was adopted, of anybody. */
@@ -59,7 +61,7 @@ static void add_orphans(const struct attempt *at, struct proc_pids *out)
 	auto_free char *buf = mem_new(HOLDER_ENVIRON_MAX);
 	struct proc_pids all = {0};
 
-	if (!at->ours || !proc_children(at->d->keeper, &all)) {
+	if (!at->ours || !proc_children(at->d->keeper.pid, &all)) {
 		all.n = 0;
 		proc_all(&all);
 	}

@@ -1,5 +1,7 @@
 #include "server/supervise/readiness.h"
 #include "server/history/events.h"
+#include "server/supervise/claim.h"
+#include "server/supervise/supervision_state.h"
 
 #include "probe/gate.h"
 #include "server/supervise/gates.h"
@@ -52,7 +54,7 @@ static void release(struct readiness *r)
 
 static void on_line(uint64_t token, const char *line, size_t n, void *ctx);
 
-void readiness_forget(struct daemon *d, uint64_t token)
+void readiness_forget(struct supervision *d, uint64_t token)
 {
 	logs_unwatch(d->logs, token, on_line);
 }
@@ -77,7 +79,7 @@ void readiness_end(struct attempt *at)
 }
 
 struct said {
-	struct daemon *d;
+	struct supervision *d;
 	uint64_t token;
 };
 
@@ -95,7 +97,7 @@ static void recorded(bool durable, void *ctx)
 /* The watch is gone when this returns. */
 static void ready(struct attempt *at)
 {
-	struct daemon *d = at->d;
+	struct supervision *d = at->d;
 	uint64_t token = at->token;
 	bool held = at->holds_ready;
 
@@ -169,7 +171,7 @@ static void watch_sockets(
 
 	r->gates = mem_new((a->sockets.n + a->tcp.n + 1) * sizeof(struct gate_watch *));
 	for (size_t i = 0; i < a->sockets.n; i++) {
-		auto_free char *path = daemon_socket_path(at->d, s, &a->sockets.v[i]);
+		auto_free char *path = claim_socket_path(at->d->paths, s, &a->sockets.v[i]);
 
 		watch_gate(r, text_fmt("unix:%s %s", path,
 				  wants_health(&a->sockets.v[i]) ? "health" : "connect"));
@@ -194,7 +196,7 @@ void readiness_take_fd(struct attempt *at, int take_fd)
 }
 
 /* A copy of what waits in a pipe, which keeps it; as read(2). */
-static ssize_t look(struct daemon *d, int fd, char *buf, size_t size)
+static ssize_t look(struct supervision *d, int fd, char *buf, size_t size)
 {
 	if (d->copy[1] < 0 && pipe2(d->copy, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
@@ -250,7 +252,7 @@ static void watch_time(struct attempt *at, msec since, msec after)
 
 static void on_line(uint64_t token, const char *line, size_t n, void *ctx)
 {
-	struct daemon *d = ctx;
+	struct supervision *d = ctx;
 	(void)line, (void)n;
 	struct attempt *at = attempt_find(d, token);
 
@@ -263,7 +265,7 @@ static void on_line(uint64_t token, const char *line, size_t n, void *ctx)
 }
 
 enum err readiness_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e)
+    struct supervision *d, const struct action_def *a, uint64_t token, struct error *e)
 {
 	if (!a->is_process || action_readiness(a) != READY_LOG)
 		return ERR_OK;
@@ -286,7 +288,7 @@ void readiness_begin(struct attempt *at)
 
 	if (!engine_job(at->d->engine, at->job, &j, &unit) || j.core.state != JOB_RUNNING)
 		return;
-	const struct action_def *a = daemon_action(at->d, unit, j.name, &s);
+	const struct action_def *a = supervision_action(at->d, unit, j.name, &s);
 	if (!a || !a->is_process)
 		return;
 	auto_free char *expected = events_expected(a);

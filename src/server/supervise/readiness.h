@@ -13,10 +13,10 @@
 #include "server/supervise/attempt.h"
 
 /* Before the spawn: what must exist by then (the expression over the output). */
-enum err readiness_prepare(
-    struct daemon *d, const struct action_def *a, uint64_t token, struct error *e) attr_must_use;
+enum err readiness_prepare(struct supervision *d, const struct action_def *a, uint64_t token,
+    struct error *e) attr_must_use;
 /* There was no spawn after all. */
-void readiness_forget(struct daemon *d, uint64_t token);
+void readiness_forget(struct supervision *d, uint64_t token);
 void readiness_begin(struct attempt *at);
 void readiness_end(struct attempt *at);
 /* What is waited for, for people: "connect /x/rpc.sock: Connection refused", "a line that

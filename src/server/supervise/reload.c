@@ -1,4 +1,5 @@
 #include "server/supervise/reload.h"
+#include "server/supervise/supervision_state.h"
 
 #include "model/signals.h"
 #include "server/supervise/notified.h"
@@ -20,7 +21,7 @@ struct item {
 
 struct reload {
 	struct reload *next;
-	struct daemon *d;
+	struct supervision *d;
 	reload_done_fn fn;
 	void *ctx;
 	struct event *timer;
@@ -125,7 +126,7 @@ static int signal_of(const struct command *c)
 static enum err tell(
     struct item *it, struct attempt *at, const struct action_def *a, bool waits, struct error *e)
 {
-	struct daemon *d = it->of->d;
+	struct supervision *d = it->of->d;
 	int signo = signal_of(&a->reload);
 
 	it->said_before = notified_ready_at(at);
@@ -153,7 +154,7 @@ static enum err tell_all(
 	struct job_view j;
 
 	for (size_t i = 0; engine_job_at(r->d->engine, unit, i, &j); i++) {
-		const struct action_def *a = daemon_action(r->d, unit, j.name, NULL);
+		const struct action_def *a = supervision_action(r->d, unit, j.name, NULL);
 		struct attempt *at = attempt_find(r->d, j.token);
 
 		if (!can_reload(a, &j, rq->action) || !at || at->exited)
@@ -171,7 +172,7 @@ static enum err tell_all(
 	return ERR_OK;
 }
 
-enum err reload_begin(struct daemon *d, unit_id unit, const struct reload_request *rq,
+enum err reload_begin(struct supervision *d, unit_id unit, const struct reload_request *rq,
     reload_done_fn fn, void *ctx, struct error *e)
 {
 	struct unit_view u;
@@ -224,7 +225,7 @@ void reload_heard(struct attempt *at)
 	}
 }
 
-void reload_attempt_ended(struct daemon *d, uint64_t token)
+void reload_attempt_ended(struct supervision *d, uint64_t token)
 {
 	for_items(d, r, it)
 	{
@@ -239,7 +240,7 @@ void reload_attempt_ended(struct daemon *d, uint64_t token)
 	}
 }
 
-void reload_release(struct daemon *d)
+void reload_release(struct supervision *d)
 {
 	while (d->reloads) {
 		struct reload *r = d->reloads;

@@ -27,12 +27,12 @@ struct reload_request {
 
 /* Of the ready actions of a unit.  Refused (ERR_INVALID_STATE: none of them declares it):
  * fn is not called. */
-enum err reload_begin(struct daemon *d, unit_id unit, const struct reload_request *rq,
+enum err reload_begin(struct supervision *d, unit_id unit, const struct reload_request *rq,
     reload_done_fn fn, void *ctx, struct error *e) attr_must_use;
 
 /* News. */
 void reload_heard(struct attempt *at); /* it said READY=1 or RELOADING=1 */
-void reload_attempt_ended(struct daemon *d, uint64_t token);
-void reload_release(struct daemon *d); /* nobody is answered any more */
+void reload_attempt_ended(struct supervision *d, uint64_t token);
+void reload_release(struct supervision *d); /* nobody is answered any more */
 
 #endif

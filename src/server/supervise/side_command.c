@@ -1,4 +1,5 @@
 #include "server/supervise/side_command.h"
+#include "server/supervise/supervision_state.h"
 
 #include "base/utf8.h"
 #include "server/history/records.h"
@@ -14,7 +15,7 @@
 
 struct side_command {
 	struct side_command *next;
-	struct daemon *d;
+	struct supervision *d;
 	uint64_t token;
 	side_command_fn fn; /* NULL: nobody waits for it */
 	void *ctx;
@@ -43,7 +44,7 @@ static void side_command_free(struct side_command *a)
 	free(a);
 }
 
-static struct side_command *find(const struct daemon *d, uint64_t token)
+static struct side_command *find(const struct supervision *d, uint64_t token)
 {
 	struct side_command *a = d->asides;
 
@@ -127,7 +128,7 @@ static enum err open_output(struct side_command *a, int *out_write, struct error
 	return ERR_OK;
 }
 
-enum err side_command_start(struct daemon *d, const struct action_def *def,
+enum err side_command_start(struct supervision *d, const struct action_def *def,
     const struct command *command, pid_t main_pid, side_command_fn fn, void *ctx,
     struct side_command **out, struct error *e)
 {
@@ -140,8 +141,8 @@ enum err side_command_start(struct daemon *d, const struct action_def *def,
 	a->token = AUX_TOKEN_BIT | records_take(d->history, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
-	enum err rc = command ? launch_init_command(l, def, command, d->env, &d->paths, e)
-			      : launch_init(l, def, d->env, &d->paths, e);
+	enum err rc = command ? launch_init_command(l, def, command, d->env, d->paths, e)
+			      : launch_init(l, def, d->env, d->paths, e);
 	if (rc == ERR_OK)
 		rc = open_output(a, &output, e);
 	if (rc == ERR_OK) {
@@ -175,7 +176,7 @@ static void end(struct side_command *a, bool good, const char *text)
 		fn(ctx, good, text);
 }
 
-bool side_command_on_failed(struct daemon *d, uint64_t token, enum keeper_step step, int sys)
+bool side_command_on_failed(struct supervision *d, uint64_t token, enum keeper_step step, int sys)
 {
 	struct side_command *a = find(d, token);
 	auto_str why = {0};
@@ -188,7 +189,7 @@ bool side_command_on_failed(struct daemon *d, uint64_t token, enum keeper_step s
 }
 
 bool side_command_on_exited(
-    struct daemon *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
+    struct supervision *d, uint64_t token, const struct keeper_exit_info *how, bool empty)
 {
 	struct side_command *a = find(d, token);
 
@@ -203,7 +204,7 @@ bool side_command_on_exited(
 	return true;
 }
 
-bool side_command_on_empty(struct daemon *d, uint64_t token)
+bool side_command_on_empty(struct supervision *d, uint64_t token)
 {
 	struct side_command *a = find(d, token);
 	auto_str text = {0};
@@ -218,7 +219,7 @@ bool side_command_on_empty(struct daemon *d, uint64_t token)
 }
 
 const struct side_command *side_command_next(
-    const struct daemon *d, const struct side_command *after, uint64_t *token)
+    const struct supervision *d, const struct side_command *after, uint64_t *token)
 {
 	const struct side_command *a = after ? after->next : d->asides;
 
@@ -227,7 +228,7 @@ const struct side_command *side_command_next(
 	return a;
 }
 
-void asides_free(struct daemon *d)
+void asides_free(struct supervision *d)
 {
 	while (d->asides)
 		side_command_free(d->asides);
