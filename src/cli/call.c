@@ -72,8 +72,12 @@ static void print_why(const json_t *why)
  * easier to read. */
 static void print_message(const char *message, const json_t *data)
 {
+	const json_t *first = json_array_get(json_object_get(data, "errors"), 0);
+
 	if (strcmp(text_of(data, "name"), "cycle") == 0)
 		complain("%.*s, nothing was changed:", (int)strcspn(message, ":"), message);
+	else if (first && strcmp(text_of(first, "message"), message) == 0)
+		complain("refused, nothing was changed:"); /* they follow, with their places */
 	else
 		complain("%s", message);
 }
@@ -87,7 +91,7 @@ static void print_data(const json_t *data)
 	else
 		print_list(json_object_get(data, "chain"), "    ");
 	print_diagnostics(json_object_get(data, "errors"), "    ");
-	if (*text_of(data, "hint"))
+	if (*text_of(data, "hint") && !json_array_size(json_object_get(data, "errors")))
 		fprintf(stderr, "    hint: %s\n", text_of(data, "hint"));
 	if (json_array_size(json_object_get(data, "candidates")) > !!*text_of(data, "hint")) {
 		fputs("    candidates:\n", stderr);

@@ -2,7 +2,7 @@
 
 #include "cli/feed.h"
 #include "cli/interrupt.h"
-#include "cli/look.h"
+#include "cli/op_call.h"
 #include "cli/out.h"
 #include "cli/outcome.h"
 #include "cli/picture.h"
@@ -11,13 +11,14 @@
 
 #include <time.h>
 
-#define FRAME_MS       40    /* what happens within is one frame */
-#define CLOCK_MS       100   /* clocks that run are drawn; nothing is asked for */
-#define CLOCK_SLOW_MS  1000  /* once they show whole seconds */
-#define PROBES_MS      2000  /* what probes hear is no event: that is asked for */
-#define LOOK_SELDOM_MS 10000 /* where nobody sees what is between */
-#define LAST_MS	       200   /* for the events of an operation that is over */
-#define GAP_MS	       5000  /* a server that is followed by another one answers again by then */
+#define FRAME_MS      40      /* what happens within is one frame */
+#define CLOCK_MS      100     /* clocks that run are drawn; nothing is asked for */
+#define CLOCK_SLOW_MS 1000    /* once they show whole seconds */
+#define PROBES_MS     2000    /* what probes hear is no event: that is asked for */
+#define LOOK_MS	      100     /* between two questions while things happen */
+#define TOLD_MOST     60      /* services: more than a screen shows */
+#define LASTS_US      1000000 /* a start that takes longer is worth a line meanwhile */
+#define LAST_MS	      200     /* for the events of an operation that is over */
 
 struct follow {
 	struct cli *c;
@@ -41,58 +42,40 @@ static int64_t wall_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static bool is_active(const json_t *op)
-{
-	return strcmp(text_of(op, "operation_state"), "active") == 0;
-}
-
 /* ---- the operation ---------------------------------------------------------------------- */
 
-static bool is_gap(const struct cli *c, const struct hp_error *e)
+static bool has_silent_waits(const struct progress *p)
 {
-	return e->code == err_rpc_code(ERR_NO_DAEMON) &&
-	       access(hp_client_socket(c->client), F_OK) == 0;
+	for (size_t i = 0; i < p->n; i++)
+		if (part_is(p->v[i]) == PART_BUSY)
+			return true;
+	return false;
 }
 
-/* A call that a server left behind is asked of the next one.  On ERR_TIMEOUT the operation is
- * in the error.  NULL: *status. */
-static json_t *ask(struct cli *c, const char *method, json_t *take_params, int *status)
+/* Something is to be asked for now. */
+static bool is_due(const struct follow *v)
 {
-	const struct timespec pause = {0, 100000000};
-	const msec deadline = http_now() + GAP_MS;
-	struct hp_error e;
-	json_t *op = NULL;
+	msec gone = http_now() - v->looked;
 
-	for (;;) {
-		op = cli_try(c, method, json_incref(take_params), &e);
-		if (!op && e.code == err_rpc_code(ERR_TIMEOUT)) {
-			op = json_loads(e.data ? e.data : "", JSON_ALLOW_NUL, NULL);
-			hp_error_release(&e);
-		}
-		if (op || !is_gap(c, &e) || http_now() > deadline)
-			break;
-		hp_error_release(&e);
-		nanosleep(&pause, NULL);
-	}
-	json_decref(take_params);
-	if (!op)
-		*status = cli_fail(c, &e);
-	return op;
+	return !v->op || v->progress.over || (v->stale && gone >= LOOK_MS) ||
+	       (gone >= PROBES_MS && has_silent_waits(&v->progress));
 }
 
-/* v->op anew; false: *status. */
-static bool ask_again(struct follow *v, int *status)
+/* v->op anew, and what is told of its parts; false: *status. */
+static bool look(struct follow *v, int *status)
 {
-	json_t *op =
-	    ask(v->c, "op.get", json_pack("{s:I}", "operation", (json_int_t)v->operation), status);
+	json_t *op = op_call(v->c, "op.get",
+	    json_pack("{s:I, s:i}", "operation", (json_int_t)v->operation, "limit", TOLD_MOST),
+	    status);
 
-	v->progress.over = false;
+	v->progress.over = v->stale = false;
+	v->looked = http_now();
 	if (!op)
 		return false;
 	json_decref(v->op);
 	v->op = op;
-	v->progress.stops = strcmp(text_of(op, "kind"), "stop") == 0;
 	progress_add_operation(&v->progress, op);
+	v->progress.resync = false;
 	auto_free char *on = outcome_goes_on(op);
 	auto_free char *text = text_fmt("hero_proc: %s", on);
 	interrupt_say(text);
@@ -121,12 +104,12 @@ static void say_waits(struct follow *v)
 	for (size_t i = 0; i < v->progress.n; i++) {
 		struct part *part = v->progress.v[i];
 
-		if (part->last_line) {
+		bool lasts = part_is(part) == PART_BUSY && wall_us() - part->since > LASTS_US;
+
+		if (part->last_line)
 			say(&v->quoted, part, picture_output(part));
-			text_set(&part->last_line, NULL);
-		} else if (part->waits || part->heard) {
+		if (part->waits || (part->heard && lasts))
 			say(&v->said, part, picture_line(part));
-		}
 	}
 	fflush(stdout);
 }
@@ -151,31 +134,6 @@ static void draw(struct follow *v)
 	picture_tree(&v->progress, out_height() - 2, wall_us(), &lines);
 	screen_draw(&v->screen, &lines);
 	strv_release(&lines);
-}
-
-static bool has_silent_waits(const struct progress *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (part_is(p->v[i]) == PART_BUSY)
-			return true;
-	return false;
-}
-
-static void look(struct follow *v)
-{
-	msec now = http_now();
-
-	if (!v->stale && (now - v->looked < PROBES_MS || !has_silent_waits(&v->progress)))
-		return;
-	look_at_unknown(v->c, &v->progress);
-	progress_add_steps(&v->progress, v->op);
-	if (out_is_terminal() && !v->drawn)
-		draw(v); /* the first picture waits for nothing else */
-	look_at_waits(v->c, &v->progress);
-	look_at_output(v->c, &v->progress);
-	v->progress.resync = false;
-	v->stale = false;
-	v->looked = now;
 }
 
 /* ---- waiting ---------------------------------------------------------------------------- */
@@ -207,6 +165,8 @@ static msec next_frame(const struct follow *v)
 {
 	msec now = http_now();
 
+	if (v->stale)
+		return v->looked + LOOK_MS;
 	if (!out_is_terminal())
 		return v->looked + PROBES_MS;
 	return now + (now - v->began < 10000 ? CLOCK_MS : CLOCK_SLOW_MS);
@@ -265,11 +225,65 @@ char *follow_summary(const struct follow *v)
 	return picture_summary(&v->progress, took_us(v));
 }
 
+/* What no event told of: the state of parts that are not where they should be. */
+static void look_at_rest(struct follow *v)
+{
+	struct strv names = {0};
+
+	for (size_t i = 0; i < v->progress.n && names.n < TOLD_MOST; i++) {
+		enum part_is now = part_is(v->progress.v[i]);
+
+		if ((now == PART_WAITS || now == PART_BUSY) &&
+		    !strv_has(&names, v->progress.v[i]->service))
+			strv_add(&names, v->progress.v[i]->service);
+	}
+	v->progress.resync = true;
+	for (size_t i = 0; i < names.n; i++) {
+		struct hp_error e;
+		json_t *status =
+		    cli_try(v->c, "service.status", json_pack("{s:s}", "name", names.v[i]), &e);
+
+		if (!status)
+			hp_error_release(&e);
+		progress_add_service(&v->progress, status);
+		json_decref(status);
+	}
+	strv_release(&names);
+}
+
+/* The operation is over, so nothing is told any more: the last line of one that just failed. */
+static char *last_line(struct cli *c, const struct part *part)
+{
+	auto_free char *who = text_fmt("%s/%s", part->service, part->action);
+	struct str line = {0};
+	struct hp_error e;
+	json_t *v = cli_try(c, "logs.query",
+	    json_pack(
+		"{s:s, s:I, s:i}", "name", who, "attempt", (json_int_t)part->attempt, "tail", 1),
+	    &e);
+
+	if (!v)
+		hp_error_release(&e);
+	add_one_line(&line, text_of(json_array_get(json_object_get(v, "lines"), 0), "line"), 300);
+	json_decref(v);
+	return line.n ? str_take(&line) : NULL;
+}
+
+static void look_at_failures(struct follow *v)
+{
+	for (size_t i = 0; i < v->progress.n; i++) {
+		struct part *part = v->progress.v[i];
+
+		if (part->touched && part->trouble && part->action && !part->last_line)
+			part->last_line = last_line(v->c, part);
+	}
+}
+
 static int end(struct follow *v)
 {
 	take_last_events(v);
-	v->stale = v->progress.resync = true;
-	look(v);
+	look_at_rest(v);
+	look_at_failures(v);
 	bool touched = is_touched(&v->progress);
 	if (v->screen.shown.n || touched)
 		draw(v);
@@ -283,10 +297,11 @@ static int follow(struct follow *v, const json_t *names)
 {
 	int status = 0;
 
-	if (!ask_again(v, &status))
-		return status;
-	while (is_active(v->op)) {
-		look(v);
+	for (;;) {
+		if (is_due(v) && !look(v, &status))
+			return status;
+		if (!op_is_active(v->op))
+			return end(v);
 		draw(v);
 		if (http_now() >= deadline_of(v)) {
 			auto_free char *summary = follow_summary(v);
@@ -294,48 +309,19 @@ static int follow(struct follow *v, const json_t *names)
 			puts(summary);
 			return outcome_print_late(v->c, v->op, names);
 		}
-		if (!await(v, &status) || (v->progress.over && !ask_again(v, &status)))
+		if (!await(v, &status))
 			return status;
 		interrupt_resized();
 	}
-	return end(v);
 }
 
 static int follow_seen(struct follow *v, const json_t *names)
 {
 	struct error e = {0};
-	json_t *name;
-	size_t i;
 
-	json_array_foreach (names, i, name)
-		progress_add_service(&v->progress, json_string_value(name));
 	if (!v->feed.is_open && feed_init(&v->feed, v->c, &e))
 		return complain("%s", e.msg), err_exit_status(e.code);
 	return follow(v, names);
-}
-
-/* Where nobody sees what is between. */
-static int follow_unseen(struct cli *c, int64_t operation, const json_t *names)
-{
-	const msec end = http_deadline(c->timeout);
-	int status = 0;
-
-	for (;;) {
-		msec most = earlier(LOOK_SELDOM_MS, end - http_now());
-		json_t *op = ask(c, "op.watch",
-		    json_pack("{s:I, s:I}", "operation", (json_int_t)operation, "timeout_ms",
-			(json_int_t)(most > 0 ? most : 1)),
-		    &status);
-
-		if (op && !is_active(op))
-			status = outcome_print(c, op, NULL);
-		else if (op && http_now() >= end)
-			status = outcome_print_late(c, op, names);
-		bool over = !op || !is_active(op) || http_now() >= end;
-		json_decref(op);
-		if (over)
-			return status;
-	}
 }
 
 /* ---- the follower ----------------------------------------------------------------------- */
@@ -382,14 +368,14 @@ int follow_operation(struct follow *v, int64_t operation, const json_t *names)
 {
 	v->operation = operation;
 	progress_add_id(&v->progress, operation);
-	return is_seen(v->c) ? follow_seen(v, names) : follow_unseen(v->c, operation, names);
+	return is_seen(v->c) ? follow_seen(v, names) : op_wait(v->c, operation, names);
 }
 
 /* ---- to the last ------------------------------------------------------------------------ */
 
 void follow_expect(struct follow *v, const json_t *status)
 {
-	progress_add_status(&v->progress, status);
+	progress_add_service(&v->progress, status);
 }
 
 bool follow_to_the_last(struct follow *v, int64_t operation, msec deadline)

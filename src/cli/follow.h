@@ -3,7 +3,7 @@
  *
  * On a terminal a tree that is drawn again when something happens, elsewhere a line for each
  * change; with --json and -q nothing until the end.  Ctrl-C ends the following only, and says
- * so.  Depends on: call.h, feed.h, look.h, picture.h, screen.h, interrupt.h.
+ * so.  Depends on: call.h, feed.h, picture.h, screen.h, interrupt.h.
  */
 #ifndef HP_CLI_FOLLOW_H
 #define HP_CLI_FOLLOW_H

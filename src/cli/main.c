@@ -114,7 +114,7 @@ static const struct verb verbs[] = {
     {NULL, "flag clear", NULL, "NAME", "close it: who starts from now on waits", "hero_proc flag clear maintenance",
 	0, 1, 1, verb_flag_clear},
     {NULL, "flag list", NULL, "", "flags that are set", "hero_proc flag list", 0, 0, 0, verb_flag_list},
-    {NULL, "schedule list", "schedules", "[NAME]", "what runs by itself: when next, and what became of its due times",
+    {NULL, "schedule list", "schedules", "[NAME]", "what runs by itself: when next, and what became of it",
 	"hero_proc schedule list --state overdue", OPTION(STATE), 0, 1, verb_schedule_list},
     {NULL, "schedule next", NULL, "NAME|EXPRESSION [ZONE]", "its next due times; of an expression before you use it",
 	"hero_proc schedule next backup\nhero_proc schedule next '30 2 * * mon-fri' Europe/Paris -n 3",

@@ -138,7 +138,8 @@ static int print_failed(struct cli *c, const json_t *op)
 		json_decref(error);
 		error = json_pack("{s:s}", "message", text_of(op, "operation_state"));
 	}
-	if (!json_object_get(error, "why") && has_a_why((int)number_of(error, "code"))) {
+	/* What was known when it failed is there; now the last lines of output are, too. */
+	if (has_a_why((int)number_of(error, "code"))) {
 		auto_free char *why = why_of(c, json_object_get(op, "names"));
 
 		if (*why)

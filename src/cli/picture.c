@@ -5,13 +5,6 @@
 
 #define NAME_COLUMNS 32
 
-static const char *whole_name(const struct part *part)
-{
-	bool alone = !part->action || strcmp(part->action, part->service) == 0;
-
-	return alone ? part->service : part->key;
-}
-
 /* ---- one row -------------------------------------------------------------------------- */
 
 static const char *mark_of(enum part_is now, const char **color)
@@ -126,7 +119,7 @@ static void add_some(const struct progress *p, int rows, int64_t now, struct str
 
 			if (part_is(part) != order[k] || (int)out->n + 2 >= rows)
 				continue;
-			add_row(out, part, "", whole_name(part), width, now);
+			add_row(out, part, "", part_name(part), width, now);
 			shown++;
 		}
 	progress_count(p, &n);
@@ -166,12 +159,12 @@ char *picture_line(const struct part *part)
 	/* What is on its way to the next state at once is not worth a line. */
 	if (now == PART_IDLE || (now == PART_WAITS && !part->waits) || passing)
 		return NULL;
-	return text_fmt("%-24s %s", whole_name(part), text);
+	return text_fmt("%-24s %s", part_name(part), text);
 }
 
 char *picture_output(const struct part *part)
 {
-	return text_fmt("%-24s | %s", whole_name(part), part->last_line);
+	return text_fmt("%-24s | %s", part_name(part), part->last_line);
 }
 
 /* ---- the end -------------------------------------------------------------------------- */
@@ -180,7 +173,7 @@ static void add_slowest(const struct part *part, struct str *out)
 {
 	auto_free char *span = times_span(part->reached - part->began);
 
-	str_fmt(out, "; slowest %s %s", whole_name(part), span);
+	str_fmt(out, "; slowest %s %s", part_name(part), span);
 }
 
 char *picture_summary(const struct progress *p, int64_t us)

@@ -135,7 +135,7 @@ def stack(hp):
 
 def test_a_start_is_a_tree_of_services_and_actions_with_the_reason_of_each_wait(stack):
     program = Program(stack, "start", "web")
-    program.see(r"(?s)• db\n  . postgres +running [0-9.]+ m?s: not ready yet\n  . initdb .*\n· web +waits [0-9.]+ m?s: db is ")
+    program.see(r"(?s)• db\n  . postgres +running [0-9.]+ m?s: no line of output matches [^\n]*\n  . initdb .*\n· web +waits [0-9.]+ m?s: db is ")
     program.see(r"initdb +done after 0\.[0-9] s")
     assert program.end() == DONE
     shown = program.text().rstrip().splitlines()

@@ -154,3 +154,13 @@ def test_a_time_is_understood_as_people_write_it(hp):
     assert not ok(hp.cli("events", "--since", "2099-01-01", env=here))
     assert hp.cli("events", "--since", "soon").returncode != DONE
     assert "running" in ok(hp.cli("why", "s", "--at", "0s"))
+
+
+def test_a_refusal_says_each_thing_once(hp):
+    """Message, error and hint stood there twice."""
+    (hp.root / "a.toml").write_text('[[binaries]]\nname = "a"\nkind = "sever"\nexec = "sleep 9"\n')
+    done = hp.cli("register", "a.toml")
+    assert done.returncode == 4 and "a.toml:3:" in done.stderr
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert len(lines) == len(set(lines)) and sum("sever" in line for line in lines) == 1, done.stderr
+    assert sum("server" in line for line in lines) == 1  # the hint

@@ -470,7 +470,7 @@ def test_the_command_line_lists_shows_follows_and_calls_off_operations(hp):
     again = str(hp.rpc("service.start", name="web", wait=False)["operation"])
     hold.unlink()
     watched = hp.cli("op", "watch", again)
-    assert watched.returncode == 0 and "1 of 1 ready in" in watched.stdout
+    assert watched.returncode == 0 and "2 of 2 ready in" in watched.stdout
     shown = hp.cli("what-if", "stop", "db")
     assert shown.returncode == 0 and "it requires db" in shown.stdout
 

@@ -103,16 +103,17 @@ class Following(Programs):
     WAITS = {"name": "web", "state": "waiting_deps", "waiting_on": [{"text": "db: rpc.sock does not answer"}]}
     ACTIVE = {"operation": 7, "kind": "start", "operation_state": "active", "names": ["web"], "steps": [{"service": "web"}]}
 
-    def serve_operation(self, end, active=ACTIVE, looks=3, **answers):
+    def serve_operation(self, end, names=("web",), looks=3, **answers):
         """An operation that is active for so many looks and then is `end`; its services wait until then."""
         asked = []
+        active = dict(self.ACTIVE, steps=[{"service": n} for n in names], progress=[dict(self.WAITS, name=n) for n in names])
 
         def get(_):
             asked.append(1)
-            return active if len(asked) <= looks else dict(active, **end)
+            return active if len(asked) <= looks else dict(active, progress=[], **end)
 
         def status(p):
-            ready = len(asked) > looks and end["operation_state"] == "done"
+            ready = end.get("operation_state") == "done"
             return dict(self.WAITS, name=p["name"], **({"state": "running", "waiting_on": []} if ready else {}))
 
         return self.serve(service__start={"operation": 7}, op__get=get, service__status=status, **answers)
@@ -138,7 +139,7 @@ class Following(Programs):
         self.assertNotIn("exit code 3", said)
         self.setUp()
         failed["error"]["why"] = "the server knows"
-        self.serve_operation(failed)
+        self.serve_operation(failed)  # and why is not answered any more
         self.assertIn("    the server knows\n", self.cli("service", "start", "web", status=NOT_READY).stderr)
 
     def test_the_callers_wait_ends_with_why_and_the_operation_goes_on(self):
@@ -167,8 +168,7 @@ class Following(Programs):
         return written.decode()
 
     def ten_services(self):
-        steps = [{"service": f"s{i}"} for i in range(10)]
-        self.serve_operation({"operation_state": "done"}, dict(self.ACTIVE, steps=steps), looks=5)
+        self.serve_operation({"operation_state": "done"}, [f"s{i}" for i in range(10)], looks=5)
 
     def test_the_live_block_is_never_higher_or_wider_than_the_terminal(self):
         self.ten_services()
@@ -176,7 +176,7 @@ class Following(Programs):
         first, *later = re.split("\r\x1b\\[[0-9]+A", text)
         frame = [line.rstrip("\r") for line in first.split("\n")][:-1]
         self.assertLess(len(frame), 8)
-        self.assertIn("and 7 more; 0 ready, 11 not yet", frame[-1])
+        self.assertIn("and 6 more; 0 ready, 10 not yet", frame[-1])
         self.assertTrue(all(len(re.sub("\x1b\\[[0-9;]*[mKJ]", "", line)) < 40 for line in frame), frame)
         self.assertTrue(later)
         self.assertEqual(set(re.findall("\r\x1b\\[([0-9]+)A", text)), {str(len(frame))})
