@@ -68,6 +68,13 @@ static void print_why(const json_t *why)
 	print_text(json_is_string(why) ? json_string_value(why) : text_of(why, "text"), "    ");
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), k = strlen(end);
+
+	return n >= k && strcmp(text + n - k, end) == 0;
+}
+
 /* The message repeats the path of a cycle: its first words and one line for each edge are
  * easier to read. */
 static void print_message(const char *message, const json_t *data)
@@ -76,7 +83,7 @@ static void print_message(const char *message, const json_t *data)
 
 	if (strcmp(text_of(data, "name"), "cycle") == 0)
 		complain("%.*s, nothing was changed:", (int)strcspn(message, ":"), message);
-	else if (first && strcmp(text_of(first, "message"), message) == 0)
+	else if (first && ends_with(message, text_of(first, "message")))
 		complain("refused, nothing was changed:"); /* they follow, with their places */
 	else
 		complain("%s", message);
