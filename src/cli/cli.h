@@ -20,13 +20,13 @@ struct cli {
 	/* options: options.c has the rows */
 	bool json, quiet, no_color, help, version, follow, force, no_wait, replace, no_deps,
 	    with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune,
-	    repair, reverse;
+	    repair, reverse, rate, boot, around_failure;
 	msec timeout;	     /* of the caller's wait; 0: none */
 	msec rollback_after; /* 0: no rollback */
 	int64_t lines;	     /* -1: not said */
 	int64_t context;     /* lines around each */
 	const char *grep, *stream, *since, *until, *at, *format, *from_binary, *socket, *signal,
-	    *action, *tag, *class, *state, *wanted, *where, *level;
+	    *action, *tag, *class, *state, *wanted, *where, *level, *fields, *count_by, *export;
 };
 
 struct verb {

@@ -102,6 +102,43 @@ static void add_text(struct str *out, const json_t *line)
 	str_add(out, err ? plain() : "");
 }
 
+/* key=value, in the order in which they were asked for. */
+static void add_fields(struct str *out, const json_t *fields)
+{
+	const char *key, *before = "";
+	json_t *value;
+
+	json_object_foreach ((json_t *)(uintptr_t)fields, key, value) {
+		str_fmt(out, "%s%s%s=%s", before, paint("\033[2m"), key, plain());
+		if (out_is_terminal())
+			add_harmless(out, json_string_value(value), json_string_length(value));
+		else
+			str_add_n(out, json_string_value(value), json_string_length(value));
+		before = " ";
+	}
+}
+
+void log_line_export(const json_t *line)
+{
+	static const char *const texts[] = {"time", "service", "action", "run"};
+	auto_str bytes = {0}, out = {0};
+
+	for (size_t i = 0; i < countof(texts); i++)
+		str_fmt(&out, "%s\t", text_of(line, texts[i]));
+	str_fmt(&out, "%lld\t%lld\t%s\t", (long long)number_of(line, "job"),
+	    (long long)number_of(line, "attempt"), text_of(line, "stream"));
+	add_bytes(&bytes, line);
+	for (size_t i = 0; i < bytes.n; i++)
+		switch (bytes.s[i]) {
+		case '\\': str_add(&out, "\\\\"); break;
+		case '\t': str_add(&out, "\\t"); break;
+		case '\n': str_add(&out, "\\n"); break;
+		default: str_add_char(&out, bytes.s[i]);
+		}
+	str_add_char(&out, '\n');
+	fwrite(str_text(&out), 1, out.n, stdout);
+}
+
 void log_line_print(const struct log_labels *l, const json_t *line)
 {
 	auto_free char *time = times_clock(text_of(line, "time"));
@@ -112,6 +149,8 @@ void log_line_print(const struct log_labels *l, const json_t *line)
 	add_label(l, line, &out);
 	if (dropped)
 		str_fmt(&out, "[%lld bytes were dropped here]", (long long)dropped);
+	else if (json_object_get(line, "fields"))
+		add_fields(&out, json_object_get(line, "fields"));
 	else
 		add_text(&out, line);
 	if (json_is_true(json_object_get(line, "truncated")) && out_is_terminal())

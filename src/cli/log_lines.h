@@ -20,5 +20,8 @@ struct log_labels {
 /* The lines of `service` may come from the actions of `status` (service.status). */
 void log_labels_add(struct log_labels *l, const json_t *status);
 void log_line_print(const struct log_labels *l, const json_t *line);
+/* In Hero's form: time, service, action, run, job, attempt, stream and the line, with a tab
+ * between; in the line \\ is a backslash, \t a tab, \n a newline. */
+void log_line_export(const json_t *line);
 
 #endif

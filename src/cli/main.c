@@ -44,9 +44,13 @@ static const struct verb verbs[] = {
 	OPTION(AT) | OPTION(FULL), 1, 1, verb_why},
     {NULL, "logs", NULL, "NAME...", "what services, runs or jobs wrote",
 	"hero_proc logs web -f\nhero_proc logs web#3            # one run of it\n"
-	"hero_proc logs web db --where 'level >= warn' -C 2",
+	"hero_proc logs web db --where 'level >= warn' -C 2\n"
+	"hero_proc logs web --count-by status --since 1h\n"
+	"hero_proc logs web --around-failure --with-deps",
 	OPTION(LINES) | OPTION(FOLLOW) | OPTION(GREP) | OPTION(WHERE) | OPTION(LEVEL) | OPTION(CONTEXT) |
-	    OPTION(STREAM) | OPTION(SINCE) | OPTION(UNTIL) | OPTION(ACTION) | OPTION(WITH_DEPS),
+	    OPTION(STREAM) | OPTION(SINCE) | OPTION(UNTIL) | OPTION(ACTION) | OPTION(WITH_DEPS) |
+	    OPTION(FIELDS) | OPTION(COUNT_BY) | OPTION(RATE) | OPTION(BOOT) | OPTION(AROUND_FAILURE) |
+	    OPTION(EXPORT),
 	1, -1, verb_logs},
     {NULL, "tree", NULL, "[NAME]", "what needs what", "hero_proc tree web\nhero_proc tree db --reverse",
 	OPTION(REVERSE), 0, 1, verb_tree},

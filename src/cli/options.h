@@ -28,6 +28,12 @@
 	X(OPTION_WHERE,           "where",           0,   "EXPR",      TEXT,     where,           "lines for which that holds: 'status >= 500'")\
 	X(OPTION_LEVEL,           "level",           0,   "LEVEL",     TEXT,     level,           "lines of that level or above: warn")\
 	X(OPTION_CONTEXT,         "context",         'C', "N",         COUNT,    context,         "so many lines around each, too")\
+	X(OPTION_FIELDS,          "fields",          0,   "A,B",       TEXT,     fields,          "these fields of JSON and logfmt lines instead of the line")\
+	X(OPTION_COUNT_BY,        "count-by",        0,   "A,B",       TEXT,     count_by,        "how many lines have which values of these fields")\
+	X(OPTION_RATE,            "rate",            0,   NULL,        FLAG,     rate,            "how many lines over time, drawn")\
+	X(OPTION_BOOT,            "boot",            0,   NULL,        FLAG,     boot,            "since the machine was started")\
+	X(OPTION_AROUND_FAILURE,  "around-failure",  0,   NULL,        FLAG,     around_failure,  "30 s before to 5 s after it failed last")\
+	X(OPTION_EXPORT,          "export",          0,   "FORM",      TEXT,     export,          "every line, as `hero` (tabs between) or `jsonl`")\
 	X(OPTION_STREAM,          "stream",          0,   "STREAM",    TEXT,     stream,          "stdout, stderr or inserted")\
 	X(OPTION_SINCE,           "since",           0,   "TIME",      TIME,     since,           "from then on: 10m (ago), 14:30, 2026-05-01 14:30")\
 	X(OPTION_UNTIL,           "until",           0,   "TIME",      TIME,     until,           "up to then: as for --since")         \

@@ -1,5 +1,7 @@
 /* verb_logs.c - captured output of services, actions, runs and jobs. */
 #include "cli/call.h"
+#include "cli/log_counts.h"
+#include "cli/log_filter.h"
 #include "cli/log_lines.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
@@ -7,6 +9,12 @@
 #define LINES_SHOWN 1000 /* if nothing else is asked for */
 #define PAGE	    5000
 #define PATIENCE_MS 5000 /* of one call that waits for the next line */
+
+struct view {
+	struct log_labels labels;
+	enum { FORM_TEXT, FORM_JSON, FORM_HERO } form;
+	size_t matched; /* lines shown that are no context */
+};
 
 /* ---- who is meant --------------------------------------------------------------------- */
 
@@ -130,28 +138,15 @@ static int find(struct cli *c, struct log_labels *labels)
 
 /* ---- lines ---------------------------------------------------------------------------- */
 
-/* `level` is a part of the question which lines. */
-static char *where_of(const struct cli *c)
-{
-	if (!c->level)
-		return text_dup(c->where);
-	return c->where ? text_fmt("level >= %s and (%s)", c->level, c->where)
-			: text_fmt("level >= %s", c->level);
-}
-
 static json_t *read_lines(
     struct cli *c, const char *method, const char *cursor, int64_t tail, int *status)
 {
-	json_t *p = json_pack("{s:o, s:b}", "name", cli_words(c), "with_deps", c->with_deps);
-	auto_free char *where = where_of(c);
-	const struct {
-		const char *key, *text;
-	} filters[] = {{"grep", c->grep}, {"stream", c->stream}, {"since", c->since},
-	    {"until", c->until}, {"action", c->action}, {"where", where}, {"cursor", cursor}};
+	json_t *p = log_filter(c);
 
-	for (size_t i = 0; i < countof(filters); i++)
-		if (filters[i].text)
-			json_object_set_new(p, filters[i].key, json_string(filters[i].text));
+	if (cursor)
+		json_object_set_new(p, "cursor", json_string(cursor));
+	if (c->fields)
+		json_object_set_new(p, "fields", log_filter_names(c->fields));
 	if (c->context > 0)
 		json_object_set_new(p, "context", json_integer(c->context));
 	json_object_set_new(p, tail ? "tail" : "limit", json_integer(tail ? tail : PAGE));
@@ -160,24 +155,31 @@ static json_t *read_lines(
 	return cli_call(c, method, p, status);
 }
 
+static void print_line(const struct view *v, const json_t *line)
+{
+	if (v->form == FORM_JSON)
+		print_json(json_incref((json_t *)(uintptr_t)line));
+	else if (v->form == FORM_HERO)
+		log_line_export(line);
+	else
+		log_line_print(&v->labels, line);
+}
+
 /* Followed, or without a bound, each line is a document of its own. */
-static void print_lines(const struct cli *c, const struct log_labels *labels, const json_t *answer)
+static void print_lines(struct view *v, const json_t *answer)
 {
 	json_t *l;
 	size_t i;
 
 	json_array_foreach (json_object_get(answer, "lines"), i, l) {
-		if (c->json)
-			print_json(json_incref(l));
-		else
-			log_line_print(labels, l);
+		v->matched += !json_is_true(json_object_get(l, "context"));
+		print_line(v, l);
 	}
 	fflush(stdout);
 }
 
 /* Everything behind the cursor (NULL: from the beginning). */
-static int print_rest(
-    struct cli *c, const char *method, const struct log_labels *labels, char **cursor)
+static int print_rest(struct cli *c, const char *method, struct view *view, char **cursor)
 {
 	for (size_t n = 1; n && !out_is_broken();) {
 		int status;
@@ -185,7 +187,7 @@ static int print_rest(
 
 		if (!v)
 			return status;
-		print_lines(c, labels, v);
+		print_lines(view, v);
 		n = json_array_size(json_object_get(v, "lines"));
 		if (*text_of(v, "next"))
 			text_set(cursor, text_of(v, "next"));
@@ -195,7 +197,7 @@ static int print_rest(
 }
 
 /* The last so many; one more is read to see whether there are more. */
-static int print_tail(struct cli *c, const struct log_labels *labels, char **cursor)
+static int print_tail(struct cli *c, struct view *view, char **cursor)
 {
 	int64_t n = c->lines > 0 ? c->lines : LINES_SHOWN;
 	bool whole = c->lines > 0;
@@ -213,26 +215,56 @@ static int print_tail(struct cli *c, const struct log_labels *labels, char **cur
 			    "all",
 			    (long long)n, c->args[0], c->n > 1 ? " ..." : "");
 	}
+	view->matched += json_array_size(lines);
 	if (c->json && !c->follow)
 		print_json(json_incref(v));
 	else
-		print_lines(c, labels, v);
+		print_lines(view, v);
 	text_set(cursor, text_of(v, "next"));
 	json_decref(v);
 	return 0;
 }
 
-int verb_logs(struct cli *c)
+static int show(struct cli *c, struct view *v)
 {
 	auto_free char *cursor = NULL;
-	struct log_labels labels = {0};
-	int status = find(c, &labels);
-	bool all = c->lines == 0 || (c->since && c->lines < 0);
+	bool all = c->lines == 0 || ((c->since || c->export) && c->lines < 0);
+	int status = all ? print_rest(c, "logs.query", v, &cursor) : print_tail(c, v, &cursor);
 
-	if (!status)
-		status = all ? print_rest(c, "logs.query", &labels, &cursor)
-			     : print_tail(c, &labels, &cursor);
 	while (!status && c->follow && !out_is_broken())
-		status = print_rest(c, "logs.follow", &labels, &cursor);
+		status = print_rest(c, "logs.follow", v, &cursor);
 	return status;
+}
+
+/* False after it was said that there is no such form. */
+static bool read_form(const struct cli *c, struct view *v)
+{
+	bool jsonl = c->export && strcmp(c->export, "jsonl") == 0;
+	bool hero = c->export && strcmp(c->export, "hero") == 0;
+
+	v->form = c->json || jsonl ? FORM_JSON : hero ? FORM_HERO : FORM_TEXT;
+	if (!c->export || jsonl || hero)
+		return true;
+	complain("--export: `%s` is no form: write hero or jsonl", c->export);
+	return false;
+}
+
+int verb_logs(struct cli *c)
+{
+	struct view v = {0};
+	int status;
+
+	if (!read_form(c, &v))
+		return err_exit_status(ERR_METHOD);
+	status = find(c, &v.labels);
+	if (!status)
+		status = log_filter_span(c);
+	if (status)
+		return status;
+	if (c->count_by)
+		return log_counts_by(c);
+	if (c->rate)
+		return log_counts_rate(c);
+	status = show(c, &v);
+	return !status && c->grep && !v.matched ? 1 : status; /* as grep(1) */
 }
