@@ -36,7 +36,7 @@ void log_busy_remove(struct logs *l, struct log_pipe *p)
 
 void log_busy_note(struct logs *l, struct log_pipe *p)
 {
-	msec now = log_now();
+	msec now = clock_mono();
 
 	bool again = now - p->woke_at <= TICK_MSEC && p->moved < LITTLE_BYTES;
 
@@ -77,27 +77,31 @@ static bool is_half_full(const struct log_pipe *p)
 	return ioctl(p->fd, FIONREAD, &waiting) == 0 && waiting >= size / 4;
 }
 
-/* One pipe at its tick. */
-static void look(struct logs *l, struct log_pipe *p)
+/* One pipe at its tick: what poll(2) says of it, 0 for nothing. */
+static uint32_t look(struct logs *l, struct log_pipe *p)
 {
 	struct pollfd is = {.fd = p->fd, .events = POLLIN};
 
 	if (poll(&is, 1, 0) == 0) {
 		if (++p->quiet >= QUIET_TICKS)
 			end_busy(l, p);
-		return;
+		return 0;
 	}
 	p->quiet = 0;
 	if (is_half_full(p) && !enlarge(l, p))
 		end_busy(l, p);
-	log_serve(l, p, (uint32_t)is.revents); /* may free it */
+	return (uint32_t)is.revents;
 }
 
-void log_busy_look(struct logs *l)
+struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events)
 {
-	for (size_t i = l->busy.n; i-- > 0;)
-		if (i < l->busy.n)
-			look(l, l->busy.v[i]);
+	while (*i > 0) {
+		struct log_pipe *p = --*i < l->busy.n ? l->busy.v[*i] : NULL;
+
+		if (p && (*events = look(l, p)))
+			return p;
+	}
+	return NULL;
 }
 
 int log_busy_wait(const struct logs *l)

@@ -13,6 +13,7 @@
 #include "logs/logs.h"
 #include "logs/segment.h"
 #include "logs/spool.h"
+#include "sys/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -143,23 +144,23 @@ struct logs {
 
 void *log_thread_main(void *logs);
 
+/* spools.c */
+struct spool *log_spool(struct logs *l, const char *service);
+struct spool *log_spools(struct logs *l); /* the list */
+
 /* pull.c: move what one pipe has.  */
 enum pull { PULL_MORE, PULL_EMPTY, PULL_END, PULL_BLOCKED };
 enum pull log_pull(struct logs *l, struct log_pipe *p);
 void log_pull_finish(struct logs *l, struct log_pipe *p); /* its end was seen */
-struct spool *log_spool(struct logs *l, const char *service);
-struct spool *log_spools(struct logs *l); /* the list */
+msec log_retry_pause(struct logs *l);			  /* until the disk is tried again */
 enum err log_write_insert(struct logs *l, const struct log_insert *in);
 #define LOG_COPY_BYTES (64u << 10)
-
-/* thread.c: how long until the disk is tried again. */
-msec log_retry_pause(struct logs *l);
-void log_serve(struct logs *l, struct log_pipe *p, uint32_t events); /* may free it */
 
 /* busy.c */
 void log_busy_note(struct logs *l, struct log_pipe *p); /* it woke us, and bytes came */
 void log_busy_remove(struct logs *l, struct log_pipe *p);
-void log_busy_look(struct logs *l);
+/* Of the i-th: what is to be read; NULL: none is left.  A pipe may be freed between two calls. */
+struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events);
 int log_busy_wait(const struct logs *l); /* milliseconds; -1: none is busy */
 
 /* quota.c */
@@ -174,6 +175,7 @@ void log_seal_end(struct logs *l);
 
 /* notify.c */
 void log_ring(struct logs *l);				    /* wake the loop */
+void log_wake(struct logs *l);				    /* wake the log thread */
 void log_tell_news(struct logs *l, const struct spool *sp); /* new bytes */
 void log_tell_closed(struct logs *l, const struct log_pipe *p);
 void log_set_trouble(struct logs *l, const char *text); /* NULL: over */
@@ -183,10 +185,5 @@ void log_watch_scan(struct logs *l, const struct log_pipe *p, uint64_t offset, u
 void log_watch_settle(struct logs *l, uint64_t token); /* its open lines are looked at now */
 void log_watch_still(struct logs *l);		       /* when still_at has come */
 struct log_watch *log_watch_matched(struct logs *l);   /* under `lock`: to be told next */
-
-void log_wake(struct logs *l); /* the log thread */
-
-msec log_now(void);
-usec_wall log_wall(void);
 
 #endif

@@ -77,6 +77,17 @@ static void parse(struct log_reader *r, const struct slot *s, size_t n, uint64_t
 		}
 }
 
+void log_reader_cost(struct log_reader *r, uint64_t segments)
+{
+	uint64_t bytes = r->seg.cost;
+
+	r->seg.cost = 0;
+	if (!r->filter->cost)
+		return;
+	r->filter->cost->segments_opened += segments;
+	r->filter->cost->bytes_read += bytes;
+}
+
 void log_chunks_forget(struct log_reader *r)
 {
 	for (size_t i = 0; i < r->sources.n; i++)

@@ -1,4 +1,4 @@
-/* chunks.h - one segment's index in memory; for reader.c only. */
+/* chunks.h - one segment's index in memory; for the files of the reader only. */
 #ifndef HP_LOGS_CHUNKS_H
 #define HP_LOGS_CHUNKS_H
 

@@ -1,22 +1,14 @@
 #include "logs/inspect.h"
 
 #include "logs/format.h"
+#include "sys/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define TAIL_BYTES (128u << 10) /* of an index; its slots are 32 bytes */
-
-static msec now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Chunks grow; none begins beyond the end. */
 static const char *judge_slots(const struct slot *s, size_t n, int seg_fd)
@@ -93,11 +85,11 @@ static void inspect_folder(int dir, const char *service, struct strv *out)
 void logs_inspect(const char *dir, struct strv *out)
 {
 	DIR *d = opendir(dir);
-	msec end = now_ms() + LOGS_INSPECT_MS;
+	msec end = clock_mono() + LOGS_INSPECT_MS;
 
 	if (!d)
 		strv_take(out, text_fmt("\n%s", strerrordesc_np(errno)));
-	for (struct dirent *e; d && now_ms() < end && (e = readdir(d));)
+	for (struct dirent *e; d && clock_mono() < end && (e = readdir(d));)
 		if (*e->d_name != '.' && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN))
 			inspect_folder(dirfd(d), e->d_name, out);
 	if (d)

@@ -56,7 +56,8 @@ void lanes_close(struct lanes *l);
 /* tail.c: the last lines, of all lanes together. */
 void lanes_tail(struct lanes *l, size_t want, log_line_fn fn, void *ctx);
 
-/* query.c: what a cursor says of a service; all zero: nothing. */
+/* cursor.c: what a cursor says of a service; all zero: nothing. */
 struct log_mark log_cursor_mark(const char *cursor, const char *name);
+void log_cursor_add(struct str *cursor, const char *name, const struct log_mark *m);
 
 #endif

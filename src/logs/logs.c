@@ -102,14 +102,6 @@ enum err logs_open(
 	return ERR_OK;
 }
 
-void log_wake(struct logs *l)
-{
-	const uint64_t one = 1;
-
-	if (write(l->wake_fd, &one, sizeof(one)) < 0)
-		return; /* full means awake */
-}
-
 static void release_lists(struct logs *l)
 {
 	for (struct log_pipe *p = l->pipes, *next; p; p = next) {

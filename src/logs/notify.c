@@ -1,4 +1,4 @@
-/* notify.c - from the log thread to the loop: news, ends, trouble. */
+/* notify.c - wake-ups between the two threads, and what the loop gets: new bytes, ends, trouble. */
 #include "logs/capture.h"
 
 enum { GATHER_MSEC = 10 }; /* who holds a pipe that has ended is in no hurry */
@@ -9,6 +9,14 @@ void log_ring(struct logs *l)
 
 	if (write(l->event_fd, &one, sizeof(one)) < 0)
 		return; /* the counter is full: it is readable, which is all we want */
+}
+
+void log_wake(struct logs *l)
+{
+	const uint64_t one = 1;
+
+	if (write(l->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full means awake */
 }
 
 void log_set_trouble(struct logs *l, const char *text)
@@ -45,5 +53,5 @@ void log_tell_closed(struct logs *l, const struct log_pipe *p)
 	*vec_push(&l->closed) = (struct log_closed){p->token, (enum log_stream)p->stream};
 	pthread_mutex_unlock(&l->lock);
 	if (!l->ring_at)
-		l->ring_at = log_now() + GATHER_MSEC;
+		l->ring_at = clock_mono() + GATHER_MSEC;
 }

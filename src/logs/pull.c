@@ -5,36 +5,11 @@
 #include <fcntl.h>
 
 enum {
-	PULL_BYTES = 1 << 20,  /* at most, in one turn of a pipe */
-	SAME_CHUNK_USEC = 1000 /* bytes of one source within that span share a slot */
+	PULL_BYTES = 1 << 20,	/* at most, in one turn of a pipe */
+	SAME_CHUNK_USEC = 1000, /* bytes of one source within that span share a slot */
+	RETRY_MSEC = 100,	/* first pause after the disk refused, doubling */
+	RETRY_MAX_MSEC = 2000,
 };
-
-struct spool *log_spool(struct logs *l, const char *service)
-{
-	const char *folder = service ? service : LOG_RUNS_FOLDER;
-	struct spool *sp;
-
-	pthread_mutex_lock(&l->lock);
-	sp = map_get(&l->spools, folder);
-	if (!sp) {
-		sp = spool_new(folder);
-		map_put(&l->spools, sp->name, sp);
-		sp->next = l->spool_list;
-		l->spool_list = sp;
-	}
-	pthread_mutex_unlock(&l->lock);
-	return sp;
-}
-
-struct spool *log_spools(struct logs *l)
-{
-	struct spool *sp;
-
-	pthread_mutex_lock(&l->lock);
-	sp = l->spool_list;
-	pthread_mutex_unlock(&l->lock);
-	return sp;
-}
 
 /* Remember whose line is cut by the end of this segment: should the segment be
  * dropped, the rest must not be taken for a line. */
@@ -122,7 +97,7 @@ static enum err put_dropped(struct log_pipe *p, usec_wall now, struct error *e)
 static enum err announce(struct logs *l, struct log_pipe *p, struct error *e)
 {
 	struct spool *sp = p->spool;
-	usec_wall now = log_wall();
+	usec_wall now = clock_wall();
 
 	if (prepare(l, sp, e) || announce_source(p, now, e))
 		return e->code;
@@ -200,12 +175,19 @@ static enum pull discard(struct logs *l, struct log_pipe *p)
 	return PULL_MORE;
 }
 
+msec log_retry_pause(struct logs *l)
+{
+	msec next = l->retry_pause ? l->retry_pause * 2 : RETRY_MSEC;
+
+	return l->retry_pause = next < RETRY_MAX_MSEC ? next : RETRY_MAX_MSEC;
+}
+
 static enum pull refused(struct logs *l, struct log_pipe *p, const char *why)
 {
 	log_set_trouble(l, why);
 	l->probing = false;
 	if (!l->retry_at)
-		l->retry_at = log_now() + log_retry_pause(l);
+		l->retry_at = clock_mono() + log_retry_pause(l);
 	return p->policy == LOG_DROP ? discard(l, p) : PULL_BLOCKED;
 }
 
@@ -243,7 +225,7 @@ enum pull log_pull(struct logs *l, struct log_pipe *p)
 	struct error e = {0};
 	ssize_t n;
 
-	if (p->policy == LOG_DROP && l->retry_at && log_now() < l->retry_at)
+	if (p->policy == LOG_DROP && l->retry_at && clock_mono() < l->retry_at)
 		return discard(l, p);
 	if (announce(l, p, &e))
 		return refused(l, p, e.msg);
@@ -271,7 +253,7 @@ static bool ends_mid_line(const struct log_pipe *p)
 void log_pull_finish(struct logs *l, struct log_pipe *p)
 {
 	struct error e;
-	usec_wall now = log_wall();
+	usec_wall now = clock_wall();
 	bool known = p->segment != 0;
 
 	/* After a restart it is not known whether it ever wrote; a service that
@@ -309,5 +291,5 @@ enum err log_write_insert(struct logs *l, const struct log_insert *in)
 		return log_set_trouble(l, e.msg), e.code;
 	}
 	account(l, p, n);
-	return put_slot(p, SLOT_END, log_wall(), 0, &e), sp->last_source = 0, ERR_OK;
+	return put_slot(p, SLOT_END, clock_wall(), 0, &e), sp->last_source = 0, ERR_OK;
 }

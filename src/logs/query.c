@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fnmatch.h>
-#include <stdio.h>
 
 static int by_text(const void *a, const void *b)
 {
@@ -37,39 +36,12 @@ void logs_sources(const char *dir, struct strv *out)
 	strv_release(&all);
 }
 
-/* A cursor is "name/segment.offset.segment.offset.nth" for each service (log_mark), joined by
- * commas; neither sign may stand in a name. */
-struct log_mark log_cursor_mark(const char *cursor, const char *name)
-{
-	size_t n = strlen(name);
-	struct log_mark m = {0};
-
-	for (const char *s = cursor; s && *s; s = strchr(s, ','), s += s != NULL) {
-		unsigned long long a, b;
-
-		if (strncmp(s, name, n) != 0 || s[n] != '/')
-			continue;
-		if (sscanf(s + n + 1, "%u.%llu.%u.%llu.%u", &m.resume.segment, &a, &m.end.segment,
-			&b, &m.end.nth) < 4)
-			return (struct log_mark){0};
-		m.resume.offset = a;
-		m.end.offset = b;
-		break;
-	}
-	return m;
-}
-
 static void write_cursor(const struct lanes *q, struct str *next)
 {
 	str_clear(next);
-	for (size_t i = 0; i < q->names.n; i++) {
-		const struct log_mark *m = &q->v[i].done;
-
-		if (m->end.segment)
-			str_fmt(next, "%s%s/%u.%llu.%u.%llu.%u", next->n ? "," : "", q->names.v[i],
-			    m->resume.segment, (unsigned long long)m->resume.offset, m->end.segment,
-			    (unsigned long long)m->end.offset, m->end.nth);
-	}
+	for (size_t i = 0; i < q->names.n; i++)
+		if (q->v[i].done.end.segment)
+			log_cursor_add(next, q->names.v[i], &q->v[i].done);
 }
 
 static void open_lanes(struct lanes *q)

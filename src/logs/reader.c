@@ -3,24 +3,7 @@
 #include "base/limits.h"
 #include "logs/chunks.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
-
-static void partial_free(struct log_partial *p)
-{
-	log_source_release(&p->id);
-	str_release(&p->text);
-	free(p);
-}
-
-void log_reader_forget(struct log_reader *r)
-{
-	for (struct log_partial *p = r->partials, *next; p; p = next) {
-		next = p->next;
-		partial_free(p);
-	}
-	r->partials = r->given = NULL;
-}
 
 void log_reader_close(struct log_reader *r)
 {
@@ -36,17 +19,6 @@ void log_reader_close(struct log_reader *r)
 	free(r->window);
 	free(r->name);
 	*r = (struct log_reader){.folder_fd = -1, .seg.fd = -1, .spare.fd = -1};
-}
-
-void log_reader_cost(struct log_reader *r, uint64_t segments)
-{
-	uint64_t bytes = r->seg.cost;
-
-	r->seg.cost = 0;
-	if (!r->filter->cost)
-		return;
-	r->filter->cost->segments_opened += segments;
-	r->filter->cost->bytes_read += bytes;
 }
 
 /* The bytes at r->at, at least one of them; NULL when they can not be read. */
@@ -84,105 +56,6 @@ static uint64_t take_u64(uint64_t *n)
 
 	*n = 0;
 	return was;
-}
-
-static bool is_like(const char *pattern, const char *name)
-{
-	return !pattern || fnmatch(pattern, name, 0) == 0;
-}
-
-static bool is_selected(const struct log_reader *r, const struct log_source *s)
-{
-	const struct log_filter *f = r->filter;
-
-	for (size_t i = 0; i < f->n_selects; i++) {
-		const struct log_select *x = &f->selects[i];
-
-		if (is_like(x->service, r->name) && is_like(x->action, s->action) &&
-		    is_like(x->run, s->run) && (!x->job || x->job == s->job))
-			return true;
-	}
-	return !f->selects;
-}
-
-static bool passes(const struct log_reader *r, const struct log_source *s)
-{
-	const struct log_filter *f = r->filter;
-
-	return is_selected(r, s) && (!f->action || strcmp(f->action, s->action) == 0) &&
-	       (!f->run || strcmp(f->run, s->run) == 0) && (!f->job || f->job == s->job) &&
-	       (!f->attempt || f->attempt == s->attempt) && (!f->stream || f->stream == s->stream);
-}
-
-static bool same_source(const struct log_source *a, const struct log_source *b)
-{
-	return a->job == b->job && a->attempt == b->attempt && a->stream == b->stream &&
-	       strcmp(a->action, b->action) == 0 && strcmp(a->run, b->run) == 0;
-}
-
-/* The first bytes of a source since the reader began in the middle: was its line open then? */
-static bool is_torn(const struct log_reader *r, const struct log_chunk *c)
-{
-	const struct log_source *s = &r->sources.v[c->source];
-
-	if (r->whole || r->exact)
-		return false;
-	if (c->kind == SLOT_END)
-		return c->flags & SLOT_MID_LINE;
-	return s->resumed || (c->flags & SLOT_MID_LINE && r->at.offset == c->start) ||
-	       (r->at.segment == r->start_segment && s->number < r->start_slot);
-}
-
-static struct log_partial *partial_of(struct log_reader *r, const struct log_chunk *c)
-{
-	const struct log_source *s = &r->sources.v[c->source];
-	struct log_partial *p;
-
-	for (p = r->partials; p; p = p->next)
-		if (same_source(&p->id, s))
-			return p;
-	p = mem_new(sizeof(*p));
-	p->id = *s;
-	p->id.action = text_dup(s->action);
-	p->id.run = text_dup(s->run);
-	p->wanted = passes(r, s);
-	p->torn = is_torn(r, c);
-	p->next = r->partials;
-	r->partials = p;
-	return p;
-}
-
-/* Later in this segment: its pipe was full when the disk was, and was emptied after others. */
-static bool comes_back(const struct log_reader *r, const struct log_partial *p)
-{
-	for (size_t i = r->chunk; i < r->chunks.n; i++) {
-		uint32_t source = r->chunks.v[i].source;
-
-		if (source != SOURCE_UNKNOWN && same_source(&r->sources.v[source], &p->id))
-			return true;
-	}
-	return false;
-}
-
-/* What a former attempt of the same stream left without a newline. */
-static struct log_partial *left_behind(struct log_reader *r, const struct log_source *s)
-{
-	for (struct log_partial *p = r->partials; p; p = p->next)
-		if ((p->text.n > 0 || p->torn) && p->id.job == s->job && s->job != 0 &&
-		    p->id.stream == s->stream && p->id.attempt < s->attempt && !comes_back(r, p))
-			return p;
-	return NULL;
-}
-
-/* From where to read to find everything that is open here. */
-struct log_place log_reader_resume(const struct log_reader *r)
-{
-	struct log_place from = r->at;
-
-	for (struct log_partial *p = r->partials; p; p = p->next)
-		if (p != r->given && p->text.n > 0 && log_place_before(p->start, from))
-			from = p->start;
-	return from;
 }
 
 static bool is_tie(const struct log_reader *r)
@@ -311,7 +184,7 @@ static void skip_torn(
 /* Take what the window has for one source; true when a line came of it. */
 static bool feed(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
 {
-	struct log_partial *p = partial_of(r, c);
+	struct log_partial *p = log_partial_of(r, c);
 	size_t n = 0, take_n;
 	const char *s, *nl;
 
@@ -358,7 +231,7 @@ static bool note_dropped(struct log_reader *r, const struct log_source *id, usec
 /* The one byte of a SLOT_DROP. */
 static bool pass_dropped(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
 {
-	struct log_partial *p = partial_of(r, c);
+	struct log_partial *p = log_partial_of(r, c);
 
 	r->at.offset = c->end;
 	set_mark(r);
@@ -372,7 +245,7 @@ static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct lo
 	r->chunk++;
 	if (c->source == SOURCE_UNKNOWN || c->kind != SLOT_END)
 		return false;
-	p = partial_of(r, c);
+	p = log_partial_of(r, c);
 	p->ended = true;
 	if (p->torn)
 		set_incomplete(r, c->time);
@@ -414,7 +287,7 @@ static void settle(struct log_reader *r)
 			*at = p->next;
 			break;
 		}
-	partial_free(p);
+	log_partial_free(p);
 }
 
 /* One step: a chunk's next line, the chunk's end, or the next segment. */
@@ -435,7 +308,7 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 	if (r->at.offset == c->end)
 		return end_chunk(r, c, out);
 	former = c->kind == SLOT_CHUNK && c->source != SOURCE_UNKNOWN && r->at.offset == c->start
-		     ? left_behind(r, &r->sources.v[c->source])
+		     ? log_partial_left_behind(r, &r->sources.v[c->source])
 		     : NULL;
 	if (former) {
 		former->ended = true;

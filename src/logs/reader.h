@@ -116,6 +116,11 @@ bool log_reader_open_folder(
 /* seek.c: at `until` or the end of a segment: go on with what may hold a wanted line; false: there
  * is nothing more. */
 bool log_reader_seek(struct log_reader *r);
+/* partial.c: that of a chunk's source, made when there is none yet. */
+struct log_partial *log_partial_of(struct log_reader *r, const struct log_chunk *c);
+/* What a former attempt of the same stream left without a newline, or NULL. */
+struct log_partial *log_partial_left_behind(struct log_reader *r, const struct log_source *s);
+void log_partial_free(struct log_partial *p);
 /* Drop what is open. */
 void log_reader_forget(struct log_reader *r);
 /* From where to read to find everything that is open here. */

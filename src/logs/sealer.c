@@ -81,23 +81,17 @@ static void wait_for(struct logs *l, msec pause)
 		pthread_cond_wait(&l->seal_news, &l->lock);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += pause / 1000;
-	until.tv_nsec += pause % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = clock_after(pause);
 	pthread_cond_timedwait(&l->seal_news, &l->lock, &until);
 }
 
 /* Undisturbed by news. */
 static void rest(struct logs *l, msec pause)
 {
-	msec until = log_now() + pause;
+	msec until = clock_mono() + pause;
 
-	while (!atomic_load(&l->quit) && log_now() < until)
-		wait_for(l, until - log_now());
+	while (!atomic_load(&l->quit) && clock_mono() < until)
+		wait_for(l, until - clock_mono());
 }
 
 /* How long until a segment may be sealed; -1: never. */
@@ -115,7 +109,7 @@ static msec due_in(const struct logs *l, const struct work *w)
 		return -1;
 	if (l->opt.seal_delay < 0)
 		return 0;
-	age = (log_wall() - (usec_wall)st.st_mtim.tv_sec * 1000000) / 1000;
+	age = (clock_wall() - (usec_wall)st.st_mtim.tv_sec * 1000000) / 1000;
 	return age < 0 || age >= l->opt.seal_delay ? 0 : l->opt.seal_delay - age;
 }
 
@@ -175,7 +169,7 @@ static void *sealer_main(void *logs)
 
 	pthread_mutex_lock(&l->lock);
 	while (able && !atomic_load(&l->quit)) {
-		msec pause, began = log_now();
+		msec pause, began = clock_mono();
 
 		if (!find_work(l, &w, &pause)) {
 			wait_for(l, pause);
@@ -183,7 +177,7 @@ static void *sealer_main(void *logs)
 		}
 		able = do_work(l, &w);
 		if (l->opt.seal_delay >= 0)
-			rest(l, (log_now() - began) * PAUSE_FACTOR);
+			rest(l, (clock_mono() - began) * PAUSE_FACTOR);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;

@@ -5,31 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 enum {
 	IDLE_MSEC = 1000,     /* then open files are closed */
 	OPEN_SPOOLS_MAX = 64, /* more are closed at the end of the round */
-	RETRY_MSEC = 100,     /* first pause after the disk refused, doubling */
-	RETRY_MAX_MSEC = 2000,
 	EVENTS = 64,
 };
-
-msec log_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-usec_wall log_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (usec_wall)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void pipe_close(struct logs *l, struct log_pipe *p)
 {
@@ -68,7 +49,7 @@ static void set_blocked(struct logs *l, struct log_pipe *p, bool blocked)
 	pthread_mutex_unlock(&l->lock);
 }
 
-void log_serve(struct logs *l, struct log_pipe *p, uint32_t events)
+static void serve(struct logs *l, struct log_pipe *p, uint32_t events)
 {
 	switch (events & EPOLLIN ? log_pull(l, p) : PULL_END) {
 	case PULL_MORE:
@@ -81,11 +62,14 @@ void log_serve(struct logs *l, struct log_pipe *p, uint32_t events)
 	}
 }
 
-msec log_retry_pause(struct logs *l)
+static void serve_busy(struct logs *l)
 {
-	msec next = l->retry_pause ? l->retry_pause * 2 : RETRY_MSEC;
+	struct log_pipe *p;
+	uint32_t events;
+	size_t i = l->busy.n;
 
-	return l->retry_pause = next < RETRY_MAX_MSEC ? next : RETRY_MAX_MSEC;
+	while ((p = log_busy_next(l, &i, &events)))
+		serve(l, p, events);
 }
 
 static struct log_pipe *next_blocked(struct logs *l)
@@ -131,7 +115,7 @@ static void write_inserts(struct logs *l)
 		failed = log_write_insert(l, in) != ERR_OK;
 		if (failed && !atomic_load(&l->quit)) {
 			if (!l->retry_at)
-				l->retry_at = log_now() + log_retry_pause(l);
+				l->retry_at = clock_mono() + log_retry_pause(l);
 			return;
 		}
 		pthread_mutex_lock(&l->lock);
@@ -262,13 +246,13 @@ static int wait_msec(struct logs *l)
 		return busy; /* what else is due is looked at once a tick, too */
 	if (!at)
 		return l->open_spools || l->copy ? IDLE_MSEC : -1;
-	msec left = at - log_now();
+	msec left = at - clock_mono();
 	return left < 0 ? 0 : (int)left;
 }
 
 static bool is_due(msec at)
 {
-	return at && log_now() >= at;
+	return at && clock_mono() >= at;
 }
 
 static void round_of(struct logs *l, const struct epoll_event *ev, int n)
@@ -279,7 +263,7 @@ static void round_of(struct logs *l, const struct epoll_event *ev, int n)
 		uint64_t count;
 
 		if (ev[i].data.ptr)
-			log_serve(l, ev[i].data.ptr, ev[i].events);
+			serve(l, ev[i].data.ptr, ev[i].events);
 		else if (read(l->wake_fd, &count, sizeof(count)) == sizeof(count))
 			woken = true;
 	}
@@ -300,7 +284,7 @@ void *log_thread_main(void *logs)
 		int n = epoll_wait(l->epoll_fd, ev, EVENTS, wait_msec(l));
 
 		round_of(l, ev, n);
-		log_busy_look(l);
+		serve_busy(l);
 		if (is_due(l->ring_at)) {
 			l->ring_at = 0;
 			log_ring(l);

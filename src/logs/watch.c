@@ -167,7 +167,7 @@ static void arm(struct logs *l, struct log_watch *w)
 {
 	msec first = atomic_load(&l->still_at);
 
-	w->still_at = !w->matched && has_open_line(w) ? log_now() + LOG_STILL_MS : 0;
+	w->still_at = !w->matched && has_open_line(w) ? clock_mono() + LOG_STILL_MS : 0;
 	if (w->still_at && (!first || w->still_at < first))
 		atomic_store(&l->still_at, w->still_at);
 }
@@ -191,7 +191,7 @@ void log_watch_settle(struct logs *l, uint64_t token)
 
 void log_watch_still(struct logs *l)
 {
-	msec now = log_now(), next = 0;
+	msec now = clock_mono(), next = 0;
 
 	pthread_mutex_lock(&l->lock);
 	for (struct log_watch *w = l->watches; w; w = w->next) {

@@ -4,12 +4,12 @@
 #include "base/str.h"
 #include "probe/dial.h"
 #include "probe/folder.h"
+#include "sys/clock.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define RETRY_FIRST_MS 1
 #define RETRY_MAX_MS   100
@@ -98,11 +98,7 @@ static void failed(struct gate_watch *w)
 /* All that wait look at the same moment: one wake-up for thousands. */
 static unsigned next_slow_look(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return SLOW_LOOK_MS - (unsigned)((uint64_t)t.tv_sec % (SLOW_LOOK_MS / 1000) * 1000 +
-					 (uint64_t)t.tv_nsec / 1000000);
+	return SLOW_LOOK_MS - (unsigned)(clock_mono() % SLOW_LOOK_MS);
 }
 
 /* Nothing there: the folder tells of a change. */

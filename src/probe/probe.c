@@ -2,11 +2,11 @@
 
 #include "base/str.h"
 #include "probe/dial.h"
+#include "sys/clock.h"
 
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdio.h>
-#include <time.h>
 
 #define EAGER_FIRST_MS 20
 #define EAGER_PART     3   /* of the time that has passed */
@@ -48,19 +48,6 @@ const char *probe_last(const struct probe *p)
 	return p->last ? p->last : "";
 }
 
-static int64_t nanoseconds(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static msec now_ms(void)
-{
-	return nanoseconds(CLOCK_MONOTONIC) / 1000000;
-}
-
 static void set_timer(struct probe *p, msec ms)
 {
 	const struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
@@ -94,7 +81,7 @@ static msec eager_pause(const struct probe *p, msec now)
 
 static void set_next(struct probe *p)
 {
-	msec now = now_ms(), at = p->begun + p->is.interval;
+	msec now = clock_mono(), at = p->begun + p->is.interval;
 
 	if (is_eager(p) && !p->passes && eager_pause(p, now) < p->is.interval) {
 		set_timer(p, eager_pause(p, now));
@@ -140,7 +127,7 @@ static void ended(struct probe *p, bool good, const char *text)
 	p->last = text_dup_n(text, strnlen(text, PROBE_TEXT_MAX));
 	bool tell = count(p, good);
 	if (p->state != before)
-		p->since = nanoseconds(CLOCK_REALTIME) / 1000;
+		p->since = clock_wall();
 	set_next(p);
 	if (!good && !p->passed && p->calls->missed)
 		p->calls->missed(p->ctx);
@@ -180,7 +167,7 @@ static void look_at_log(struct probe *p)
 
 static void begin_try(struct probe *p)
 {
-	p->begun = now_ms();
+	p->begun = clock_mono();
 	if (p->is.kind == PROBE_LOG) {
 		look_at_log(p);
 		return;
@@ -235,9 +222,9 @@ struct probe *probe_new(struct event_base *base, const struct probe_spec *spec,
 	    .ctx = ctx,
 	    .passed = spec->passing,
 	    .state = spec->passing ? PROBE_PASSING : PROBE_UNKNOWN,
-	    .since = nanoseconds(CLOCK_REALTIME) / 1000,
-	    .born = now_ms(),
-	    .begun = now_ms()};
+	    .since = clock_wall(),
+	    .born = clock_mono(),
+	    .begun = clock_mono()};
 	if (take_to) {
 		p->to = *take_to;
 		*take_to = (struct address){0};

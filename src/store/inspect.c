@@ -4,31 +4,23 @@
 #include "store/schema.h"
 
 #include "base/map.h"
+#include "sys/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
-
-static msec now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int is_late(void *ctx)
 {
-	return now_ms() > *(msec *)ctx;
+	return clock_mono() > *(msec *)ctx;
 }
 
 static void check_pages(sqlite3 *db, struct store_inspection *out)
 {
 	struct error e = {0};
-	msec end = now_ms() + STORE_INSPECT_MS;
+	msec end = clock_mono() + STORE_INSPECT_MS;
 
 	sqlite3_progress_handler(db, 10000, is_late, &end);
 	enum db_state state = db_check(db, &e);

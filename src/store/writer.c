@@ -1,6 +1,8 @@
 /* writer.c - the one thread that writes. */
 #include "store/store_priv.h"
 
+#include "sys/clock.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
@@ -91,15 +93,8 @@ static enum err write_list(struct store *s, const struct ops *list, struct error
 /* False at the deadline.  With the lock. */
 static bool wait_msec(struct store *s, msec wait)
 {
-	struct timespec t;
+	const struct timespec t = clock_after(wait);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += wait / 1000;
-	t.tv_nsec += wait % 1000 * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
 	return pthread_cond_timedwait(&s->work, &s->lock, &t) != ETIMEDOUT;
 }
 

@@ -3,29 +3,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static int64_t usec_of(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-msec clock_mono(void)
-{
-	return usec_of(CLOCK_MONOTONIC) / 1000;
-}
-
-msec clock_boot(void)
-{
-	return usec_of(CLOCK_BOOTTIME) / 1000;
-}
-
-usec_wall clock_wall(void)
-{
-	return usec_of(CLOCK_REALTIME);
-}
-
 usec_wall clock_wall_of(msec mono)
 {
 	return clock_wall() - (clock_mono() - mono) * 1000;

@@ -1,12 +1,10 @@
-/* clock.h - the two clocks, and wall time in the words of SPEC 10.  Depends on: base. */
+/* clock.h - wall time in the words of SPEC 10, and of moments of the other clock.
+ * Depends on: base, sys. */
 #ifndef HP_SERVER_HOST_CLOCK_H
 #define HP_SERVER_HOST_CLOCK_H
 
 #include "base/str.h"
-
-msec clock_mono(void);	    /* CLOCK_MONOTONIC, never stepped */
-msec clock_boot(void);	    /* CLOCK_BOOTTIME: what start times of processes are told in */
-usec_wall clock_wall(void); /* CLOCK_REALTIME */
+#include "sys/clock.h"
 
 /* When, on the wall, something of the monotonic clock happened; and back. */
 usec_wall clock_wall_of(msec mono);

@@ -1,6 +1,7 @@
 #include "server/supervise/port_owner.h"
 
 #include "keeper/keeper_protocol.h"
+#include "sys/clock.h"
 #include "sys/listeners.h"
 #include "sys/proc.h"
 
@@ -10,18 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SOCKET_LISTENS 0x10000u /* __SO_ACCEPTCON of linux/net.h */
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool has_open(const char *pid, const char *link)
 {
@@ -47,7 +39,7 @@ static bool has_open(const char *pid, const char *link)
 
 bool port_owner_of_inode(uint64_t inode, pid_t *out)
 {
-	long end = now_ms() + HOLDER_SEARCH_MS;
+	msec end = clock_mono() + HOLDER_SEARCH_MS;
 	const struct dirent *p;
 	bool found = false;
 	char link[64];
@@ -56,7 +48,7 @@ bool port_owner_of_inode(uint64_t inode, pid_t *out)
 	if (!proc)
 		return false;
 	snprintf(link, sizeof(link), "socket:[%llu]", (unsigned long long)inode);
-	while (!found && now_ms() < end && (p = readdir(proc)))
+	while (!found && clock_mono() < end && (p = readdir(proc)))
 		if (isdigit((unsigned char)p->d_name[0]) && has_open(p->d_name, link)) {
 			*out = (pid_t)strtol(p->d_name, NULL, 10);
 			found = true;
@@ -160,14 +152,14 @@ static bool executes(
 
 bool port_owner_instance(char *const *argv, size_t n, uint64_t keeper_id, pid_t *out)
 {
-	long until = now_ms() + HOLDER_INSTANCE_MS;
+	msec until = clock_mono() + HOLDER_INSTANCE_MS;
 	struct stat program;
 	const struct dirent *p;
 	bool found = false;
 	DIR *proc = stat(argv[0], &program) == 0 ? opendir("/proc") : NULL;
 	char *buf = proc ? malloc(HOLDER_ENVIRON_MAX) : NULL;
 
-	while (buf && !found && now_ms() < until && (p = readdir(proc))) {
+	while (buf && !found && clock_mono() < until && (p = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(p->d_name, NULL, 10);
 
 		if (pid > 0 && executes(pid, argv, n, &program, buf) &&
