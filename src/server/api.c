@@ -109,7 +109,7 @@ char *api_metrics(void *daemon)
 	metric(&out, "hero_proc_processes", "gauge", "Living leaders of jobs.");
 	str_fmt(&out, "hero_proc_processes %zu\n", history_count_processes(d->history));
 	metric(&out, "hero_proc_operations", "gauge", "Operations in flight.");
-	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d));
+	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d->operations));
 	metric(&out, "hero_proc_followers", "gauge", "Clients of /events.");
 	str_fmt(&out, "hero_proc_followers %zu\n", event_stream_followers(d->hub));
 	metric(&out, "hero_proc_log_captured_bytes", "counter",

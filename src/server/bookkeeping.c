@@ -38,7 +38,7 @@ void bookkeeping_book(void *daemon, const struct effect *fx)
 		records_wanted_changed(d->history, fx);
 		events_wanted(d->history, fx);
 		break;
-	case EFFECT_OP: operations_changed(d, fx); break;
+	case EFFECT_OP: operations_changed(d->operations, fx); break;
 	case EFFECT_RUN_ENDED:
 		records_put_run(d->history, fx->unit);
 		scheduling_run_ended(d, fx->unit);
@@ -55,5 +55,7 @@ void bookkeeping_booked(void *daemon)
 
 void bookkeeping_at_rest(void *daemon)
 {
-	operations_commit(daemon);
+	struct daemon *d = daemon;
+
+	operations_commit(d->operations);
 }

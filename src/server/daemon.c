@@ -103,8 +103,8 @@ void daemon_shutdown(struct daemon *d, const char *who)
 	schedules_end(d->schedules);
 	report(REPORT_INFO, "shutdown, asked for by %s", who);
 	d->shutdown_op = engine_shutdown(d->engine, clock_mono(), SHUTDOWN_WITHIN_MS);
-	operations_begin(d, d->shutdown_op, who, "system.shutdown");
-	operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
+	operations_begin(d->operations, d->shutdown_op, who, "system.shutdown");
+	operations_wait(d->operations, d->shutdown_op, 0, on_all_stopped, d);
 	perform_effects(d->supervision);
 }
 
@@ -113,8 +113,8 @@ static void go_on_shutdown(struct daemon *d)
 {
 	d->shutting_down = true;
 	report(REPORT_INFO, "the shutdown goes on");
-	if (operations_about(d, d->shutdown_op))
-		operations_wait(d, d->shutdown_op, 0, on_all_stopped, d);
+	if (operations_about(d->operations, d->shutdown_op))
+		operations_wait(d->operations, d->shutdown_op, 0, on_all_stopped, d);
 	else
 		store_barrier(d->store, leave, d);
 }
@@ -158,14 +158,17 @@ static struct event *watch(struct daemon *d, int fd, event_callback_fn fn)
 
 static const char *who(void *ctx, op_id op)
 {
-	const struct operation_about *about = operations_about(ctx, op);
+	struct daemon *d = ctx;
+	const struct operation_about *about = operations_about(d->operations, op);
 
 	return about ? about->who : NULL;
 }
 
 static int64_t operation_event(void *ctx, op_id op)
 {
-	return operations_event(ctx, op);
+	struct daemon *d = ctx;
+
+	return operations_event(d->operations, op);
 }
 
 static const struct action_def *action(void *ctx, unit_id unit, const char *name)
@@ -266,10 +269,7 @@ static enum err open_rooms(struct daemon *d, struct error *e)
 		seed = (uint64_t)clock_wall();
 	d->engine = engine_new(seed);
 	d->registry = registry_new(&cfg);
-	d->operations = operations_new(d);
 	d->supervision = open_supervision(d);
-	d->hub = event_stream_new(d);
-	d->progress = progress_new(d);
 	d->background = background_new(d->base);
 	d->doctor = doctor_new(d);
 	d->state_folder = state_folder_new(d);
@@ -282,6 +282,10 @@ enum err daemon_open_store(struct daemon *d, struct error *e)
 		return e->code;
 	d->history = open_history(d);
 	supervision_begin(d->supervision, d->store, d->history);
+	d->operations = operations_new(&(struct operations_config){
+	    .base = d->base, .engine = d->engine, .store = d->store, .history = d->history});
+	d->hub = event_stream_new(d);
+	d->progress = progress_new(d);
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	return scheduling_open(d, e);
 }

@@ -84,7 +84,7 @@ static json_t *detail_of(const struct apply *a)
 
 static void save(struct apply *a)
 {
-	operations_detail(a->d, a->op, detail_of(a));
+	operations_detail(a->d->operations, a->op, detail_of(a));
 }
 
 /* ---- its life ---------------------------------------------------------------------- */
@@ -129,7 +129,7 @@ static void over(struct apply *a)
 {
 	a->phase = APPLY_OVER;
 	save(a);
-	operations_close(a->d, a->op, &a->failed);
+	operations_close(a->d->operations, a->op, &a->failed);
 	apply_free(a);
 }
 
@@ -195,7 +195,7 @@ static enum err ask(
 	enum err code = engine_request(d->engine, clock_mono(), &rq, out, &chain, e);
 	if (code == ERR_OK) {
 		words_back(d, names, were);
-		operations_begin(d, *out, a->who, "config.apply");
+		operations_begin(d->operations, *out, a->who, "config.apply");
 	} else {
 		*out = 0;
 	}
@@ -263,7 +263,7 @@ static void go(struct apply *a)
 		return;
 	}
 	save(a);
-	operations_wait(a->d, a->go_op, 0, started, a);
+	operations_wait(a->d->operations, a->go_op, 0, started, a);
 }
 
 static void stop_first(struct apply *a)
@@ -290,8 +290,8 @@ struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_i
 	a->rollback_after = order->rollback_after;
 	if (a->rollback_after > 0)
 		a->before = snapshot_take(d, order->before);
-	a->op = *out =
-	    operations_open(d, "apply", &order->names, order->who, order->method, detail_of(a));
+	a->op = *out = operations_open(
+	    d->operations, "apply", &order->names, order->who, order->method, detail_of(a));
 	stop_first(a);
 	save(a);
 	return a;
@@ -299,8 +299,8 @@ struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_i
 
 void apply_run(struct apply *a)
 {
-	if (a->stop_op && operations_about(a->d, a->stop_op))
-		operations_wait(a->d, a->stop_op, 0, stopped, a);
+	if (a->stop_op && operations_about(a->d->operations, a->stop_op))
+		operations_wait(a->d->operations, a->stop_op, 0, stopped, a);
 	else
 		go(a);
 }
@@ -507,7 +507,7 @@ static void roll_back(struct apply *a, const char *why)
 	struct snapshot f = {0};
 	struct error e = {0};
 
-	operations_unwait(a->d, a);
+	operations_unwait(a->d->operations, a);
 	event_del(a->timer);
 	a->rolling_back = true;
 	if (why) /* else it was said before the supervisor was killed */
@@ -569,7 +569,7 @@ void apply_adopt(struct daemon *d, const struct store_operation *row)
 		error_set(&a->failed,
 		    err_from_rpc_code((int)json_integer_value(json_object_get(failed, "code"))),
 		    "%s", json_string_value(json_object_get(failed, "message")));
-	operations_adopt_own(d, row);
+	operations_adopt_own(d->operations, row);
 	json_decref(o);
 }
 
@@ -585,10 +585,11 @@ static void resume_one(struct apply *a)
 		roll_back(a, NULL);
 	} else if (a->phase == APPLY_STOPPING) {
 		apply_run(a);
-	} else if (a->phase == APPLY_STARTING && a->go_op && operations_about(a->d, a->go_op)) {
+	} else if (a->phase == APPLY_STARTING && a->go_op &&
+		   operations_about(a->d->operations, a->go_op)) {
 		if (a->before && !a->rolling_back)
 			arm(a, a->deadline);
-		operations_wait(a->d, a->go_op, 0, started, a);
+		operations_wait(a->d->operations, a->go_op, 0, started, a);
 	} else {
 		gone_through(a, &none);
 	}

@@ -50,7 +50,7 @@ static void stop_and_forget(struct daemon *d, const char *name, const char *who)
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_WARN, "stop of the removed service %s: %s", name, e.msg);
 	else
-		operations_begin(d, op, who, NULL);
+		operations_begin(d->operations, op, who, NULL);
 	strv_release(&chain);
 }
 

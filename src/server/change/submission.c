@@ -47,7 +47,7 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 		return e->code;
 	}
 	*name = r->name;
-	operations_begin(d, *out, who, "run.submit");
+	operations_begin(d->operations, *out, who, "run.submit");
 	return ERR_OK;
 }
 

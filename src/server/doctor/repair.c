@@ -108,7 +108,7 @@ static void restart(struct daemon *d, struct look *l, const struct finding *f)
 	op_id op;
 
 	if (engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e) == ERR_OK)
-		operations_begin(d, op, "doctor", "system.doctor");
+		operations_begin(d->operations, op, "doctor", "system.doctor");
 	perform_effects(d->supervision);
 	did(l, f->repair, e.code == ERR_OK ? NULL : e.msg);
 	strv_release(&chain);

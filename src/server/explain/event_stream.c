@@ -232,7 +232,7 @@ static void answer_from_store(bool durable, void *ctx)
 
 static void begin_operation(struct daemon *d, struct follower *f)
 {
-	json_t *o = operation_json(d, f->operation);
+	json_t *o = operation_json(d->operations, f->operation);
 
 	if (o) {
 		send_operation(f, o);

@@ -68,7 +68,7 @@ static void add_own(struct daemon *d, const struct own_operation *own, struct ca
 /* Asked for, started, stopped; then what these wait for, and so on.  False: it is forgotten. */
 static bool cast_init(struct daemon *d, op_id id, struct cast *c)
 {
-	const struct operation_about *about = operations_about(d, id);
+	const struct operation_about *about = operations_about(d->operations, id);
 	struct op_view op;
 
 	*c = (struct cast){0};
@@ -411,30 +411,49 @@ struct progress {
 	struct event *changed; /* something happened, and somebody waits for a change */
 };
 
+static int64_t change_of(void *ctx, op_id id)
+{
+	const struct progress *p = ctx;
+
+	return progress_change(p->d, id);
+}
+
+static char *why_named(void *ctx, const struct strv *names)
+{
+	return why_of_names((struct daemon *)ctx, names);
+}
+
+static void add_progress(void *ctx, op_id id, size_t limit, json_t *operation)
+{
+	progress_add((struct daemon *)ctx, id, limit, operation);
+}
+
 static void tell_changes(evutil_socket_t fd, short what, void *ctx)
 {
 	struct progress *p = ctx;
 	(void)fd, (void)what;
 
-	operations_tell_changes(p->d, progress_change);
+	operations_tell_changes(p->d->operations, change_of, p);
 }
 
 static void on_event(void *ctx)
 {
 	struct progress *p = ctx;
 
-	if (operations_wait_for_changes(p->d) && !event_pending(p->changed, EV_TIMEOUT, NULL))
+	if (operations_wait_for_changes(p->d->operations) &&
+	    !event_pending(p->changed, EV_TIMEOUT, NULL))
 		event_add(p->changed, &(struct timeval){.tv_usec = CHANGE_MS * 1000});
 }
 
 struct progress *progress_new(struct daemon *d)
 {
-	const struct operations_above above = {.why = why_of_names, .add_progress = progress_add};
+	const struct operations_above above = {
+	    .ctx = d, .why = why_named, .add_progress = add_progress};
 	struct progress *p = mem_new(sizeof(*p));
 
 	*p = (struct progress){d, evtimer_new(d->base, tell_changes, p)};
 	event_stream_listen(d->hub, on_event, p);
-	operations_set_above(d, &above);
+	operations_set_above(d->operations, &above);
 	return p;
 }
 

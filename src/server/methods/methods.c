@@ -373,11 +373,11 @@ void ops_follow(struct rpc_call *call, const json_t *params, op_id op, const str
 	*f = (struct follow){.call = call, .extra = take_extra};
 	strv_copy(&f->names, names);
 	if (param_bool(params, "wait", true)) {
-		operations_wait(d, op, param_int(params, "timeout_ms", 0), ended, f);
+		operations_wait(d->operations, op, param_int(params, "timeout_ms", 0), ended, f);
 		perform_effects(d->supervision);
 		return;
 	}
-	json_t *now = operation_json(d, op); /* before it may be over and forgotten */
+	json_t *now = operation_json(d->operations, op); /* before it may be over and forgotten */
 	perform_effects(d->supervision);
 	ops_answer_committed(call, complete(d, f, now));
 	follow_free(f);
@@ -444,7 +444,7 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 		json_t *extra = take_extra ? take_extra : json_object();
 
 		json_object_set_new(extra, "joined",
-		    json_boolean(!operations_begin(d, op, who, rpc_call_method(call))));
+		    json_boolean(!operations_begin(d->operations, op, who, rpc_call_method(call))));
 		ops_follow(call, params, op, names, extra);
 	}
 	strv_release(&chain);
@@ -453,7 +453,8 @@ void ops_request(struct rpc_call *call, const json_t *params, enum op_kind kind,
 void ops_note(struct rpc_call *call, const char *kind, const struct strv *names, json_t *answer)
 {
 	auto_free char *who = ops_who(call);
-	op_id id = operations_note(ops_daemon(call), kind, names, who, rpc_call_method(call));
+	op_id id =
+	    operations_note(ops_daemon(call)->operations, kind, names, who, rpc_call_method(call));
 
 	json_object_set_new(answer, "operation", json_integer((json_int_t)id));
 }

@@ -101,7 +101,7 @@ static void answer_now(void *ctx, json_t *take_operation)
 static void get(struct rpc_call *call, json_t *params)
 {
 	struct daemon *d = ops_daemon(call);
-	json_t *o = operation_json(d, (op_id)param_int(params, "operation", 0));
+	json_t *o = operation_json(d->operations, (op_id)param_int(params, "operation", 0));
 
 	if (o)
 		progress_give(d, o, limit_of(params), answer_now, call);
@@ -168,7 +168,7 @@ static void watch_in_flight(struct rpc_call *call, const json_t *params, op_id i
 	    .timeout = param_int(params, "timeout_ms", 0)};
 
 	*w = (struct watch){call, limit_of(params), param_bool(params, "explain", false)};
-	operations_watch(ops_daemon(call), id, &until, watched, w);
+	operations_watch(ops_daemon(call)->operations, id, &until, watched, w);
 }
 
 /* It was over before the wait began. */
@@ -190,14 +190,15 @@ static void watch(struct rpc_call *call, json_t *params)
 	op_id id = (op_id)param_int(params, "operation", 0);
 	int64_t step = param_int(params, "after_step", INT64_MAX),
 		change = param_int(params, "after_change", -1);
-	const struct operation_about *about = operations_about(d, id);
+	const struct operation_about *about = operations_about(d->operations, id);
 	struct op_view v = {0};
 
 	if (!about || (!about->own && !engine_op(d->engine, id, &v)))
 		ask(call, params, answer_watched);
 	else if ((step >= 0 && step < (int64_t)v.n_steps) ||
 		 (change >= 0 && change < progress_change(d, id)))
-		progress_give(d, operation_json(d, id), limit_of(params), answer_committed, call);
+		progress_give(
+		    d, operation_json(d->operations, id), limit_of(params), answer_committed, call);
 	else
 		watch_in_flight(call, params, id);
 }
@@ -225,7 +226,7 @@ static void cancel(struct rpc_call *call, json_t *params)
 	struct error e = {0};
 	struct op_view v;
 
-	const struct operation_about *about = operations_about(d, id);
+	const struct operation_about *about = operations_about(d->operations, id);
 
 	if (about && about->own) {
 		ops_fail(call, ERR_INVALID_STATE,
@@ -234,12 +235,12 @@ static void cancel(struct rpc_call *call, json_t *params)
 	} else if (!engine_op(d->engine, id, &v) || v.state != OP_ACTIVE) {
 		ask(call, params, answer_over);
 	} else if (param_bool(params, "dry_run", false) && v.kind != OP_STOP) {
-		json_t *o = operation_json(d, id);
+		json_t *o = operation_json(d->operations, id);
 
 		json_object_set_new(o, "dry_run", json_true());
 		rpc_answer(call, o);
 	} else if (engine_op_cancel(d->engine, clock_mono(), id, who, &e)) {
-		rpc_fail(call, &e, operation_json(d, id));
+		rpc_fail(call, &e, operation_json(d->operations, id));
 	} else {
 		perform_effects(d->supervision);
 		ask(call, params, answer_stored);
@@ -279,7 +280,7 @@ static bool list_row(const struct store_operation *r, void *ctx)
 		return true;
 	if (l->count && !l->name && (int64_t)json_array_size(l->out) == l->limit)
 		return ++l->more > 0;
-	json_t *live = operation_json(l->d, (op_id)r->id);
+	json_t *live = operation_json(l->d->operations, (op_id)r->id);
 	json_t *o = live ? live : operation_row_json(r);
 
 	if (l->name && !is_about(o, l->name)) {

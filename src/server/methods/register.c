@@ -288,7 +288,7 @@ static void delete_all(struct rpc_call *call, const json_t *params, const struct
 		json_decref(deleted);
 		ops_fail_chain(call, &e, &chain);
 	} else {
-		operations_begin(d, op, who, rpc_call_method(call));
+		operations_begin(d->operations, op, who, rpc_call_method(call));
 		for (size_t i = names->n; i-- > 0 && e.code == ERR_OK;)
 			registration_delete(d, names->v[i], &e);
 		if (e.code == ERR_OK) {

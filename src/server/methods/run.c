@@ -162,11 +162,12 @@ static void follow(struct rpc_call *call, const json_t *params, op_id op, const 
 	engine_unit(d->engine, engine_find(d->engine, name), &u);
 	*s = (struct submitted){.call = call, .name = text_dup(name), .run = u.run};
 	if (param_bool(params, "wait", true)) {
-		operations_wait(d, op, param_int(params, "timeout_ms", 0), submitted_ended, s);
+		operations_wait(
+		    d->operations, op, param_int(params, "timeout_ms", 0), submitted_ended, s);
 		perform_effects(d->supervision);
 		return;
 	}
-	json_t *o = operation_json(d, op);
+	json_t *o = operation_json(d->operations, op);
 	o = submitted_json(d, s, o ? o : json_object());
 	perform_effects(d->supervision);
 	ops_answer_committed(call, o);

@@ -45,7 +45,8 @@ static json_t *counts(struct daemon *d)
 	json_object_set_new(o, "runs", json_integer((json_int_t)run_definition_count(d->history)));
 	json_object_set_new(
 	    o, "processes", json_integer((json_int_t)history_count_processes(d->history)));
-	json_object_set_new(o, "operations", json_integer((json_int_t)operations_in_flight(d)));
+	json_object_set_new(
+	    o, "operations", json_integer((json_int_t)operations_in_flight(d->operations)));
 	return o;
 }
 

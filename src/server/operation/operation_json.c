@@ -2,7 +2,9 @@
 #include "server/host/json_time.h"
 
 #include "rpc/json_out.h"
+#include "server/host/clock.h"
 #include "server/operation/operations.h"
+#include "server/operation/operations_state.h"
 
 json_t *strv_json(const struct strv *l)
 {
@@ -99,14 +101,14 @@ static json_t *own_json(op_id id, const struct operation_about *about)
 	return o;
 }
 
-json_t *operation_json(const struct daemon *d, op_id id)
+json_t *operation_json(const struct operations *ops, op_id id)
 {
-	const struct operation_about *about = operations_about(d, id);
+	const struct operation_about *about = operations_about(ops, id);
 	struct op_view v;
 
 	if (about && about->own)
 		return own_json(id, about);
-	if (!engine_op(d->engine, id, &v))
+	if (!engine_op(ops->engine, id, &v))
 		return NULL;
 	json_t *o = json_pack("{s:I, s:s, s:s?, s:o, s:s, s:o, s:o, s:s?, s:o, s:o}", "operation",
 	    (json_int_t)id, "kind", op_kind_str(v.kind), "method", about ? about->method : NULL,

@@ -14,11 +14,11 @@
 
 #include <jansson.h>
 
-struct daemon;
+struct operations;
 
 struct operation_about;
 /* One in flight, or just over; NULL: not in memory any more (the store has it). */
-json_t *operation_json(const struct daemon *d, op_id id);
+json_t *operation_json(const struct operations *ops, op_id id);
 json_t *operation_row_json(const struct store_operation *r);
 
 /* NULL: of a plan, whose steps have no time. */

@@ -465,7 +465,7 @@ static void begin_boot(struct daemon *d)
 	if (names.n && engine_request(d->engine, clock_mono(), &rq, &op, &chain, &e))
 		report(REPORT_ERROR, "boot: %s", e.msg);
 	else if (names.n)
-		operations_begin(d, op, "boot", "boot");
+		operations_begin(d->operations, op, "boot", "boot");
 	strv_release(&names);
 	strv_release(&chain);
 	perform_effects(d->supervision);

@@ -90,7 +90,8 @@ static bool give_one(const struct store_operation *row, void *ctx)
 		if (store_list_events(d->store, NULL, row->started, 0, 0, 0, take_step, &steps, &e))
 			report(
 			    REPORT_WARN, "steps of operation %lld: %s", (long long)row->id, e.msg);
-		operations_adopt(d, (op_id)row->id, row->who, m.method, row->started, m.steps.n);
+		operations_adopt(
+		    d->operations, (op_id)row->id, row->who, m.method, row->started, m.steps.n);
 		engine_restore_op(d->engine, operation_memory_view(&m));
 		if (m.view.flags & 1u << OP_FLAG_SHUTDOWN)
 			d->shutdown_op = (op_id)row->id;

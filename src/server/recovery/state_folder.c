@@ -88,7 +88,7 @@ static void store_everything(struct daemon *d)
 	gates_store_flags(d->supervision);
 	schedules_store(d->schedules);
 	store_units(d);
-	operations_store(d);
+	operations_store(d->operations);
 }
 
 /* ---- reports ----------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ static void on_recorded(bool durable, void *ctx)
 		error_set(&e, ERR_STORAGE,
 		    "the state can not be written now, so it can not be handed over");
 	if (e.code) {
-		operations_close(u->d, u->op, &e);
+		operations_close(u->d->operations, u->op, &e);
 		refuse(u, &e);
 		return;
 	}
@@ -194,7 +194,8 @@ static void record(struct upgrade *u)
 	json_t *detail = json_copy(u->found);
 
 	json_object_set_new(detail, "timeout_ms", json_integer(u->trial));
-	u->op = operations_open(u->d, "upgrade", &none, u->who, "system.upgrade", detail);
+	u->op =
+	    operations_open(u->d->operations, "upgrade", &none, u->who, "system.upgrade", detail);
 	json_object_set_new(u->found, "operation", json_integer((json_int_t)u->op));
 	store_barrier(u->d->store, on_recorded, u);
 }
@@ -294,13 +295,13 @@ void upgrade_adopt(struct daemon *d, const struct store_operation *row)
 	struct upgrade_outcome o = upgrade_outcome_read(d->options->upgrade);
 	struct error e = {0};
 
-	operations_adopt_own(d, row);
+	operations_adopt_own(d->operations, row);
 	if (o.operation == (op_id)row->id) {
 		d->upgrade_op = o.operation;
 		return;
 	}
 	error_set(&e, ERR_CANCELLED, "it never came to the keeper, or that was killed meanwhile");
-	operations_close(d, (op_id)row->id, &e);
+	operations_close(d->operations, (op_id)row->id, &e);
 }
 
 void upgrade_serve(struct daemon *d)
@@ -317,6 +318,6 @@ void upgrade_serve(struct daemon *d)
 		    o.why);
 	report(e.code ? REPORT_ERROR : REPORT_INFO, "upgrade: %s",
 	    e.code ? e.msg : "this server has taken over");
-	operations_close(d, d->upgrade_op, &e);
+	operations_close(d->operations, d->upgrade_op, &e);
 	d->upgrade_op = 0;
 }
