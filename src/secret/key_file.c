@@ -49,14 +49,19 @@ enum err key_file_read(const char *path, const char *credentials_directory, bool
 	auto_free char *credential =
 	    credentials_directory ? text_fmt("%s/%s", credentials_directory, KEY_CREDENTIAL_NAME)
 				  : NULL;
-	enum err err = credential ? read_key(credential, false, key, e) : ERR_NOT_FOUND;
+	struct error absent = {0};
+	enum err err = credential ? read_key(credential, false, key, &absent) : ERR_NOT_FOUND;
 
 	*source = KEY_OF_CREDENTIAL;
-	if (err != ERR_NOT_FOUND)
-		return err;
-	*source = KEY_OF_FILE;
-	err = read_key(path, true, key, e);
-	return err == ERR_NOT_FOUND && make ? make_key(path, key, e) : err;
+	if (err == ERR_NOT_FOUND) {
+		*source = KEY_OF_FILE;
+		err = read_key(path, true, key, &absent);
+	}
+	if (err == ERR_NOT_FOUND && make)
+		return make_key(path, key, e);
+	if (err)
+		*e = absent;
+	return err;
 }
 
 static bool write_all(int fd, const char *bytes, size_t n)

@@ -12,7 +12,7 @@
 
 #include <fcntl.h>
 
-#define GROUPS	      14
+#define GROUPS	      15
 #define SOCKET_LEVELS 4 /* rpc.sock, hero_proc, sockets, var: a rename of any of them is seen */
 
 struct api {
@@ -248,7 +248,7 @@ enum err api_open(struct daemon *d, struct error *e)
 {
 	const struct rpc_group groups[GROUPS] = {ops_register, ops_service, ops_start, ops_action,
 	    ops_run, ops_logs, ops_system, ops_graph, ops_operation, ops_events, ops_config,
-	    ops_timeline, ops_schedule, ops_why};
+	    ops_timeline, ops_schedule, ops_secret, ops_why};
 	struct api *a = mem_new(sizeof(*a));
 
 	memcpy(a->groups, groups, sizeof(groups));

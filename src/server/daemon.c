@@ -8,6 +8,7 @@
 #include "server/explain/event_stream.h"
 #include "server/explain/progress.h"
 #include "server/host/background.h"
+#include "server/host/secrets.h"
 #include "server/keeper_events.h"
 #include "server/operation/operations.h"
 #include "server/recovery/handover.h"
@@ -239,6 +240,14 @@ static void stray(void *ctx, uint64_t token)
 	doctor_found(d, CHECK_STRAYS, "%016" PRIx64, token);
 }
 
+static enum err get_secret(
+    void *ctx, const char *context, const char *name, struct secret_value *out, struct error *e)
+{
+	struct daemon *d = ctx;
+
+	return secrets_get(d->secrets, context, name, out, e);
+}
+
 static struct supervision *open_supervision(struct daemon *d)
 {
 	return supervision_new(&(struct supervision_config){.base = d->base,
@@ -248,6 +257,7 @@ static struct supervision *open_supervision(struct daemon *d)
 	    .spawner = d->spawner,
 	    .paths = &d->paths,
 	    .env = d->env,
+	    .secrets = {get_secret, d},
 	    .keeper_id = keeper_id(d->paths.state),
 	    .ctx = d,
 	    .book = bookkeeping_book,
@@ -271,6 +281,7 @@ static enum err open_rooms(struct daemon *d, struct error *e)
 	d->registry = registry_new(&cfg);
 	d->supervision = open_supervision(d);
 	d->background = background_new(d->base);
+	d->secrets = secrets_new(d->paths.state, d->background);
 	d->doctor = doctor_new(d);
 	d->state_folder = state_folder_new(d);
 	return ERR_OK;
@@ -339,6 +350,7 @@ void daemon_release(struct daemon *d)
 		store_close(d->store);
 	progress_free(d->progress);
 	event_stream_free(d->hub);
+	secrets_free(d->secrets);
 	background_free(d->background);
 	state_folder_free(d->state_folder);
 	repairs_release(&d->repairs);

@@ -40,6 +40,7 @@ struct background;
 struct state_folder;
 struct doctor;
 struct schedules;
+struct secrets;
 struct urgent;
 struct api;
 struct listening;
@@ -62,6 +63,7 @@ struct daemon {
 	struct event_stream *hub;
 	struct progress *progress;
 	struct background *background;
+	struct secrets *secrets;
 	struct state_folder *state_folder;
 	struct repairs repairs;
 	struct doctor *doctor;

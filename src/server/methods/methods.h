@@ -17,7 +17,7 @@
 
 extern const struct rpc_group ops_register, ops_service, ops_start, ops_action, ops_run, ops_logs,
     ops_system, ops_graph, ops_operation, ops_events, ops_config, ops_timeline, ops_schedule,
-    ops_why;
+    ops_secret, ops_why;
 
 struct daemon *ops_daemon(const struct rpc_call *call);
 

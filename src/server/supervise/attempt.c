@@ -261,7 +261,7 @@ static enum err spawn(struct supervision *d, const struct effect *fx, const stru
 	auto_str label = {0};
 	struct holds holds;
 
-	if (launch_init(l, a, d->env, d->paths, e) || claim_prepare(d, s, a, &l->argv, e) ||
+	if (launch_init(l, a, &d->around, e) || claim_prepare(d, s, a, &l->argv, e) ||
 	    pipes_open(p, kind == READY_FD, e) || readiness_prepare(d, a, fx->token, e) ||
 	    failure_line_prepare(d, a, fx->token, e) || probes_prepare(d, a, fx->token, e))
 		return e->code;
@@ -360,7 +360,7 @@ static bool run_stopper(struct supervision *d, struct attempt *at, const struct 
 
 	snprintf(pid, sizeof(pid), "%d", attempt_pid(at));
 	attempt_label_write(&is, &label);
-	if (launch_init_command(&l, a, &a->stop_exec, d->env, d->paths, &e) == ERR_OK) {
+	if (launch_init_command(&l, a, &a->stop_exec, &d->around, &e) == ERR_OK) {
 		launch_set_env(&l, "MAINPID", pid);
 		l.spec.token = token;
 		l.spec.label = label.s;
@@ -446,7 +446,7 @@ static bool describe_step(struct supervision *d, const struct attempt *at, enum 
 	if (!at || !engine_job(d->engine, at->job, &j, &unit))
 		return false;
 	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
-	if (!a || launch_init(&l, a, d->env, d->paths, &ignored))
+	if (!a || launch_init(&l, a, &d->around, &ignored))
 		ignored.code = ERR_OK;
 	execution_error_describe(&l, j.name, step, sys, out);
 	launch_release(&l);
@@ -496,7 +496,7 @@ static bool stopper_failed(struct supervision *d, uint64_t token, enum keeper_st
 		return false;
 	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
 	at->stopper = 0;
-	if (a && launch_init_command(&l, a, &a->stop_exec, d->env, d->paths, &ignored))
+	if (a && launch_init_command(&l, a, &a->stop_exec, &d->around, &ignored))
 		ignored.code = ERR_OK;
 	str_add(&why, "stop_exec: ");
 	execution_error_describe(&l, j.name, step, sys, &why);

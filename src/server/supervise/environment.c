@@ -108,20 +108,38 @@ static bool is_ours(const char *name)
 	       strcmp(name, "HERO_SOCKET_DIR") == 0;
 }
 
-static enum err take_defined(struct environment *env, const struct paths *paths,
-    const struct env_list *list, struct error *e)
+/* A stored secret comes before the default; true: it was there, or *e says why it can not be
+ * read. */
+static bool take_secret(struct environment *env, const struct action_def *a,
+    const struct env_var *v, const struct environment_secrets *secrets, struct error *e)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		const struct env_var *v = &list->v[i];
+	auto_secret value = {0};
 
-		if (v->value && !is_ours(v->name)) {
-			auto_free char *full = path_expand(paths, v->value);
+	if (!v->secret || !secrets->get)
+		return false;
+	if (secrets->get(secrets->ctx, a->context, v->name, &value, e) == ERR_OK) {
+		environment_set(env, v->name, value.bytes);
+		return true;
+	}
+	if (e->code == ERR_NOT_FOUND && (v->value || !v->required)) {
+		*e = (struct error){0};
+		return false;
+	}
+	return true;
+}
 
-			environment_set(env, v->name, full);
-		} else if (v->required && !environment_get(env, v->name)) {
-			return error_set(
-			    e, ERR_INVALID, "the required variable `%s` has no value", v->name);
-		}
+static enum err take_variable(struct environment *env, const struct surroundings *around,
+    const struct action_def *a, const struct env_var *v, struct error *e)
+{
+	if (take_secret(env, a, v, &around->secrets, e))
+		return e->code;
+	if (v->value && !is_ours(v->name)) {
+		auto_free char *full = path_expand(around->paths, v->value);
+
+		environment_set(env, v->name, full);
+	} else if (v->required && !environment_get(env, v->name)) {
+		return error_set(
+		    e, ERR_INVALID, "the required variable `%s` has no value", v->name);
 	}
 	return ERR_OK;
 }
@@ -138,20 +156,28 @@ static bool is_of_our_parent(const char *var)
 	return false;
 }
 
-enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
+enum err environment_init(struct environment *env, const struct surroundings *around,
     const struct action_def *a, struct error *e)
 {
+	*e = (struct error){0};
 	*env = (struct environment){0};
-	for (; *frozen; frozen++)
-		if (!is_of_our_parent(*frozen))
-			strv_add(&env->vars, *frozen);
-	take_paths(env, paths);
-	if (a->env_file && take_file(env, paths, a->env_file, e))
+	for (char *const *var = around->frozen; *var; var++)
+		if (!is_of_our_parent(*var))
+			strv_add(&env->vars, *var);
+	take_paths(env, around->paths);
+	if (a->env_file && take_file(env, around->paths, a->env_file, e))
 		return e->code;
-	return take_defined(env, paths, &a->env, e);
+	for (size_t i = 0; i < a->env.n; i++)
+		if (take_variable(env, around, a, &a->env.v[i], e))
+			return e->code;
+	return ERR_OK;
 }
 
+/* A secret may be among them. */
 void environment_release(struct environment *env)
 {
+	for (size_t i = 0; i < env->vars.n; i++)
+		if (env->vars.v[i])
+			explicit_bzero(env->vars.v[i], strlen(env->vars.v[i]));
 	strv_release(&env->vars);
 }

@@ -11,15 +11,30 @@
 
 #include "base/error.h"
 #include "model/definition.h"
+#include "secret/vault.h"
 #include "server/host/paths.h"
 
 struct environment {
 	struct strv vars; /* "NAME=value", NULL behind the last when finished */
 };
 
-/* `frozen`: as environ(7).  An env_file that can not be read, or a required
+/* Where the values of secret variables come from; ERR_NOT_FOUND: there is none of that name. */
+struct environment_secrets {
+	enum err (*get)(void *ctx, const char *context, const char *name, struct secret_value *out,
+	    struct error *e);
+	void *ctx;
+};
+
+/* What is the same for every child. */
+struct surroundings {
+	char *const *frozen; /* the keeper's environment, as it was when it started; environ(7) */
+	const struct paths *paths;
+	struct environment_secrets secrets; /* get NULL: there are none */
+};
+
+/*  An env_file that can not be read, or a required
  * variable without a value, is an error. */
-enum err environment_init(struct environment *env, char *const *frozen, const struct paths *paths,
+enum err environment_init(struct environment *env, const struct surroundings *around,
     const struct action_def *a, struct error *e);
 void environment_release(struct environment *env);
 

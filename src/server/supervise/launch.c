@@ -196,14 +196,13 @@ static enum err take_limits(struct launch *l, const struct action_def *a, struct
 	return ERR_OK;
 }
 
-static enum err surround(struct launch *l, const struct action_def *a, char *const *frozen_env,
-    const struct paths *paths, struct error *e)
+static enum err surround(struct launch *l, const struct action_def *a,
+    const struct surroundings *around, struct error *e)
 {
-	if (environment_init(&l->env, frozen_env, paths, a, e) || take_user(l, a, e) ||
-	    take_limits(l, a, e))
+	if (environment_init(&l->env, around, a, e) || take_user(l, a, e) || take_limits(l, a, e))
 		return e->code;
 	if (a->cwd)
-		l->spec.cwd = l->cwd = path_expand(paths, a->cwd);
+		l->spec.cwd = l->cwd = path_expand(around->paths, a->cwd);
 	if (a->umask) {
 		l->spec.has_umask = true;
 		l->spec.umask = (mode_t)strtoul(a->umask, NULL, 8);
@@ -219,29 +218,28 @@ static enum err surround(struct launch *l, const struct action_def *a, char *con
 	return ERR_OK;
 }
 
-enum err launch_init(struct launch *l, const struct action_def *a, char *const *frozen_env,
-    const struct paths *paths, struct error *e)
+enum err launch_init(struct launch *l, const struct action_def *a,
+    const struct surroundings *around, struct error *e)
 {
 	*l = (struct launch){0};
-	choose_command(l, a, frozen_env, paths);
+	choose_command(l, a, around->frozen, around->paths);
 	if (!l->argv.n)
 		return error_set(e, ERR_INVALID, "there is no command");
-	return surround(l, a, frozen_env, paths, e);
+	return surround(l, a, around, e);
 }
 
 enum err launch_init_command(struct launch *l, const struct action_def *a,
-    const struct command *command, char *const *frozen_env, const struct paths *paths,
-    struct error *e)
+    const struct command *command, const struct surroundings *around, struct error *e)
 {
 	*l = (struct launch){0};
 	for (size_t i = 0; i < command->argv.n; i++)
-		strv_take(&l->argv, path_expand(paths, command->argv.v[i]));
+		strv_take(&l->argv, path_expand(around->paths, command->argv.v[i]));
 	if (command->text) {
 		strv_add(&l->argv, text_eq(a->interpreter, "bash") ? "bash" : "sh");
 		strv_add(&l->argv, "-c");
 		strv_add(&l->argv, command->text);
 	}
-	return surround(l, a, frozen_env, paths, e);
+	return surround(l, a, around, e);
 }
 
 void launch_release(struct launch *l)

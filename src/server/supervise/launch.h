@@ -27,13 +27,12 @@ struct launch {
 };
 
 /* An error is permanent: the definition does not fit this machine. */
-enum err launch_init(struct launch *l, const struct action_def *a, char *const *frozen_env,
-    const struct paths *paths, struct error *e);
+enum err launch_init(struct launch *l, const struct action_def *a,
+    const struct surroundings *around, struct error *e);
 /* The same surroundings, another command: stop_exec, reload, an exec probe.  Its text is run by
  * `sh -c`, or bash where that is the interpreter of the action. */
 enum err launch_init_command(struct launch *l, const struct action_def *a,
-    const struct command *command, char *const *frozen_env, const struct paths *paths,
-    struct error *e);
+    const struct command *command, const struct surroundings *around, struct error *e);
 void launch_release(struct launch *l); /* safe on {0} and after a failure */
 
 void launch_add_fd(struct launch *l, int fd, int number); /* borrowed until the spawn */

@@ -141,8 +141,8 @@ enum err side_command_start(struct supervision *d, const struct action_def *def,
 	a->token = AUX_TOKEN_BIT | records_take(d->history, COUNTER_TOKEN);
 	d->asides = a;
 	snprintf(pid, sizeof(pid), "%d", main_pid);
-	enum err rc = command ? launch_init_command(l, def, command, d->env, d->paths, e)
-			      : launch_init(l, def, d->env, d->paths, e);
+	enum err rc = command ? launch_init_command(l, def, command, &d->around, e)
+			      : launch_init(l, def, &d->around, e);
 	if (rc == ERR_OK)
 		rc = open_output(a, &output, e);
 	if (rc == ERR_OK) {

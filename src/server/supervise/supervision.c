@@ -51,7 +51,7 @@ struct supervision *supervision_new(const struct supervision_config *config)
 	    .logs = config->logs,
 	    .spawner = config->spawner,
 	    .paths = config->paths,
-	    .env = config->env,
+	    .around = {.frozen = config->env, .paths = config->paths, .secrets = config->secrets},
 	    .keeper = {.id = config->keeper_id},
 	    .copy = {-1, -1}};
 	d->gates = gates_new(d);

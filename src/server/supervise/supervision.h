@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "model/definition.h"
+#include "server/supervise/environment.h"
 
 #include <sys/types.h>
 
@@ -32,7 +33,8 @@ struct supervision_config {
 	struct logs *logs;
 	struct spawner *spawner;
 	const struct paths *paths;
-	char *const *env;   /* the keeper's, as it was when it started */
+	char *const *env;		    /* the keeper's, as it was when it started */
+	struct environment_secrets secrets; /* environment.h */
 	uint64_t keeper_id; /* in the environment of each of its processes: KEEPER_ID_ENV */
 
 	/* What rooms above do. */

@@ -11,6 +11,7 @@
 #include "server/host/clock.h"
 #include "server/host/paths.h"
 #include "server/host/report.h"
+#include "server/supervise/environment.h"
 #include "server/supervise/supervision.h"
 #include "spawn/spawner.h"
 #include "store/store.h"
@@ -33,7 +34,7 @@ struct supervision {
 	struct spawner *spawner;
 	struct history *history;
 	const struct paths *paths;
-	char *const *env;
+	struct surroundings around; /* of every child */
 
 	struct keeper_identity keeper;
 	struct gates *gates;

@@ -179,7 +179,9 @@ static void a_key_is_made_once_and_refused_when_others_may_read_it(void **state)
 	assert_non_null(mkdtemp(folder));
 	auto_free char *path = text_fmt("%s/secrets.key", folder);
 	assert_int_equal(key_file_read(path, NULL, false, first, &source, &e), ERR_NOT_FOUND);
+	e = (struct error){0};
 	assert_int_equal(key_file_read(path, NULL, true, first, &source, &e), ERR_OK);
+	assert_int_equal(e.code, ERR_OK); /* left alone */
 	assert_int_equal(key_file_read(path, folder, true, again, &source, &e), ERR_OK);
 	assert_memory_equal(first, again, VAULT_KEY_BYTES);
 	assert_int_equal(source, KEY_OF_FILE);

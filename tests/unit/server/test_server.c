@@ -109,6 +109,7 @@ static void later_words_win_and_paths_are_the_supervisors(void **state)
 	int fd = mkstemp(name);
 	char one[] = "A=keeper", two[] = "B=keeper", three[] = "C=keeper";
 	char *frozen[] = {one, two, three, NULL};
+	const struct surroundings around = {.frozen = frozen, .paths = &p};
 	(void)state;
 
 	assert_true(fd >= 0);
@@ -120,7 +121,7 @@ static void later_words_win_and_paths_are_the_supervisors(void **state)
 	    (struct env_var){.name = text_dup("C"), .value = text_dup("${PATH_VAR}/x")};
 	*vec_push(&a.env) =
 	    (struct env_var){.name = text_dup("PATH_ROOT"), .value = text_dup("~/hero")};
-	assert_int_equal(environment_init(&env, frozen, &p, &a, &e), ERR_OK);
+	assert_int_equal(environment_init(&env, &around, &a, &e), ERR_OK);
 	assert_string_equal(environment_get(&env, "A"), "keeper");
 	assert_string_equal(environment_get(&env, "B"), "file");
 	assert_string_equal(environment_get(&env, "C"), "/r/var/x");
@@ -129,7 +130,7 @@ static void later_words_win_and_paths_are_the_supervisors(void **state)
 	environment_release(&env);
 
 	*vec_push(&a.env) = (struct env_var){.name = text_dup("KEY"), .required = true};
-	assert_int_equal(environment_init(&env, frozen, &p, &a, &e), ERR_INVALID);
+	assert_int_equal(environment_init(&env, &around, &a, &e), ERR_INVALID);
 	assert_non_null(strstr(e.msg, "`KEY`"));
 	environment_release(&env);
 	unlink(name);
@@ -153,24 +154,25 @@ static void script_goes_to_its_interpreter_and_exec_is_split_without_a_shell(voi
 	struct launch l;
 	struct error e = {0};
 	char *frozen[] = {NULL};
+	const struct surroundings around = {.frozen = frozen, .paths = &p};
 	(void)state;
 
 	action_def_init(&a);
 	a.name = text_dup("web");
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_OK);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_OK);
 	launch_finish(&l);
 	check_argv(&l, (const char *const[]){"/r/bin/web", NULL});
 	launch_release(&l);
 
 	a.script = text_dup("serve 'a b' \"$HOME\" c\\ d");
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_OK);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_OK);
 	launch_finish(&l);
 	check_argv(&l, (const char *const[]){"sh", SPAWN_SCRIPT_PATH, NULL});
 	assert_string_equal(l.spec.script, a.script);
 	launch_release(&l);
 
 	a.interpreter = text_dup("exec");
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_OK);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_OK);
 	launch_finish(&l);
 	check_argv(&l, (const char *const[]){"serve", "a b", "$HOME", "c d", NULL});
 	launch_release(&l);
@@ -185,23 +187,24 @@ static void unknown_user_or_limit_is_refused_by_name(void **state)
 	struct launch l;
 	struct error e = {0};
 	char *frozen[] = {NULL};
+	const struct surroundings around = {.frozen = frozen, .paths = &p};
 	(void)state;
 
 	action_def_init(&a);
 	a.name = text_dup("web");
 	a.user = text_dup("no-such-user-here");
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_INVALID);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_INVALID);
 	assert_non_null(strstr(e.msg, "no-such-user-here"));
 	launch_release(&l);
 	text_set(&a.user, NULL);
 	*vec_push(&a.limits) =
 	    (struct env_var){.name = text_dup("nofile"), .value = text_dup("64:128")};
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_OK);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_OK);
 	assert_int_equal(l.spec.limits[0].soft, 64);
 	assert_int_equal(l.spec.limits[0].hard, 128);
 	launch_release(&l);
 	text_set(&a.limits.v[0].value, "many");
-	assert_int_equal(launch_init(&l, &a, frozen, &p, &e), ERR_INVALID);
+	assert_int_equal(launch_init(&l, &a, &around, &e), ERR_INVALID);
 	launch_release(&l);
 	action_def_release(&a);
 	paths_release(&p);
