@@ -1,45 +1,5 @@
 #include "query/parse.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-bool parse_fail(struct parser *p, const struct token *t, const char *hint, const char *fmt, ...)
-{
-	char what[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	p->fault.at = t->at;
-	p->fault.n = t->n;
-	snprintf(p->fault.hint, sizeof(p->fault.hint), "%s", hint ? hint : "");
-	error_set(p->error, ERR_INVALID, "where: column %zu: %s%s%s", t->at + 1, what,
-	    hint ? "; " : "", hint ? hint : "");
-	return false;
-}
-
-void parse_advance(struct parser *p)
-{
-	p->token = lex_next(&p->lexer);
-}
-
-bool parse_accept(struct parser *p, enum token_kind kind)
-{
-	if (p->token.kind != kind)
-		return false;
-	parse_advance(p);
-	return true;
-}
-
-bool parse_accept_word(struct parser *p, const char *word)
-{
-	if (!lex_is(p->lexer.source, &p->token, word))
-		return false;
-	parse_advance(p);
-	return true;
-}
-
 static uint16_t add_node(struct parser *p, enum node_kind kind, uint16_t left, uint16_t right)
 {
 	struct node *n = vec_push(&p->nodes);

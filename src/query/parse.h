@@ -29,7 +29,7 @@ bool parse_expression(struct parser *p, uint16_t *root);
 /* test.c: one test, and what its values mean for its field. */
 bool parse_test(struct parser *p, uint16_t *out);
 
-/* Always false. */
+/* tokens.c.  parse_fail() is always false. */
 bool parse_fail(struct parser *p, const struct token *t, const char *hint, const char *fmt, ...)
     attr_fmt(4, 5);
 bool parse_accept(struct parser *p, enum token_kind kind);

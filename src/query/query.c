@@ -2,26 +2,6 @@
 
 #include "query/parse.h"
 
-int query_path(struct query *q, const char *name, size_t n)
-{
-	struct record_path path;
-
-	if (!record_path_init(&path, name, n))
-		return -1;
-	for (size_t i = 0; i < q->n_paths; i++)
-		if (q->paths[i].n == path.n && q->paths[i].n_parts == path.n_parts &&
-		    strcmp(q->paths[i].text, path.text) == 0) {
-			record_path_release(&path);
-			return (int)i;
-		}
-	if (q->n_paths == RECORD_FIELDS_MAX) {
-		record_path_release(&path);
-		return -2;
-	}
-	q->paths[q->n_paths] = path;
-	return (int)q->n_paths++;
-}
-
 /* 0: known before the line is looked at; 1: its bytes; 2: its record. */
 static int cost_of_test(const struct test *t)
 {

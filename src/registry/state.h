@@ -113,7 +113,7 @@ void loose_refresh(const struct registry *reg, struct entry *e);
 void inherit_edges(struct dep_list *to, const struct action_def *from,
     const struct service_def *owner, const struct service_def *heir);
 
-/* check.c: what is refused and what is warned of */
+/* judge.c: what is refused and what is warned of */
 struct judge {
 	struct registry *reg;
 	struct diags *diags;
@@ -127,9 +127,11 @@ void judge_refuse(struct judge *j, const struct entry *culprit, enum err code,
     const struct place *at, const char *key, const char *hint, const char *fmt, ...) attr_fmt(7, 8);
 void judge_warn(struct judge *j, const struct place *at, const char *key, const char *hint,
     const char *fmt, ...) attr_fmt(5, 6);
+void place_fmt(struct str *out, const struct place *at, const char *fallback);
+
+/* check.c */
 void check_entry(struct judge *j, const struct entry *e);
 void check_claims(struct judge *j, const struct entry *e);
-void place_fmt(struct str *out, const struct place *at, const char *fallback);
 
 /* owner.c: two shapes of one thing */
 /* The next action elsewhere that is the same binary instance as `a` of `e`; *at begins at 0. */

@@ -38,23 +38,6 @@ static enum err open_folders(struct store *s, const char *dir, struct error *e)
 	return store_open_definitions(s, e);
 }
 
-/* All of it, or as much as there is room for. */
-void store_make_reserve(const struct store *s)
-{
-	auto_fd int fd = open(s->reserve, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	off_t n = RESERVE_BYTES;
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size >= n)
-		return;
-	while (n > st.st_size && posix_fallocate(fd, 0, n) != 0)
-		n -= RESERVE_STEP;
-	if (n < st.st_size)
-		n = st.st_size;
-	if (ftruncate(fd, n > 0 ? n : 0) < 0 || n <= 0)
-		unlink(s->reserve);
-}
-
 /* Whoever closes the database empties its log, so the last server was killed, perhaps between
  * a file of definitions/ and the commit of its row. */
 static bool was_left_open(const struct store *s)
@@ -399,16 +382,6 @@ void store_write_files(struct store *s)
 	s->files_due.is = s->files_due.exactly = true;
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
-}
-
-bool store_refuses(struct store *s, struct str *out)
-{
-	pthread_mutex_lock(&s->lock);
-	bool refuses = s->trouble.n > 0;
-	if (refuses && out)
-		str_add(out, str_text(&s->trouble));
-	pthread_mutex_unlock(&s->lock);
-	return refuses;
 }
 
 bool store_degraded(struct store *s, struct str *out)

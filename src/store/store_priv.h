@@ -85,23 +85,23 @@ struct store {
 };
 
 void *store_writer_main(void *store);
-/* writer.c: an open connection, whatever had to be done for it. */
-enum err store_writer_open(struct store *s, bool check, struct error *e);
-enum db_state store_open_file(struct store *s, bool check, struct error *e); /* as it is */
-void store_writer_close(struct store *s);
+
+/* reports.c */
+void store_wake_loop(struct store *s);
 void store_note(struct store *s, const char *fmt, ...) attr_fmt(2, 3);
+void store_report(struct store *s, bool rebuilt, const char *fmt, ...) attr_fmt(3, 4);
 
 /* upkeep.c: what vanished from the folder is made again. */
 enum err store_open_first(struct store *s, struct error *e);
 enum err store_open_definitions(struct store *s, struct error *e);
 enum err store_upkeep(struct store *s, struct error *e);
+/* An open connection, whatever had to be done for it. */
+enum err store_writer_open(struct store *s, bool check, struct error *e);
+void store_writer_close(struct store *s);
 /* A new database from definitions/; the one that is there is set aside. */
 enum err store_start_anew(struct store *s, const char *why, struct error *e);
-/* After an open: false when it was another file than ours. */
-bool store_hold_files(struct store *s);
-void store_report(struct store *s, bool rebuilt, const char *fmt, ...) attr_fmt(3, 4);
 
-/* Sets RESERVE_BYTES aside if they are not; where there is less room, less. */
+/* reserve.c: sets RESERVE_BYTES aside if they are not; where there is less room, less. */
 void store_make_reserve(const struct store *s);
 
 /* batch.c: write ops in one transaction. */

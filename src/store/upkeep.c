@@ -4,39 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <time.h>
 
-/* ---- what is reported ----------------------------------------------------------------------- */
+/* ---- the connection ------------------------------------------------------------------------- */
 
-static void wake_loop(struct store *s)
-{
-	const uint64_t one = 1;
+enum { CHECK_BYTES_MAX = 32 << 20 }; /* larger files are not read through at each start */
 
-	if (write(s->event_fd, &one, sizeof(one)) < 0)
-		return; /* full means readable */
-}
-
-void store_report(struct store *s, bool rebuilt, const char *fmt, ...)
-{
-	struct repaired *r = mem_new(sizeof(*r));
-	struct str text = {0};
-	va_list ap;
-
-	va_start(ap, fmt);
-	str_vfmt(&text, fmt, ap);
-	va_end(ap);
-	r->text = str_take(&text);
-	r->rebuilt = rebuilt;
-	pthread_mutex_lock(&s->lock);
-	*s->repaired_end = r;
-	s->repaired_end = &r->next;
-	pthread_mutex_unlock(&s->lock);
-	wake_loop(s);
-}
-
-bool store_hold_files(struct store *s)
+static bool hold_files(struct store *s)
 {
 	const struct dbfiles was = s->held;
 
@@ -46,8 +21,38 @@ bool store_hold_files(struct store *s)
 	s->files_news = s->files_news || changed;
 	pthread_mutex_unlock(&s->lock);
 	if (changed)
-		wake_loop(s);
+		store_wake_loop(s);
 	return ours;
+}
+
+static bool is_small(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size < CHECK_BYTES_MAX;
+}
+
+void store_writer_close(struct store *s)
+{
+	sqlite3_close(s->writer);
+	s->writer = NULL;
+}
+
+static enum db_state open_file(struct store *s, bool check, struct error *e)
+{
+	bool put_back = s->opt.put_back;
+	enum db_state state = db_open_writer(s->path, &put_back, &s->writer, e);
+
+	s->was_put_back |= state == DB_OK && put_back;
+	if (state == DB_OK && check && is_small(s->path))
+		state = db_check(s->writer, e);
+	if (state == DB_OK && !hold_files(s)) {
+		error_set(e, ERR_STORAGE, "state.db: it was replaced while it was opened");
+		state = DB_REFUSED;
+	}
+	if (state != DB_OK)
+		store_writer_close(s);
+	return state;
 }
 
 /* What is held is not at its place any more, and not needed any more. */
@@ -131,13 +136,25 @@ enum err store_start_anew(struct store *s, const char *why, struct error *e)
 	if (access(s->path, F_OK) == 0 && db_set_aside(s->path, "corrupt", &aside, e))
 		return e->code;
 	let_go(s);
-	if (store_open_file(s, false, e) != DB_OK || store_rebuild(s, &rows, e))
+	if (open_file(s, false, e) != DB_OK || store_rebuild(s, &rows, e))
 		return ERR_STORAGE;
 	if (aside)
 		store_note(s, "%s: set aside as %s, rebuilt from definitions/", because, aside);
 	store_report(s, true, "%s%s%s; %zu rows rebuilt from definitions/", because,
 	    aside ? ": set aside as " : "", aside ? aside : "", rows);
 	return ERR_OK;
+}
+
+enum err store_writer_open(struct store *s, bool check, struct error *e)
+{
+	if (s->writer)
+		return ERR_OK;
+	switch (open_file(s, check, e)) {
+	case DB_OK: return ERR_OK;
+	case DB_REFUSED: return ERR_STORAGE;
+	case DB_CORRUPT: return store_start_anew(s, e->msg, e);
+	}
+	return ERR_STORAGE;
 }
 
 /* From the bytes that are held; where those are no database, from definitions/. */

@@ -5,66 +5,7 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <stdarg.h>
-#include <sys/stat.h>
 #include <time.h>
-
-enum { CHECK_BYTES_MAX = 32 << 20 }; /* larger files are not read through at each start */
-
-void store_note(struct store *s, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	pthread_mutex_lock(&s->lock);
-	if (s->notes.n > 0)
-		str_add(&s->notes, "; ");
-	str_vfmt(&s->notes, fmt, ap);
-	pthread_mutex_unlock(&s->lock);
-	va_end(ap);
-}
-
-static bool is_small(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && st.st_size < CHECK_BYTES_MAX;
-}
-
-enum db_state store_open_file(struct store *s, bool check, struct error *e)
-{
-	bool put_back = s->opt.put_back;
-	enum db_state state = db_open_writer(s->path, &put_back, &s->writer, e);
-
-	s->was_put_back |= state == DB_OK && put_back;
-	if (state == DB_OK && check && is_small(s->path))
-		state = db_check(s->writer, e);
-	if (state == DB_OK && !store_hold_files(s)) {
-		error_set(e, ERR_STORAGE, "state.db: it was replaced while it was opened");
-		state = DB_REFUSED;
-	}
-	if (state != DB_OK)
-		store_writer_close(s);
-	return state;
-}
-
-void store_writer_close(struct store *s)
-{
-	sqlite3_close(s->writer);
-	s->writer = NULL;
-}
-
-enum err store_writer_open(struct store *s, bool check, struct error *e)
-{
-	if (s->writer)
-		return ERR_OK;
-	switch (store_open_file(s, check, e)) {
-	case DB_OK: return ERR_OK;
-	case DB_REFUSED: return ERR_STORAGE;
-	case DB_CORRUPT: return store_start_anew(s, e->msg, e);
-	}
-	return ERR_STORAGE;
-}
 
 /* A connection to what lies where it belongs. */
 static enum err make_ready(struct store *s, struct error *e)
