@@ -222,7 +222,7 @@ static bool is_touched(const struct progress *p)
 
 char *follow_summary(const struct follow *v)
 {
-	return picture_summary(&v->progress, took_us(v));
+	return is_touched(&v->progress) ? picture_summary(&v->progress, took_us(v)) : NULL;
 }
 
 /* What no event told of: the state of parts that are not where they should be. */
@@ -289,7 +289,7 @@ static int end(struct follow *v)
 		draw(v);
 	say_touched(v);
 	interrupt_say(NULL);
-	auto_free char *summary = touched ? follow_summary(v) : NULL;
+	auto_free char *summary = follow_summary(v);
 	return outcome_print(v->c, v->op, summary);
 }
 
@@ -306,7 +306,8 @@ static int follow(struct follow *v, const json_t *names)
 		if (http_now() >= deadline_of(v)) {
 			auto_free char *summary = follow_summary(v);
 			interrupt_say(NULL);
-			puts(summary);
+			if (summary)
+				puts(summary);
 			return outcome_print_late(v->c, v->op, names);
 		}
 		if (!await(v, &status))

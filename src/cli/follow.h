@@ -24,7 +24,7 @@ int follow_operation(struct follow *f, int64_t operation, const json_t *names);
 void follow_expect(struct follow *f, const json_t *status);
 /* Until the server is gone, or the deadline (http_deadline()): false. */
 bool follow_to_the_last(struct follow *f, int64_t operation, msec deadline);
-/* One line of how it ended; the caller frees. */
+/* One line of how it ended; NULL: nothing was touched.  The caller frees. */
 char *follow_summary(const struct follow *f);
 
 #endif

@@ -96,6 +96,9 @@ static char *trouble_of(const json_t *o)
 
 	if (*why)
 		return one_line(why);
+	json_int_t code = number_in(o, "exit_code", -1);
+	if (strcmp(reason, "gave_up") == 0 && code >= 0)
+		return text_fmt("exit code %lld, gave up", (long long)code);
 	if (*reason && strcmp(reason, "exit_code") != 0 && strcmp(reason, "signal") != 0) {
 		char *words = text_dup(reason);
 
@@ -105,7 +108,6 @@ static char *trouble_of(const json_t *o)
 	}
 	if (signal)
 		return text_fmt("ended by %s", signal);
-	json_int_t code = number_in(o, "exit_code", -1);
 	return code >= 0 ? text_fmt("exit code %lld", (long long)code) : text_dup("it ended");
 }
 

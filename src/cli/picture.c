@@ -4,6 +4,7 @@
 #include "cli/times.h"
 
 #define NAME_COLUMNS 32
+#define WORTH_US     100000 /* a slowest part that is slow */
 
 /* ---- one row -------------------------------------------------------------------------- */
 
@@ -37,6 +38,18 @@ static void add_row(struct strv *out, const struct part *part, const char *inden
 		    text_fmt("%s  %s| %s%s", indent, paint("\033[2m"), part->last_line, plain()));
 }
 
+/* What was at rest before a stop has no place in its picture. */
+static bool is_shown(const struct progress *p, const struct part *part)
+{
+	static const char *const rest[] = {
+	    "succeeded", "cancelled", "failed", "skipped", "created", "exited", "inactive"};
+
+	for (size_t i = 0; p->stops && !part->touched && i < countof(rest); i++)
+		if (strcmp(part->state, rest[i]) == 0)
+			return false;
+	return true;
+}
+
 /* ---- the tree ------------------------------------------------------------------------- */
 
 /* Its first part that is not one of the name of its service, or a second one: it needs a row
@@ -46,7 +59,7 @@ static bool is_alone(const struct progress *p, const char *service)
 	size_t n = 0, others = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->v[i]->service, service) == 0) {
+		if (strcmp(p->v[i]->service, service) == 0 && is_shown(p, p->v[i])) {
 			n++;
 			others += p->v[i]->action && strcmp(p->v[i]->action, service) != 0;
 		}
@@ -74,15 +87,17 @@ static enum part_is worst_of(const struct progress *p, const char *service)
 static void add_service(
     const struct progress *p, const char *service, int width, int64_t now, struct strv *out)
 {
-	bool alone = is_alone(p, service);
+	bool alone = is_alone(p, service), any = false;
 	const char *color;
 	const char *mark = mark_of(worst_of(p, service), &color);
 
-	if (!alone)
+	for (size_t i = 0; i < p->n; i++)
+		any |= strcmp(p->v[i]->service, service) == 0 && is_shown(p, p->v[i]);
+	if (any && !alone)
 		strv_take(out, text_fmt("%s%s%s %s%s%s", paint(color), mark, plain(),
 				   paint("\033[1m"), service, plain()));
 	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->v[i]->service, service) == 0)
+		if (strcmp(p->v[i]->service, service) == 0 && is_shown(p, p->v[i]))
 			add_row(out, p->v[i], alone ? "" : "  ",
 			    alone || !p->v[i]->action ? service : p->v[i]->action, width, now);
 }
@@ -117,7 +132,8 @@ static void add_some(const struct progress *p, int rows, int64_t now, struct str
 		for (size_t i = 0; i < p->n; i++) {
 			const struct part *part = p->v[i];
 
-			if (part_is(part) != order[k] || (int)out->n + 2 >= rows)
+			if (part_is(part) != order[k] || !is_shown(p, part) ||
+			    (int)out->n + 2 >= rows)
 				continue;
 			add_row(out, part, "", part_name(part), width, now);
 			shown++;
@@ -189,7 +205,7 @@ char *picture_summary(const struct progress *p, int64_t us)
 	if (!p->stops && n.gone)
 		str_fmt(&out, ", %zu stopped", n.gone);
 	str_fmt(&out, " %s %s", reached == all ? "in" : "after", span);
-	if (n.slowest && all > 1)
+	if (n.slowest && all > 1 && part_time(n.slowest) >= WORTH_US)
 		add_slowest(n.slowest, &out);
 	return str_take(&out);
 }

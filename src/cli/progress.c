@@ -218,13 +218,27 @@ static void add_ordered(
 	strv_add(out, service);
 }
 
+/* What began to stop first stands first; what has not begun behind that. */
+static int by_beginning(const void *a, const void *b)
+{
+	const struct part *x = *(struct part *const *)a, *y = *(struct part *const *)b;
+	int64_t p = x->began ? x->began : INT64_MAX, q = y->began ? y->began : INT64_MAX;
+
+	return p < q ? -1 : p > q;
+}
+
 struct strv progress_order(const struct progress *p)
 {
 	struct strv out = {0};
 	struct map seen = {0};
+	auto_free struct part **parts = mem_new((p->n + 1) * sizeof(struct part *));
 
 	for (size_t i = 0; i < p->n; i++)
-		add_ordered(p, p->v[i]->service, &seen, &out);
+		parts[i] = p->v[i];
+	if (p->stops)
+		qsort(parts, p->n, sizeof(*parts), by_beginning);
+	for (size_t i = 0; i < p->n; i++)
+		add_ordered(p, parts[i]->service, &seen, &out);
 	map_release(&seen);
 	return out;
 }

@@ -46,7 +46,8 @@ void progress_add_operation(struct progress *p, const json_t *op); /* of op.get 
 /* A service of its `progress`, or of service.status. */
 void progress_add_service(struct progress *p, const json_t *told);
 
-/* The names of its services, each behind those that it waited for; owned by the caller. */
+/* The names of its services, each behind those that it waited for; in a stop in the order in
+ * which they stopped.  Owned by the caller. */
 struct strv progress_order(const struct progress *p);
 
 struct progress_count {

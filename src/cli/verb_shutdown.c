@@ -50,7 +50,7 @@ static int print_end(struct cli *c, const struct follow *f, bool down)
 {
 	auto_free char *summary = follow_summary(f);
 
-	if (!c->quiet && !c->json)
+	if (!c->quiet && !c->json && summary)
 		puts(summary);
 	if (!down) {
 		complain("it still stops services; `hero_proc list` shows which");

@@ -61,12 +61,15 @@ static void add_numbers(const json_t *a, struct str *out)
 	} rows[] = {{"pid", "pid", 0}, {"main_pid", "main pid", 0}, {"attempt", "attempt", 1},
 	    {"restarts", "restarts", 0}, {"exit_code", "exit code", -1}, {"job", "job", 0}};
 
+	bool lives = number_of(a, "pid") > 0; /* then its end is that of the attempt before */
+
 	for (size_t i = 0; i < countof(rows); i++)
-		if (number_in(a, rows[i].key, rows[i].usual) != rows[i].usual)
-			str_fmt(
-			    out, "  %s %lld", rows[i].word, (long long)number_of(a, rows[i].key));
+		if (number_in(a, rows[i].key, rows[i].usual) > rows[i].usual)
+			str_fmt(out, "  %s%s %lld",
+			    lives && strcmp(rows[i].key, "exit_code") == 0 ? "last " : "",
+			    rows[i].word, (long long)number_of(a, rows[i].key));
 	if (*text_of(a, "signal"))
-		str_fmt(out, "  signal %s", text_of(a, "signal"));
+		str_fmt(out, "  %ssignal %s", lives ? "last " : "", text_of(a, "signal"));
 }
 
 static void print_action(const json_t *a)

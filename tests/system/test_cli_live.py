@@ -1,19 +1,13 @@
 """An operation while it happens: a tree on a terminal, lines elsewhere, and what Ctrl-C leaves (SPEC 2.9, 7.3)."""
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
 import socket
-import struct
-import subprocess
-import termios
 import threading
-import time
 
 import pytest
 from hp import DONE, NOT_READY, TIMED_OUT
+from terminal import Screen, Terminal
 
 STACK = """
 [service]
@@ -45,85 +39,9 @@ readiness = {after_ms = 5000}
 """
 
 
-class Screen:
-    """A terminal of so many rows and columns, as far as our frames need one: what a person would see."""
-
-    def __init__(self, rows, columns):
-        self.rows, self.columns, self.lines, self.row, self.column, self.frames = rows, columns, [""], 0, 0, 0
-
-    def write(self, text):
-        for part in re.findall("\x1b\\[[0-9;?]*[A-Za-z]|[^\x1b]", text):
-            self._write(part)
-
-    def _write(self, part):
-        if part == "\r":
-            self.column = 0
-        elif part == "\n":
-            self.row += 1
-            while len(self.lines) <= self.row:
-                self.lines.append("")
-        elif part[0] != "\x1b":
-            line = self.lines[self.row].ljust(self.column)
-            self.lines[self.row] = line[:self.column] + part + line[self.column + 1:]
-            self.column += 1
-        elif part[-1] == "A":
-            self.frames += 1
-            self.row -= int(part[2:-1] or 1)
-            assert self.row >= len(self.lines) - self.rows, "the cursor left the screen"
-        elif part[-1] == "K":
-            self.lines[self.row] = self.lines[self.row][:self.column]
-        elif part[-1] == "J":
-            self.lines = self.lines[:self.row] + [self.lines[self.row][:self.column]]
-        else:
-            assert part[-1] == "m", part
-
-
-class Program:
+def on_terminal(hp, *words, rows=24, columns=80, **env):
     """hero_proc on a terminal of its own."""
-
-    def __init__(self, hp, *words, rows=24, columns=80, **env):
-        self.master, theirs = pty.openpty()
-        self.screen, self.raw = Screen(rows, columns), b""
-        self.resize(rows, columns)
-        self.process = subprocess.Popen([hp.bin / "hero_proc", *map(str, words)], env={**hp.env, "LC_ALL": "C.UTF-8", **env}, cwd=hp.root,
-                                        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        os.close(theirs)
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def read(self, seconds=0.02):
-        """False: it is closed."""
-        if not select.select([self.master], [], [], seconds)[0]:
-            return True
-        try:
-            part = os.read(self.master, 65536)
-        except OSError:
-            return False
-        self.raw += part
-        self.screen.write(part.decode("utf-8", "replace"))
-        return bool(part)
-
-    def see(self, pattern, bound=10):
-        """Until the screen shows it."""
-        end = time.monotonic() + bound
-        while not re.search(pattern, self.text()):
-            assert time.monotonic() < end, (pattern, self.text())
-            if not self.read():
-                break
-        assert re.search(pattern, self.text()), (pattern, self.text())
-
-    def text(self):
-        return "\n".join(self.screen.lines)
-
-    def end(self, bound=20):
-        end = time.monotonic() + bound
-        while self.read() and time.monotonic() < end:
-            pass
-        status = self.process.wait(5)
-        os.close(self.master)
-        return status
+    return Terminal([hp.bin / "hero_proc", *map(str, words)], {**hp.env, "LC_ALL": "C.UTF-8", **env}, hp.root, rows, columns)
 
 
 @pytest.fixture
@@ -134,7 +52,7 @@ def stack(hp):
 
 
 def test_a_start_is_a_tree_of_services_and_actions_with_the_reason_of_each_wait(stack):
-    program = Program(stack, "start", "web")
+    program = on_terminal(stack, "start", "web")
     program.see(r"(?s)• db\n  . postgres +running [0-9.]+ m?s: no line of output matches [^\n]*\n  . initdb .*\n· web +waits [0-9.]+ m?s: db is ")
     program.see(r"initdb +done after 0\.[0-9] s")
     assert program.end() == DONE
@@ -147,7 +65,7 @@ def test_a_start_is_a_tree_of_services_and_actions_with_the_reason_of_each_wait(
 
 
 def test_a_frame_is_written_at_once_and_nothing_is_erased_before(stack):
-    program = Program(stack, "start", "web")
+    program = on_terminal(stack, "start", "web")
     assert program.end() == DONE
     assert program.screen.frames > 3
     assert b"\x1b[2J" not in program.raw and b"\x1b[2K" not in program.raw and b"\x1b[?25l" not in program.raw
@@ -155,7 +73,7 @@ def test_a_frame_is_written_at_once_and_nothing_is_erased_before(stack):
 
 def test_a_failure_is_shown_with_its_reason_and_its_last_line_while_it_is_tried_again(hp):
     hp.register_text(BROKEN)
-    program = Program(hp, "start", "broken", "--timeout", "1s")
+    program = on_terminal(hp, "start", "broken", "--timeout", "1s")
     program.see(r"✗ broken +failed: exit code 3; attempt \d+ follows in .*\n  \| can not open /etc/broken.conf")
     assert program.end() == TIMED_OUT
     shown = program.text()
@@ -164,7 +82,7 @@ def test_a_failure_is_shown_with_its_reason_and_its_last_line_while_it_is_tried_
 
 
 def test_control_C_leaves_the_terminal_as_it_was_and_says_how_to_follow_or_cancel(stack):
-    program = Program(stack, "start", "web")
+    program = on_terminal(stack, "start", "web")
     program.see("waits")
     operation = stack.status("web")["operation"]
     os.write(program.master, b"\x03")
@@ -174,12 +92,12 @@ def test_control_C_leaves_the_terminal_as_it_was_and_says_how_to_follow_or_cance
                           f"    cancel it:  hero_proc op cancel {operation}"]
     modes = re.findall(rb"\x1b\[([0-9;?]*)([A-Za-z])", program.raw)
     assert {letter for _, letter in modes} <= {b"m", b"A", b"K", b"J"} and [m for m, letter in modes if letter == b"m"][-1] == b"0"
-    follower = Program(stack, "op", "watch", operation)
+    follower = on_terminal(stack, "op", "watch", operation)
     assert follower.end() == DONE and "3 of 3 ready in" in follower.text()
 
 
 def test_a_terminal_that_becomes_narrow_or_low_is_written_within(stack):
-    program = Program(stack, "start", "web")
+    program = on_terminal(stack, "start", "web")
     program.see("waits")
     program.screen = Screen(12, 30)
     program.screen.lines, program.screen.row = [""] * 40, 39  # what was there before
@@ -193,7 +111,7 @@ def test_more_parts_than_rows_are_counted_and_what_fails_stays_in_sight(hp):
     text = "\n".join(f'[[binaries]]\nname = "s{i:02}"\nexec = ["/usr/bin/sleep", "9"]' for i in range(60))
     hp.register_text(f'repo = "x/many"\n{text}\n', path="/x/many/service.toml")
     hp.register_text(BROKEN)
-    program = Program(hp, "start", *(f"s{i:02}" for i in range(60)), "broken", "--timeout", "800ms", rows=12)
+    program = on_terminal(hp, "start", *(f"s{i:02}" for i in range(60)), "broken", "--timeout", "800ms", rows=12)
     program.see(r"✗ broken +failed: exit code 3")
     assert program.end() == TIMED_OUT
     assert re.search(r"and \d+ more; 60 ready, 1 not yet", program.text()) and "60 of 61 ready after" in program.text()
@@ -202,13 +120,13 @@ def test_more_parts_than_rows_are_counted_and_what_fails_stays_in_sight(hp):
 def test_down_stop_and_shutdown_are_trees_too(stack):
     stack.define("slow", script="trap 'sleep 0.6; exit 0' TERM; while :; do sleep 0.05; done")
     stack.rpc("service.start", name=["web", "slow"])
-    program = Program(stack, "down")
+    program = on_terminal(stack, "down")
     program.see(r"• slow +stopping [0-9.]+ m?s")
     assert program.end() == DONE
     assert re.search(r"slow +stopped after 0\.[6-9] s", program.text())
     assert re.search(r"3 of 3 stopped in [01]\.\d s; slowest slow 0\.[6-9] s", program.text()), program.text()
     stack.rpc("service.start", name=["web", "slow"])
-    program = Program(stack, "shutdown")
+    program = on_terminal(stack, "shutdown")
     program.see(r"• slow +stopping")
     assert program.end() == DONE and "the supervisor is down" in program.text() and re.search("3 of 3 stopped in", program.text())
 
@@ -294,7 +212,7 @@ def test_following_asks_for_nothing_while_nothing_happens(hp):
 
 
 def test_a_server_that_is_killed_meanwhile_is_no_end_of_following(stack):
-    program = Program(stack, "start", "web")
+    program = on_terminal(stack, "start", "web")
     program.see("waits")
     stack.kill_server()
     assert program.end() == DONE and "3 of 3 ready in" in program.text(), program.text()

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from hp import DONE, FAILED, NO_DAEMON, USAGE, wait_until
+from hp import DONE, FAILED, NO_DAEMON, SOURCE, USAGE, wait_until
 
 SLEEP = ["/usr/bin/sleep", "1000"]
 VERBS = [("service", "list"), ("list",), ("ps",), ("status", "s"), ("service", "get", "s"), ("why", "s"), ("tree",), ("graph",),
@@ -175,3 +175,11 @@ def test_an_option_that_a_verb_does_not_know_is_a_usage_error_that_names_it(hp):
 def test_json_of_a_list_is_one_document(hp):
     many(hp, 3)
     assert len(json.loads(hp.cli("list", "--json").stdout)["services"]) == 3
+
+
+def test_the_README_and_the_overview_name_the_same_verbs(hp):
+    text = (SOURCE / "README.md").read_text()
+    table = text[text.index("## Commands"):text.index("## What it is not")].replace("\\", "")
+    for name in names_of_verbs(hp):
+        noun, _, second = name.partition(" ")
+        assert f"`hero_proc {name}" in table or f"`{name}" in table or (second and f"hero_proc {noun} " in table and second in table), name
