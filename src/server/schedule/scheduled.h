@@ -48,12 +48,14 @@ struct schedules {
 
 int64_t schedules_now(void); /* ms of wall time */
 
-/* schedules.c */
+/* scheduled.c */
 void scheduled_store(struct schedules *s, const struct scheduled *x);
 void scheduled_arm(struct schedules *s, struct scheduled *x);
 /* A run of it was submitted, is over.  `run` may be the text of open_runs itself. */
 void scheduled_open(struct schedules *s, struct scheduled *x, const char *run);
 void scheduled_close(struct schedules *s, struct scheduled *x, const char *run);
+/* When it will be overdue; SCHEDULE_NEVER. */
+int64_t scheduled_overdue_at(const struct scheduled *x);
 bool scheduled_has_open_run(struct schedules *s, struct scheduled *x);
 
 /* scheduled_run.c */
@@ -64,7 +66,5 @@ void scheduled_go_on(struct schedules *s, struct scheduled *x);
 enum err scheduled_submit(struct schedules *s, struct scheduled *x, int64_t due, bool by_hand,
     char **run, struct error *e);
 void scheduled_check_overdue(struct schedules *s, struct scheduled *x);
-/* When it will be overdue; SCHEDULE_NEVER. */
-int64_t scheduled_overdue_at(const struct scheduled *x);
 
 #endif

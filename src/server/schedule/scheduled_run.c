@@ -207,15 +207,6 @@ void schedules_succeeded(struct schedules *s, const char *key)
 		note_success(s, x);
 }
 
-int64_t scheduled_overdue_at(const struct scheduled *x)
-{
-	const usec_wall since = x->last_success ? x->last_success : x->since;
-
-	return !x->def || x->def->overdue_after == 0 || x->is_overdue
-		   ? SCHEDULE_NEVER
-		   : since / 1000 + x->def->overdue_after;
-}
-
 void scheduled_check_overdue(struct schedules *s, struct scheduled *x)
 {
 	char iso[ISO_TIME_BYTES], fact[96];

@@ -9,45 +9,7 @@
 #include <event2/event.h>
 #include <sys/timerfd.h>
 
-#define STEP_MS	     500		  /* a smaller difference of the clocks is no step */
-#define WAIT_MS_MOST (24 * 3600 * 1000LL) /* then it is computed again */
-
-int64_t schedules_now(void)
-{
-	return clock_wall() / 1000;
-}
-
-/* ---- one schedule ---- */
-
-static char *queue_text(const struct scheduled *x)
-{
-	struct str out = {0};
-
-	for (size_t i = 0; i < x->queue.n; i++)
-		str_fmt(&out, "%s%lld", i ? " " : "", (long long)x->queue.v[i]);
-	return str_take(&out);
-}
-
-void scheduled_store(struct schedules *s, const struct scheduled *x)
-{
-	auto_free char *queue = queue_text(x);
-	const uint64_t *counts = x->state.counts;
-
-	store_put_schedule(s->config.store, &(struct store_schedule){.name = x->key,
-						.meaning = x->meaning,
-						.answered = x->state.answered,
-						.paused = x->state.paused,
-						.kept = (int64_t)counts[ANSWER_KEPT],
-						.late = (int64_t)counts[ANSWER_LATE],
-						.skipped = (int64_t)counts[ANSWER_SKIPPED],
-						.missed = (int64_t)counts[ANSWER_MISSED],
-						.since = x->since,
-						.last_success = x->last_success,
-						.last_run = x->last_run,
-						.last_state = x->last_state,
-						.last_due = x->last_due,
-						.queue = queue});
-}
+#define STEP_MS 500 /* a smaller difference of the clocks is no step */
 
 static void scheduled_free(struct scheduled *x)
 {
@@ -66,54 +28,6 @@ static void scheduled_free(struct scheduled *x)
 	free(x->last_state);
 	free(x->trouble);
 	free(x);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-void scheduled_arm(struct schedules *s, struct scheduled *x)
-{
-	const int64_t now = schedules_now();
-	const int64_t due = x->trouble ? SCHEDULE_NEVER : schedule_wake(&x->spec, &x->state);
-	const int64_t at = least(due, scheduled_overdue_at(x));
-
-	if (!s->is_active || at == SCHEDULE_NEVER) {
-		evtimer_del(x->timer);
-		return;
-	}
-	const int64_t left = at > now ? least(at - now, WAIT_MS_MOST) : 0;
-	event_add(
-	    x->timer, &(struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000});
-}
-
-void scheduled_open(struct schedules *s, struct scheduled *x, const char *run)
-{
-	if (strv_has(&x->open_runs, run))
-		return;
-	strv_add(&x->open_runs, run);
-	map_put(&s->by_run, x->open_runs.v[x->open_runs.n - 1], x);
-}
-
-void scheduled_close(struct schedules *s, struct scheduled *x, const char *run)
-{
-	for (size_t i = 0; i < x->open_runs.n; i++) {
-		if (!text_eq(x->open_runs.v[i], run))
-			continue;
-		map_remove(&s->by_run, run);
-		free(x->open_runs.v[i]);
-		x->open_runs.v[i] = x->open_runs.v[--x->open_runs.n];
-		return;
-	}
-}
-
-bool scheduled_has_open_run(struct schedules *s, struct scheduled *x)
-{
-	for (size_t i = 0; i < x->open_runs.n; i++)
-		if (s->config.is_open(s->config.ctx, x->open_runs.v[i]))
-			return true;
-	return false;
 }
 
 /* ---- from its definition ---- */
