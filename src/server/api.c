@@ -111,7 +111,7 @@ char *api_metrics(void *daemon)
 	metric(&out, "hero_proc_operations", "gauge", "Operations in flight.");
 	str_fmt(&out, "hero_proc_operations %zu\n", operations_in_flight(d->operations));
 	metric(&out, "hero_proc_followers", "gauge", "Clients of /events.");
-	str_fmt(&out, "hero_proc_followers %zu\n", event_stream_followers(d->hub));
+	str_fmt(&out, "hero_proc_followers %zu\n", event_stream_followers(d->explain));
 	metric(&out, "hero_proc_log_captured_bytes", "counter",
 	    "Bytes captured since the server began.");
 	str_fmt(
@@ -242,6 +242,20 @@ static void unwatch_socket(struct api *a)
 	free(take(a->trouble));
 }
 
+static void subscribe(void *ctx, struct http_stream *stream, const char *query)
+{
+	struct daemon *d = ctx;
+
+	event_stream_subscribe(d->explain, stream, query);
+}
+
+static void unsubscribe(void *ctx, struct http_stream *stream)
+{
+	struct daemon *d = ctx;
+
+	event_stream_unsubscribe(d->explain, stream);
+}
+
 /* ---- the door ----------------------------------------------------------------------- */
 
 enum err api_open(struct daemon *d, struct error *e)
@@ -266,8 +280,8 @@ enum err api_open(struct daemon *d, struct error *e)
 	    .health = api_health,
 	    .wellknown = wellknown,
 	    .metrics = api_metrics,
-	    .subscribe = event_stream_subscribe,
-	    .unsubscribe = event_stream_unsubscribe};
+	    .subscribe = subscribe,
+	    .unsubscribe = unsubscribe};
 	if (http_server_new(d->base, &cfg, &a->http, e)) {
 		free(a);
 		return e->code;

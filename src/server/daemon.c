@@ -6,7 +6,7 @@
 #include "server/change/submission.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
-#include "server/explain/progress.h"
+#include "server/explain/explain.h"
 #include "server/host/background.h"
 #include "server/host/secrets.h"
 #include "server/keeper_events.h"
@@ -198,7 +198,7 @@ static void recorded(
 {
 	struct daemon *d = ctx;
 
-	event_stream_publish(d->hub, id, cause, time, kind, fact);
+	event_stream_publish(d->explain, id, cause, time, kind, fact);
 }
 
 static struct history *open_history(struct daemon *d)
@@ -295,8 +295,15 @@ enum err daemon_open_store(struct daemon *d, struct error *e)
 	supervision_begin(d->supervision, d->store, d->history);
 	d->operations = operations_new(&(struct operations_config){
 	    .base = d->base, .engine = d->engine, .store = d->store, .history = d->history});
-	d->hub = event_stream_new(d);
-	d->progress = progress_new(d);
+	d->explain = explain_new(&(struct explain_config){.base = d->base,
+	    .background = d->background,
+	    .engine = d->engine,
+	    .store = d->store,
+	    .logs = d->logs,
+	    .paths = &d->paths,
+	    .history = d->history,
+	    .supervision = d->supervision,
+	    .operations = d->operations});
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
 	return scheduling_open(d, e);
 }
@@ -348,8 +355,7 @@ void daemon_release(struct daemon *d)
 		logs_close(d->logs);
 	if (d->store)
 		store_close(d->store);
-	progress_free(d->progress);
-	event_stream_free(d->hub);
+	explain_free(d->explain);
 	secrets_free(d->secrets);
 	background_free(d->background);
 	state_folder_free(d->state_folder);

@@ -1,4 +1,5 @@
 #include "server/explain/account.h"
+#include "server/explain/explain_state.h"
 
 #include "base/utf8.h"
 #include "logs/logs.h"
@@ -12,7 +13,7 @@
 
 /* The last lines of what failed at the root. */
 struct last_words {
-	struct daemon *d;
+	struct explain *d;
 	json_t *chain;
 	bool full;
 	usec_wall until;
@@ -97,7 +98,7 @@ static uint64_t token_of_failure(const struct job_record *s, uint32_t attempt)
 }
 
 /* The attempt that is quoted; 0: it is long over. */
-static uint64_t token_of(struct daemon *d, const struct last_words *w)
+static uint64_t token_of(struct explain *d, const struct last_words *w)
 {
 	unit_id unit = engine_find(d->engine, w->service);
 	struct job_view j;
@@ -119,7 +120,7 @@ static void settled(uint64_t token, void *ctx)
 	background_run(w->d->background, read_last, give, w);
 }
 
-void account_give(struct daemon *d, json_t *take_chain, const struct instant *at, bool full,
+void account_give(struct explain *d, json_t *take_chain, const struct instant *at, bool full,
     account_fn fn, void *ctx)
 {
 	const json_t *root = why_root(take_chain);
@@ -130,7 +131,7 @@ void account_give(struct daemon *d, json_t *take_chain, const struct instant *at
 	    .full = full,
 	    .until = at->time,
 	    .attempt = (uint32_t)json_integer_value(json_object_get(root, "attempt")),
-	    .dir = text_dup(d->paths.logs),
+	    .dir = text_dup(d->paths->logs),
 	    .service = text_dup(text_in(root, "subject")),
 	    .action = text_dup(text_in(root, "action")),
 	    .fn = fn,

@@ -15,7 +15,7 @@
 typedef void (*account_fn)(void *ctx, json_t *take_account);
 
 /* Of a tree that why_chain() made, at that instant. */
-void account_give(struct daemon *d, json_t *take_chain, const struct instant *at, bool full,
+void account_give(struct explain *d, json_t *take_chain, const struct instant *at, bool full,
     account_fn fn, void *ctx);
 
 /* "shop/initdb failed 2 s ago: exit code 3 (attempt 1): no space left on device": the root cause

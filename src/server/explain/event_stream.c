@@ -1,4 +1,5 @@
 #include "server/explain/event_stream.h"
+#include "server/explain/explain_state.h"
 
 #include "server/explain/status.h"
 #include "server/operation/operations.h"
@@ -26,7 +27,7 @@ struct items {
 };
 
 struct event_stream {
-	struct daemon *d;
+	struct explain *d;
 	struct follower *followers;
 	uint64_t followers_ever;
 	struct items waiting, committing;
@@ -35,7 +36,7 @@ struct event_stream {
 	void *listener_ctx;
 };
 
-struct event_stream *event_stream_new(struct daemon *d)
+struct event_stream *event_stream_new(struct explain *d)
 {
 	struct event_stream *h = mem_new(sizeof(*h));
 
@@ -68,11 +69,11 @@ void event_stream_free(struct event_stream *h)
 	free(h);
 }
 
-size_t event_stream_followers(const struct event_stream *h)
+size_t event_stream_followers(const struct explain *d)
 {
 	size_t n = 0;
 
-	for (const struct follower *f = h->followers; f; f = f->next)
+	for (const struct follower *f = d->hub->followers; f; f = f->next)
 		n++;
 	return n;
 }
@@ -128,9 +129,10 @@ void event_stream_listen(struct event_stream *h, event_stream_fn fn, void *ctx)
 	h->listener_ctx = ctx;
 }
 
-void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
+void event_stream_publish(struct explain *d, int64_t id, int64_t cause, usec_wall time,
     const char *kind, const char *fact)
 {
+	struct event_stream *h = d->hub;
 	char when[ISO_TIME_BYTES];
 
 	if (h->listener)
@@ -153,7 +155,7 @@ static void send_json(struct http_stream *s, const char *kind, json_t *take_o)
 	http_stream_send(s, kind, text);
 }
 
-static void send_snapshot(struct daemon *d, struct http_stream *s)
+static void send_snapshot(struct explain *d, struct http_stream *s)
 {
 	auto_str out = {0};
 	auto_free bool *demanded = mem_new(engine_unit_count(d->engine) + 1);
@@ -200,7 +202,7 @@ static void send_operation(struct follower *f, const json_t *o)
 }
 
 struct question {
-	struct daemon *d;
+	struct explain *d;
 	uint64_t follower;
 };
 
@@ -230,7 +232,7 @@ static void answer_from_store(bool durable, void *ctx)
 	free(q);
 }
 
-static void begin_operation(struct daemon *d, struct follower *f)
+static void begin_operation(struct explain *d, struct follower *f)
 {
 	json_t *o = operation_json(d->operations, f->operation);
 
@@ -246,9 +248,8 @@ static void begin_operation(struct daemon *d, struct follower *f)
 	store_barrier(d->store, answer_from_store, q);
 }
 
-void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query)
+void event_stream_subscribe(struct explain *d, struct http_stream *s, const char *query)
 {
-	struct daemon *d = ctx;
 	const char *op = strstr(query, "operation=");
 	struct follower *f = mem_new(sizeof(*f));
 
@@ -262,9 +263,8 @@ void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query)
 		send_snapshot(d, s);
 }
 
-void event_stream_unsubscribe(void *ctx, struct http_stream *s)
+void event_stream_unsubscribe(struct explain *d, struct http_stream *s)
 {
-	struct daemon *d = ctx;
 
 	for (struct follower **at = &d->hub->followers; *at; at = &(*at)->next) {
 		struct follower *f = *at;

@@ -5,27 +5,28 @@
  * committed.  With `operation=ID` only what concerns that operation, with `snapshot=0` the
  * changes alone.
  *
- * Depends on: server/daemon.h, http.
+ * Depends on: server/explain/explain.h, http.
  */
 #ifndef HP_SERVER_EXPLAIN_EVENT_STREAM_H
 #define HP_SERVER_EXPLAIN_EVENT_STREAM_H
 
 #include "http/http.h"
-#include "server/daemon.h"
+#include "server/explain/explain.h"
 
-struct event_stream *event_stream_new(struct daemon *d);
+struct event_stream;
+struct event_stream *event_stream_new(struct explain *d);
 void event_stream_free(struct event_stream *h);
 
 /* `fact` is a JSON object; `operation` may stand in it. */
-void event_stream_publish(struct event_stream *h, int64_t id, int64_t cause, usec_wall time,
+void event_stream_publish(struct explain *d, int64_t id, int64_t cause, usec_wall time,
     const char *kind, const char *fact);
 
 /* Somebody of this process, told of each event as it happens, before its commit; one at most. */
 typedef void (*event_stream_fn)(void *ctx);
 void event_stream_listen(struct event_stream *h, event_stream_fn fn, void *ctx);
 
-void event_stream_subscribe(void *ctx, struct http_stream *s, const char *query);
-void event_stream_unsubscribe(void *ctx, struct http_stream *s);
-size_t event_stream_followers(const struct event_stream *h);
+void event_stream_subscribe(struct explain *d, struct http_stream *s, const char *query);
+void event_stream_unsubscribe(struct explain *d, struct http_stream *s);
+size_t event_stream_followers(const struct explain *d);
 
 #endif

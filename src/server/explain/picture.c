@@ -1,4 +1,5 @@
 #include "server/explain/picture.h"
+#include "server/explain/explain_state.h"
 #include "server/supervise/process_set.h"
 
 #include "server/history/events.h"
@@ -29,7 +30,7 @@ static void set_list(json_t *o, const char *key, const struct str *text)
 /* ---- now -------------------------------------------------------------------------- */
 
 void picture_note(
-    struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out)
+    struct explain *d, const struct job_view *j, const struct action_def *a, struct str *out)
 {
 	const struct attempt *at = attempt_of(d->supervision, j->id);
 	const char *text = at ? readiness_text(at) : NULL, *said = at ? notified_status(at) : NULL;
@@ -42,7 +43,7 @@ void picture_note(
 }
 
 /* Who a stop waits for, and until when. */
-static void add_left(struct daemon *d, const struct job_view *j, json_t *o)
+static void add_left(struct explain *d, const struct job_view *j, json_t *o)
 {
 	const struct attempt *at = attempt_of(d->supervision, j->id);
 	struct proc_pids pids = {0};
@@ -71,7 +72,7 @@ static void add_before(const struct failures *l, const struct job_view *j, json_
 	json_object_set_new(o, "before", before);
 }
 
-static json_t *job_now(struct daemon *d, unit_id unit, const struct job_view *j)
+static json_t *job_now(struct explain *d, unit_id unit, const struct job_view *j)
 {
 	const struct action_def *a = supervision_action(d->supervision, unit, j->name, NULL);
 	json_t *o = json_object();
@@ -108,7 +109,7 @@ static enum open_edges open_edges_of(enum service_state s)
 				       : OPEN_WAITING;
 }
 
-static void add_conflict(struct daemon *d, unit_id unit, bool inactive, json_t *o)
+static void add_conflict(struct explain *d, unit_id unit, bool inactive, json_t *o)
 {
 	struct unit_view other;
 	unit_id id = inactive ? engine_conflict_active(d->engine, unit)
@@ -120,7 +121,7 @@ static void add_conflict(struct daemon *d, unit_id unit, bool inactive, json_t *
 	set_text(o, "conflict_state", service_state_str(other.state));
 }
 
-static json_t *now(struct daemon *d, const char *name)
+static json_t *now(struct explain *d, const char *name)
 {
 	unit_id id = engine_find(d->engine, name);
 	struct unit_view u;
@@ -319,7 +320,7 @@ static json_t *still_open(const struct replay *r)
 	return out;
 }
 
-static json_t *then(struct daemon *d, const char *name, const struct instant *at)
+static json_t *then(struct explain *d, const char *name, const struct instant *at)
 {
 	struct replay r = {.o = json_object(), .jobs = json_array(), .gates = json_object()};
 	struct error e = {0};
@@ -340,7 +341,7 @@ static json_t *then(struct daemon *d, const char *name, const struct instant *at
 	return NULL;
 }
 
-json_t *picture_of(struct daemon *d, const char *name, const struct instant *at)
+json_t *picture_of(struct explain *d, const char *name, const struct instant *at)
 {
 	return at->time || at->event ? then(d, name, at) : now(d, name);
 }

@@ -13,12 +13,12 @@
  * Times are microseconds since 1970.  The past is read from events (events.h): what
  * a definition said then stands in them.  NULL: nothing is known of the name.
  *
- * Depends on: server/daemon.h, jansson.
+ * Depends on: server/explain/explain.h, jansson.
  */
 #ifndef HP_SERVER_EXPLAIN_PICTURE_H
 #define HP_SERVER_EXPLAIN_PICTURE_H
 
-#include "server/daemon.h"
+#include "server/explain/explain.h"
 
 #include <jansson.h>
 
@@ -31,8 +31,8 @@ struct instant {
 /* What the readiness and the probes of a job said last, and what it says itself; "" when there is
  * nothing to be said.  `a` may be NULL. */
 void picture_note(
-    struct daemon *d, const struct job_view *j, const struct action_def *a, struct str *out);
+    struct explain *d, const struct job_view *j, const struct action_def *a, struct str *out);
 
-json_t *picture_of(struct daemon *d, const char *name, const struct instant *at);
+json_t *picture_of(struct explain *d, const char *name, const struct instant *at);
 
 #endif

@@ -1,4 +1,5 @@
 #include "server/explain/progress.h"
+#include "server/explain/explain_state.h"
 
 #include "base/map.h"
 #include "base/utf8.h"
@@ -27,7 +28,7 @@ struct cast {
 	struct map seen;
 };
 
-static void add_targets(struct daemon *d, unit_id unit, struct cast *c)
+static void add_targets(struct explain *d, unit_id unit, struct cast *c)
 {
 	struct job_view j;
 	struct edge_view e;
@@ -52,7 +53,7 @@ static void add_operation(const struct op_view *op, struct cast *c)
 }
 
 /* One of the server's own is told by those that it began. */
-static void add_own(struct daemon *d, const struct own_operation *own, struct cast *c)
+static void add_own(struct explain *d, const struct own_operation *own, struct cast *c)
 {
 	json_t *id;
 	size_t i;
@@ -66,7 +67,7 @@ static void add_own(struct daemon *d, const struct own_operation *own, struct ca
 }
 
 /* Asked for, started, stopped; then what these wait for, and so on.  False: it is forgotten. */
-static bool cast_init(struct daemon *d, op_id id, struct cast *c)
+static bool cast_init(struct explain *d, op_id id, struct cast *c)
 {
 	const struct operation_about *about = operations_about(d->operations, id);
 	struct op_view op;
@@ -93,7 +94,7 @@ static void cast_release(struct cast *c)
 	strv_release(&c->names);
 }
 
-int64_t progress_change(struct daemon *d, op_id id)
+int64_t progress_change(struct explain *d, op_id id)
 {
 	struct cast c;
 	int64_t last = 0;
@@ -140,7 +141,7 @@ static void failures_out(struct str *out, const struct failures *l)
 		json_out_int(out, "failures_before", (int64_t)(l->ever - l->n));
 }
 
-static void waits_out(struct str *out, struct daemon *d, const struct job_view *j)
+static void waits_out(struct str *out, struct explain *d, const struct job_view *j)
 {
 	json_t *waits = json_array();
 
@@ -149,7 +150,7 @@ static void waits_out(struct str *out, struct daemon *d, const struct job_view *
 	json_decref(waits);
 }
 
-static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
+static void action_out(struct str *out, struct explain *d, unit_id unit, const struct job_view *j)
 {
 	const struct job_record *s = history_job(d->history, j->id);
 	auto_str note = {0};
@@ -171,7 +172,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 	json_out_close(out, '}');
 }
 
-static void service_out(struct str *out, struct daemon *d, const struct unit_view *u)
+static void service_out(struct str *out, struct explain *d, const struct unit_view *u)
 {
 	struct job_view j, target = {.virtual = false};
 
@@ -202,7 +203,7 @@ static bool is_at_rest(enum service_state s)
 }
 
 /* The ids of those that are told, in order; their number. */
-static size_t choose(struct daemon *d, const struct cast *c, size_t limit, unit_id *out)
+static size_t choose(struct explain *d, const struct cast *c, size_t limit, unit_id *out)
 {
 	size_t n = 0, busy = 0, rest;
 	struct unit_view u;
@@ -226,7 +227,7 @@ static size_t choose(struct daemon *d, const struct cast *c, size_t limit, unit_
 	return n;
 }
 
-void progress_add(struct daemon *d, op_id id, size_t limit, json_t *operation)
+void progress_add(struct explain *d, op_id id, size_t limit, json_t *operation)
 {
 	struct cast c;
 	struct unit_view u;
@@ -259,7 +260,7 @@ struct wanted_line {
 };
 
 struct question {
-	struct daemon *d;
+	struct explain *d;
 	json_t *operation;
 	op_id id;
 	size_t limit;
@@ -360,7 +361,7 @@ static void want_lines(struct question *q, const struct unit_view *u)
 }
 
 void progress_give(
-    struct daemon *d, json_t *take_operation, size_t limit, progress_fn fn, void *ctx)
+    struct explain *d, json_t *take_operation, size_t limit, progress_fn fn, void *ctx)
 {
 	op_id id = (op_id)json_integer_value(json_object_get(take_operation, "operation"));
 	struct question *q = mem_new(sizeof(*q));
@@ -378,7 +379,7 @@ void progress_give(
 		answer(q);
 		return;
 	}
-	q->dir = text_dup(d->paths.logs);
+	q->dir = text_dup(d->paths->logs);
 	q->settling = q->n;
 	for (size_t i = 0; i < q->n; i++)
 		logs_settle(d->logs, q->lines[i].token, settled, q);
@@ -387,7 +388,7 @@ void progress_give(
 /* ---- changes, and the end -------------------------------------------------------------------- */
 
 /* Of the first that is not well; what its process wrote last is not in it. */
-static char *why_of_names(struct daemon *d, const struct strv *names)
+static char *why_of_names(struct explain *d, const struct strv *names)
 {
 	const struct instant now = {0};
 	struct unit_view u;
@@ -407,7 +408,7 @@ static char *why_of_names(struct daemon *d, const struct strv *names)
 }
 
 struct progress {
-	struct daemon *d;
+	struct explain *d;
 	struct event *changed; /* something happened, and somebody waits for a change */
 };
 
@@ -420,12 +421,12 @@ static int64_t change_of(void *ctx, op_id id)
 
 static char *why_named(void *ctx, const struct strv *names)
 {
-	return why_of_names((struct daemon *)ctx, names);
+	return why_of_names((struct explain *)ctx, names);
 }
 
 static void add_progress(void *ctx, op_id id, size_t limit, json_t *operation)
 {
-	progress_add((struct daemon *)ctx, id, limit, operation);
+	progress_add((struct explain *)ctx, id, limit, operation);
 }
 
 static void tell_changes(evutil_socket_t fd, short what, void *ctx)
@@ -445,7 +446,7 @@ static void on_event(void *ctx)
 		event_add(p->changed, &(struct timeval){.tv_usec = CHANGE_MS * 1000});
 }
 
-struct progress *progress_new(struct daemon *d)
+struct progress *progress_new(struct explain *d)
 {
 	const struct operations_above above = {
 	    .ctx = d, .why = why_named, .add_progress = add_progress};

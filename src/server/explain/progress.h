@@ -26,10 +26,10 @@
 
 #include <jansson.h>
 
-struct daemon;
+struct explain;
 
 /* Listens to the events, for those who wait for a change; after operations and event stream. */
-struct progress *progress_new(struct daemon *d);
+struct progress *progress_new(struct explain *d);
 void progress_free(struct progress *p); /* before them */
 
 #define PROGRESS_LIMIT 200 /* services told, if nobody wants more */
@@ -38,12 +38,12 @@ typedef void (*progress_fn)(void *ctx, json_t *take_operation);
 
 /* `take_operation`: as operation_json() made it; given back at once when it is over. */
 void progress_give(
-    struct daemon *d, json_t *take_operation, size_t limit, progress_fn fn, void *ctx);
+    struct explain *d, json_t *take_operation, size_t limit, progress_fn fn, void *ctx);
 
 /* The same without reading: lines that nobody asked for yet are missing. */
-void progress_add(struct daemon *d, op_id id, size_t limit, json_t *operation);
+void progress_add(struct explain *d, op_id id, size_t limit, json_t *operation);
 
 /* The present `change` of an operation in flight; 0: of none. */
-int64_t progress_change(struct daemon *d, op_id id);
+int64_t progress_change(struct explain *d, op_id id);
 
 #endif

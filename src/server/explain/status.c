@@ -1,4 +1,5 @@
 #include "server/explain/status.h"
+#include "server/explain/explain_state.h"
 #include "server/host/json_time.h"
 
 #include "server/explain/why.h"
@@ -35,7 +36,7 @@ json_t *status_kinds(unsigned kinds)
 	return one;
 }
 
-static json_t *target_state(struct daemon *d, const struct edge_view *e)
+static json_t *target_state(struct explain *d, const struct edge_view *e)
 {
 	struct unit_view u;
 	struct job_view j;
@@ -47,7 +48,7 @@ static json_t *target_state(struct daemon *d, const struct edge_view *e)
 	return json_null();
 }
 
-static json_t *edge_json(struct daemon *d, const struct job_view *j, const struct edge_view *e)
+static json_t *edge_json(struct explain *d, const struct job_view *j, const struct edge_view *e)
 {
 	json_t *o = json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s, s:o, s:s?, s:s}", "action",
 	    j->name, "target", e->target, "kind", status_kinds(e->kinds), "condition",
@@ -66,7 +67,7 @@ static json_t *edge_json(struct daemon *d, const struct job_view *j, const struc
 	return o;
 }
 
-void status_add_waits(struct daemon *d, const struct job_view *j, json_t *into)
+void status_add_waits(struct explain *d, const struct job_view *j, json_t *into)
 {
 	struct edge_view e;
 
@@ -76,7 +77,7 @@ void status_add_waits(struct daemon *d, const struct job_view *j, json_t *into)
 			json_array_append_new(into, edge_json(d, j, &e));
 }
 
-json_t *status_waiting_on(struct daemon *d, unit_id unit)
+json_t *status_waiting_on(struct explain *d, unit_id unit)
 {
 	json_t *a = json_array();
 	struct job_view j;
@@ -92,7 +93,7 @@ static bool has_ended_once(const struct job_view *j)
 	       (job_state_is_end(j->core.state) && j->core.was_executed);
 }
 
-static void action_out(struct str *out, struct daemon *d, unit_id unit, const struct job_view *j)
+static void action_out(struct str *out, struct explain *d, unit_id unit, const struct job_view *j)
 {
 	const struct job_record *s = history_find_job(d->history, j->id);
 	const struct attempt *at = attempt_of(d->supervision, j->id);
@@ -125,7 +126,7 @@ static void action_out(struct str *out, struct daemon *d, unit_id unit, const st
 	json_out_close(out, '}');
 }
 
-static void actions_out(struct str *out, struct daemon *d, unit_id unit)
+static void actions_out(struct str *out, struct explain *d, unit_id unit)
 {
 	struct job_view j;
 
@@ -147,7 +148,7 @@ static void reason_out(struct str *out, const struct unit_view *u)
 	json_out_text(out, "reason", text.s);
 }
 
-static void run_out(struct str *out, struct daemon *d, const struct unit_view *u)
+static void run_out(struct str *out, struct explain *d, const struct unit_view *u)
 {
 	const struct unit_record *s = history_find_unit(d->history, u->id);
 
@@ -165,7 +166,7 @@ static void run_out(struct str *out, struct daemon *d, const struct unit_view *u
 	json_out_close(out, '}');
 }
 
-static void differences_out(struct str *out, struct daemon *d, unit_id unit)
+static void differences_out(struct str *out, struct explain *d, unit_id unit)
 {
 	struct strv differences = {0};
 
@@ -179,7 +180,7 @@ static void differences_out(struct str *out, struct daemon *d, unit_id unit)
 	strv_release(&differences);
 }
 
-bool status_out(struct str *out, struct daemon *d, unit_id unit, const bool *demanded)
+bool status_out(struct str *out, struct explain *d, unit_id unit, const bool *demanded)
 {
 	struct unit_view u;
 

@@ -1,4 +1,5 @@
 #include "server/explain/timeline.h"
+#include "server/explain/explain_state.h"
 #include "server/host/json_time.h"
 
 #include "server/explain/frontier.h"
@@ -126,7 +127,7 @@ static void moment_now(const struct timeline_now *now, struct moments *out)
 		    "gate", now->at_gate ? "?" : "", "operation", (json_int_t)now->operation)};
 }
 
-static bool find_end(struct daemon *d, const struct timeline_of *of, struct moments *out)
+static bool find_end(struct explain *d, const struct timeline_of *of, struct moments *out)
 {
 	struct search s = {.of = of};
 	struct error e = {0};
@@ -159,7 +160,7 @@ static bool look_for_begin(const struct store_event *e, void *ctx)
 }
 
 /* The event that an operation began with; none if retention took it. */
-static struct moments find_begin(struct daemon *d, int64_t operation, int64_t before)
+static struct moments find_begin(struct explain *d, int64_t operation, int64_t before)
 {
 	struct begin_search s = {
 	    .mark = text_fmt("{\"event\":\"operation\",\"operation\":%lld,", (long long)operation)};
@@ -183,7 +184,7 @@ static void turn_round(struct moments *l)
 
 /* From the end back to what has no cause, or to the operation: what it found under way counts from
  * there.  Reversed, so that the oldest is first. */
-static bool read_chain(struct daemon *d, const struct timeline_of *of, struct moments *out)
+static bool read_chain(struct explain *d, const struct timeline_of *of, struct moments *out)
 {
 	struct error e = {0};
 
@@ -275,7 +276,7 @@ static bool is_row_of(const json_t *row, const struct moment *m)
 	       (!*action || text_eq(json_string_value(json_object_get(row, "action")), action));
 }
 
-json_t *timeline_chain(struct daemon *d, const struct timeline_of *of)
+json_t *timeline_chain(struct explain *d, const struct timeline_of *of)
 {
 	struct moments l = {0};
 	json_t *chain = json_array(), *row = NULL;
@@ -398,7 +399,7 @@ static json_t *sorted(json_t *rows)
 	return out;
 }
 
-json_t *timeline_blame(struct daemon *d, const struct timeline_of *of)
+json_t *timeline_blame(struct explain *d, const struct timeline_of *of)
 {
 	struct moments l = {0};
 	struct error e = {0};
@@ -473,7 +474,7 @@ static bool find_frontier(
 	return id != ID_NONE && frontier_find(en, id, out);
 }
 
-void timeline_look(struct daemon *d, struct timeline_of *of)
+void timeline_look(struct explain *d, struct timeline_of *of)
 {
 	struct op_view op;
 	struct frontier at;

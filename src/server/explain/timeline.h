@@ -13,12 +13,13 @@
  *
  * One that goes on is told up to now: the chain begins at what it waits for.
  *
- * What was recorded survives a SIGKILL of the server.  Depends on: server/daemon.h, jansson.
+ * What was recorded survives a SIGKILL of the server.  Depends on: server/explain/explain.h,
+ * jansson.
  */
 #ifndef HP_SERVER_EXPLAIN_TIMELINE_H
 #define HP_SERVER_EXPLAIN_TIMELINE_H
 
-#include "server/daemon.h"
+#include "server/explain/explain.h"
 
 #include <jansson.h>
 
@@ -42,16 +43,16 @@ struct timeline_of {
 
 /* Fills `now` if it goes on.  Before a commit, so that every event it leads to is in the store
  * when the chain is read. */
-void timeline_look(struct daemon *d, struct timeline_of *of);
+void timeline_look(struct explain *d, struct timeline_of *of);
 void timeline_forget(struct timeline_of *of);
 
 /* {operation, method, who, started, ended, total_us, chain: [{service, action, wait_us, exec_us,
  * readiness_us, backoff_us, gate_us, run_us, stop_us, total_us, at_us}], truncated?}; `at_us`: when
  * it ended, from the beginning; `ended` is null while it goes on.  NULL: nothing is recorded. */
-json_t *timeline_chain(struct daemon *d, const struct timeline_of *of);
+json_t *timeline_chain(struct explain *d, const struct timeline_of *of);
 
 /* The same head, and `services`: each action with its phases, what took longest first.  Neither
  * waiting nor running well counts in its total. */
-json_t *timeline_blame(struct daemon *d, const struct timeline_of *of);
+json_t *timeline_blame(struct explain *d, const struct timeline_of *of);
 
 #endif

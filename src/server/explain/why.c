@@ -1,4 +1,5 @@
 #include "server/explain/why.h"
+#include "server/explain/explain_state.h"
 
 #include "server/explain/frontier.h"
 #include "server/explain/why_words.h"
@@ -11,7 +12,7 @@
 #define EDGES_MAX   2000 /* looked at for one answer: a dense graph has a hundred thousand */
 
 struct why {
-	struct daemon *d;
+	struct explain *d;
 	struct instant at;
 	usec_wall now;
 	json_t *seen; /* names whose causes were told */
@@ -242,7 +243,7 @@ static void add_demand(const json_t *p, json_t *into)
 }
 
 /* What does not hold and need not, which explains a start without it (F26). */
-static void add_ignored(struct daemon *d, const char *name, json_t *into)
+static void add_ignored(struct explain *d, const char *name, json_t *into)
 {
 	unit_id unit = engine_find(d->engine, name);
 	struct job_view j;
@@ -266,7 +267,7 @@ static bool is_stopped(const json_t *p)
 	return is(p, "state", "inactive");
 }
 
-static usec_wall time_of_instant(struct daemon *d, const struct instant *at);
+static usec_wall time_of_instant(struct explain *d, const struct instant *at);
 
 static json_t *top_of_service(struct why *w, const json_t *p)
 {
@@ -303,7 +304,7 @@ static json_t *top_of_action(struct why *w, const json_t *p, const char *action)
 	return top;
 }
 
-json_t *why_chain(struct daemon *d, const char *name, const struct instant *at)
+json_t *why_chain(struct explain *d, const char *name, const struct instant *at)
 {
 	struct why w = {.d = d, .at = *at, .now = time_of_instant(d, at), .seen = json_object()};
 	const char *action = strchr(name, '/') ? strchr(name, '/') + 1 : NULL;
@@ -329,7 +330,7 @@ static bool take_time(const struct store_event *e, void *ctx)
 	return true;
 }
 
-static usec_wall time_of_instant(struct daemon *d, const struct instant *at)
+static usec_wall time_of_instant(struct explain *d, const struct instant *at)
 {
 	usec_wall t = at->time;
 	struct error e = {0};
@@ -342,7 +343,7 @@ static usec_wall time_of_instant(struct daemon *d, const struct instant *at)
 /* ---- the straight way ------------------------------------------------------------------ */
 
 /* The end of the way: all that there is to say, by the code of the tree. */
-static void add_end_lines(struct daemon *d, const char *title, json_t *into)
+static void add_end_lines(struct explain *d, const char *title, json_t *into)
 {
 	const struct instant now = {0};
 	json_t *chain = why_chain(d, title, &now), *n;
@@ -354,7 +355,7 @@ static void add_end_lines(struct daemon *d, const char *title, json_t *into)
 }
 
 /* `service`, or `service/action` of one of several. */
-static char *title_of(struct daemon *d, const struct unit_view *u, job_id job)
+static char *title_of(struct explain *d, const struct unit_view *u, job_id job)
 {
 	struct job_view j;
 
@@ -369,7 +370,7 @@ static bool is_at_rest(const struct unit_view *u)
 	       u->state == SERVICE_EXITED;
 }
 
-json_t *why_lines(struct daemon *d, unit_id unit)
+json_t *why_lines(struct explain *d, unit_id unit)
 {
 	json_t *a = json_array();
 	job_id job = ID_NONE;

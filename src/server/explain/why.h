@@ -14,11 +14,11 @@
 #include "server/explain/picture.h"
 
 /* The tree, an array of one node and notes beside it; NULL: nothing is known of the name. */
-json_t *why_chain(struct daemon *d, const char *name, const struct instant *at);
+json_t *why_chain(struct explain *d, const char *name, const struct instant *at);
 
 /* The straight way down, cheap enough for a list of all: one line a cause, the root cause
  * last unless it is far; empty when all is well. */
-json_t *why_lines(struct daemon *d, unit_id unit);
+json_t *why_lines(struct explain *d, unit_id unit);
 
 /* why_text.c: what people read.
  *

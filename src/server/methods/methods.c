@@ -290,10 +290,11 @@ void ops_explain(
 		return;
 	}
 	if (e && !json_object_get(take_answer, "chain"))
-		json_object_set_new(take_answer, "chain", why_lines(d, unit));
+		json_object_set_new(take_answer, "chain", why_lines(d->explain, unit));
 	struct explained *x = mem_new(sizeof(*x));
 	*x = (struct explained){call, e ? *e : (struct error){0}, take_answer};
-	account_give(d, why_chain(d, u.name, &now), &now, false, give_explained, x);
+	account_give(
+	    d->explain, why_chain(d->explain, u.name, &now), &now, false, give_explained, x);
 }
 
 void ops_explain_operation(struct rpc_call *call, const struct error *e, json_t *take_answer)

@@ -104,7 +104,7 @@ static void get(struct rpc_call *call, json_t *params)
 	json_t *o = operation_json(d->operations, (op_id)param_int(params, "operation", 0));
 
 	if (o)
-		progress_give(d, o, limit_of(params), answer_now, call);
+		progress_give(d->explain, o, limit_of(params), answer_now, call);
 	else
 		ask(call, params, answer_stored);
 }
@@ -139,8 +139,8 @@ static void watched(void *ctx, const struct error *e, json_t *take_answer)
 	struct rpc_call *call = w->call;
 
 	if (e->code == ERR_TIMEOUT && goes_on(take_answer)) {
-		progress_add(ops_daemon(call), (op_id)param_int(take_answer, "operation", 0),
-		    w->limit, take_answer);
+		progress_add(ops_daemon(call)->explain,
+		    (op_id)param_int(take_answer, "operation", 0), w->limit, take_answer);
 		if (w->explain)
 			ops_explain_operation(call, e, take_answer);
 		else
@@ -148,8 +148,8 @@ static void watched(void *ctx, const struct error *e, json_t *take_answer)
 	} else {
 		json_object_del(take_answer, "chain"); /* it stands in its error */
 		if (goes_on(take_answer))
-			progress_give(
-			    ops_daemon(call), take_answer, w->limit, answer_committed, call);
+			progress_give(ops_daemon(call)->explain, take_answer, w->limit,
+			    answer_committed, call);
 		else if (has_failed(take_answer))
 			ops_explain_operation(call, NULL, take_answer);
 		else
@@ -196,9 +196,9 @@ static void watch(struct rpc_call *call, json_t *params)
 	if (!about || (!about->own && !engine_op(d->engine, id, &v)))
 		ask(call, params, answer_watched);
 	else if ((step >= 0 && step < (int64_t)v.n_steps) ||
-		 (change >= 0 && change < progress_change(d, id)))
-		progress_give(
-		    d, operation_json(d->operations, id), limit_of(params), answer_committed, call);
+		 (change >= 0 && change < progress_change(d->explain, id)))
+		progress_give(d->explain, operation_json(d->operations, id), limit_of(params),
+		    answer_committed, call);
 	else
 		watch_in_flight(call, params, id);
 }

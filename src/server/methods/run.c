@@ -352,7 +352,7 @@ static void answer_run(struct question *q, struct daemon *d)
 	service_def_release(&def.stored);
 	json_object_set_new(row, "jobs", jobs);
 	if (id != ID_NONE)
-		json_object_set_new(row, "waiting_on", status_waiting_on(d, id));
+		json_object_set_new(row, "waiting_on", status_waiting_on(d->explain, id));
 	rpc_answer(q->call, row);
 }
 

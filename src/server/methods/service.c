@@ -57,7 +57,7 @@ static void status(struct rpc_call *call, json_t *params)
 
 	struct str out = {0};
 
-	if (id != ID_NONE && status_out(&out, ops_daemon(call), id, NULL))
+	if (id != ID_NONE && status_out(&out, ops_daemon(call)->explain, id, NULL))
 		rpc_answer_text(call, &out);
 }
 
@@ -93,7 +93,7 @@ static void list(struct rpc_call *call, json_t *params)
 
 		last = s->name;
 		if (passes(d, s, id, params))
-			n += status_out(&out, d, id, demanded);
+			n += status_out(&out, d->explain, id, demanded);
 	}
 	json_out_close(&out, ']');
 	json_out_int(&out, "total", (int64_t)registry_count(d->registry));

@@ -11,14 +11,14 @@ struct question {
 	struct rpc_call *call;
 	json_t *params;
 	struct timeline_of of;
-	json_t *(*make)(struct daemon *d, const struct timeline_of *of);
+	json_t *(*make)(struct explain *d, const struct timeline_of *of);
 };
 
 static void answer(bool durable, void *ctx)
 {
 	struct question *q = ctx;
 	struct daemon *d = ops_daemon(q->call);
-	json_t *o = q->make(d, &q->of);
+	json_t *o = q->make(d->explain, &q->of);
 	(void)durable;
 
 	if (o)
@@ -32,7 +32,7 @@ static void answer(bool durable, void *ctx)
 }
 
 static void ask(struct rpc_call *call, json_t *params,
-    json_t *(*make)(struct daemon *, const struct timeline_of *))
+    json_t *(*make)(struct explain *, const struct timeline_of *))
 {
 	struct question *q = mem_new(sizeof(*q));
 
@@ -41,7 +41,7 @@ static void ask(struct rpc_call *call, json_t *params,
 	    .of = {.name = param_text(params, "name"),
 		.operation = param_int(params, "operation", 0)},
 	    .make = make};
-	timeline_look(ops_daemon(call), &q->of);
+	timeline_look(ops_daemon(call)->explain, &q->of);
 	store_barrier(ops_daemon(call)->store, answer, q);
 }
 

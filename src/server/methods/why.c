@@ -31,8 +31,8 @@ static void explain(struct rpc_call *call, const json_t *params, json_t *take_ch
 	struct answer *a = mem_new(sizeof(*a));
 
 	*a = (struct answer){call, take_answer};
-	account_give(
-	    ops_daemon(call), take_chain, at, param_bool(params, "full", false), answer_account, a);
+	account_give(ops_daemon(call)->explain, take_chain, at, param_bool(params, "full", false),
+	    answer_account, a);
 }
 
 /* ---- why, then: events that are queued count, too ---------------------------------- */
@@ -47,7 +47,7 @@ static json_t *state_then(struct daemon *d, const char *name, const struct insta
 {
 	const char *slash = strchr(name, '/');
 	auto_free char *service = text_dup_n(name, slash ? (size_t)(slash - name) : strlen(name));
-	json_t *p = picture_of(d, service, at), *state = json_object_get(p, "state"), *j;
+	json_t *p = picture_of(d->explain, service, at), *state = json_object_get(p, "state"), *j;
 	size_t i;
 
 	json_array_foreach (json_object_get(p, "jobs"), i, j)
@@ -63,7 +63,7 @@ static void answer_then(bool durable, void *ctx)
 	struct why_then *t = ctx;
 	struct daemon *d = ops_daemon(t->call);
 	const char *name = param_text(t->params, "name");
-	json_t *chain = why_chain(d, name, &t->at), *at = json_object_get(t->params, "at");
+	json_t *chain = why_chain(d->explain, name, &t->at), *at = json_object_get(t->params, "at");
 	(void)durable;
 
 	if (chain)
@@ -104,7 +104,7 @@ static bool parse_instant(const json_t *v, struct instant *out)
 
 static json_t *waits_of(struct daemon *d, unit_id unit, const char *action)
 {
-	json_t *all = status_waiting_on(d, unit), *mine = json_array(), *e;
+	json_t *all = status_waiting_on(d->explain, unit), *mine = json_array(), *e;
 	size_t i;
 
 	json_array_foreach (all, i, e)
@@ -125,8 +125,8 @@ static void answer_now(
 	const char *name = param_text(params, "name");
 
 	engine_unit(d->engine, unit, &u);
-	json_t *chain = why_chain(d, name, &now);
-	explain(call, params, chain ? chain : why_chain(d, service, &now),
+	json_t *chain = why_chain(d->explain, name, &now);
+	explain(call, params, chain ? chain : why_chain(d->explain, service, &now),
 	    json_pack("{s:s, s:s, s:o}", "name", name, "state",
 		one ? job_state_str(j.core.state) : service_state_str(u.state), "waiting_on",
 		waits_of(d, unit, one ? j.name : NULL)),
