@@ -90,7 +90,11 @@ static enum err write_files(struct store *s, const struct ops *list, struct erro
 		if (!op->table->mirrored)
 			continue;
 		op_values(op, v);
-		if ((op->remove ? mirror_remove : mirror_write)(s->definitions_fd, op->table, v, e))
+		enum mirrored is = row_mirrored(op->table, v);
+		if (is == MIRRORED_NOT)
+			continue;
+		if ((op->remove || is == MIRRORED_GONE ? mirror_remove : mirror_write)(
+			s->definitions_fd, op->table, v, e))
 			return e->code;
 	}
 	return ERR_OK;
@@ -141,13 +145,14 @@ static enum err mirror_table(struct mirroring *m, const struct table *t, struct 
 	auto_str sql = {0};
 	int rc;
 
-	table_select_sql(t, "", &sql);
+	table_select_sql(t, t->mirrored_where ? t->mirrored_where : "", &sql);
 	rc = sqlite3_prepare_v2(m->s->writer, sql.s, -1, &st, NULL);
 	if (rc != SQLITE_OK)
 		return store_db_error(m->s, rc, "read", e);
 	while (e->code == ERR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		row_read(t, st, row);
 		row_values(t, row, v);
+		row_mirrored(t, v);
 		mirror_row(m, t, v, e);
 	}
 	if (e->code == ERR_OK && rc != SQLITE_DONE)
@@ -175,7 +180,9 @@ size_t store_mirrored_rows(struct store *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < TABLE_COUNT; i++) {
-		auto_free char *sql = text_fmt("SELECT count(*) FROM %s", tables[i].name);
+		const char *where = tables[i].mirrored_where;
+		auto_free char *sql =
+		    text_fmt("SELECT count(*) FROM %s %s", tables[i].name, where ? where : "");
 		sqlite3_stmt *st = NULL;
 
 		if (tables[i].mirrored &&

@@ -68,12 +68,15 @@ static bool compare_table(sqlite3 *db, enum table_id id, struct folder *f)
 	sqlite3_stmt *st = NULL;
 	auto_str sql = {0};
 
-	table_select_sql(&tables[id], "", &sql);
+	const char *where = tables[id].mirrored_where;
+
+	table_select_sql(&tables[id], where ? where : "", &sql);
 	if (sqlite3_prepare_v2(db, sql.s, -1, &st, NULL) != SQLITE_OK)
 		return false;
 	while (sqlite3_step(st) == SQLITE_ROW) {
 		row_read(&tables[id], st, row);
 		row_values(&tables[id], row, v);
+		row_mirrored(&tables[id], v);
 		compare(f, &tables[id], v);
 		if (id == T_CONTRIBUTIONS)
 			note_contribution(f->out, row);

@@ -173,6 +173,10 @@ static bool from_json(const struct table *t, const json_t *o, struct value *v)
 
 		v[i] = (struct value){
 		    .is_text = t->columns[i].kind == COL_TEXT || t->columns[i].kind == COL_WORD};
+		bool may_be_null = t->columns[i].kind == COL_TEXT && !t->columns[i].key;
+
+		if (may_be_null && json_is_null(x))
+			continue;
 		if (v[i].is_text ? !json_is_string(x) : !json_is_integer(x))
 			return false;
 		if (v[i].is_text)

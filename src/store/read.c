@@ -14,6 +14,8 @@ static enum err reader(struct store *s, struct error *e)
 	if (!s->reader && (rc = db_open_reader(s->path, &s->reader, e)) == ERR_OK && puts)
 		rc = store_overlay(s, s->reader, e);
 	pthread_mutex_unlock(&s->lock);
+	if (rc != ERR_OK)
+		store_look(s, false); /* somebody may have removed it */
 	s->reader_generation = now;
 	s->reader_puts = puts;
 	return rc;
@@ -34,8 +36,10 @@ struct bound {
 
 typedef bool (*row_fn)(const void *row, void *ctx);
 
+/* It may be that somebody did something to the file: the next one shall find it mended. */
 static enum err read_error(struct store *s, struct error *e)
 {
+	store_look(s, false);
 	return error_set(e, ERR_STORAGE, "state.db: read: %s", sqlite3_errmsg(s->reader));
 }
 

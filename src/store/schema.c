@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const char *const parts[] = {"", "-wal", "-shm"};
+
 bool db_is_corrupt(int rc)
 {
 	return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
@@ -250,9 +252,17 @@ enum err db_open_reader(const char *path, sqlite3 **out, struct error *e)
 	return ERR_OK;
 }
 
+void db_remove(const char *path)
+{
+	for (size_t i = 0; i < countof(parts); i++) {
+		auto_free char *part = text_fmt("%s%s", path, parts[i]);
+
+		unlink(part);
+	}
+}
+
 enum err db_set_aside(const char *path, const char *word, char **aside, struct error *e)
 {
-	static const char *const parts[] = {"", "-wal", "-shm"};
 	char stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;

@@ -28,6 +28,9 @@ bool db_is_corrupt(int rc);
 /* Rename the file and what belongs to it to PATH.WORD-TIME; *aside gets the new name. */
 enum err db_set_aside(const char *path, const char *word, char **aside, struct error *e);
 
+/* The file and what belongs to it. */
+void db_remove(const char *path);
+
 /* Of copies of a database and its log one file that is whole: checked, and the log taken over.
  * DB_CORRUPT: it is not sound, or no version of ours. */
 enum db_state db_make_whole(const char *path, struct error *e);

@@ -139,6 +139,11 @@ int store_version(void)
 	return migration_count;
 }
 
+bool store_was_rebuilt(const struct store *s)
+{
+	return s->was_rebuilt;
+}
+
 bool store_was_put_back(const struct store *s)
 {
 	return s->was_put_back;

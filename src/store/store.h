@@ -49,6 +49,8 @@ struct store_files {
 enum err store_open(
     const char *dir, const struct store_options *o, struct store **out, struct error *e);
 int store_version(void); /* of the database that is written; every earlier one is read */
+/* At the open: there was only definitions/, so nothing is known of runs of services and of jobs. */
+bool store_was_rebuilt(const struct store *s);
 bool store_was_put_back(const struct store *s); /* store_options.put_back, and there was need */
 void store_close(struct store *s);		/* commits what waits, if the disk takes it */
 

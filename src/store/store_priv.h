@@ -58,7 +58,7 @@ struct store {
 	/* the writer's own */
 	sqlite3 *writer;
 	struct dbfiles held; /* changed with the lock: the loop duplicates its descriptors */
-	bool was_put_back;
+	bool was_put_back, was_rebuilt;
 	size_t since_retain;
 	msec retry_pause;
 

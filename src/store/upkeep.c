@@ -127,19 +127,29 @@ static enum err look_at_folders(struct store *s, struct error *e)
 
 /* ---- the database --------------------------------------------------------------------------- */
 
+static bool has_bytes(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size > 0;
+}
+
 enum err store_start_anew(struct store *s, const char *why, struct error *e)
 {
 	auto_free char *aside = NULL, *because = text_dup(why);
 	size_t rows = 0;
 
+	*e = (struct error){0}; /* it may have told why */
 	store_writer_close(s);
-	if (access(s->path, F_OK) == 0 && db_set_aside(s->path, "corrupt", &aside, e))
+	if (has_bytes(s->path) && db_set_aside(s->path, "corrupt", &aside, e))
 		return e->code;
+	db_remove(s->path); /* an empty one is worth nothing */
 	let_go(s);
 	if (open_file(s, false, e) != DB_OK || store_rebuild(s, &rows, e))
 		return ERR_STORAGE;
 	if (aside)
 		store_note(s, "%s: set aside as %s, rebuilt from definitions/", because, aside);
+	s->was_rebuilt = true;
 	store_report(s, true, "%s%s%s; %zu rows rebuilt from definitions/", because,
 	    aside ? ": set aside as " : "", aside ? aside : "", rows);
 	return ERR_OK;
@@ -187,13 +197,6 @@ enum err store_upkeep(struct store *s, struct error *e)
 
 /* ---- at the start --------------------------------------------------------------------------- */
 
-static bool has_bytes(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && st.st_size > 0;
-}
-
 enum err store_open_first(struct store *s, struct error *e)
 {
 	bool is_new = s->held.db < 0 && !has_bytes(s->path);
@@ -205,6 +208,7 @@ enum err store_open_first(struct store *s, struct error *e)
 		return e->code;
 	if (mirror_count(s->definitions_fd) < store_mirrored_rows(s))
 		s->files_due.is = s->files_due.report = true;
+	s->was_rebuilt |= rows > 0;
 	if (rows)
 		store_report(
 		    s, true, "%s was removed: %zu rows rebuilt from definitions/", s->path, rows);

@@ -130,6 +130,60 @@ def test_F81_another_file_takes_its_place_and_the_server_is_killed_at_once(hp):
     no_findings(hp)
 
 
+def kill_unawares(hp, harm):
+    """The server gets no chance to notice."""
+    pid = hp.info()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    harm()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid) and healthy(hp.socket), 15, "a new server answers")
+
+
+def test_F81_an_emptied_database_is_rebuilt_from_memory_and_definitions(hp):
+    was = busy(hp)
+    time.sleep(2.5)  # the log is taken over into the database
+    os.truncate(hp.state_dir / "state.db", 0)
+    wait_until(lambda: [e for e in events(hp) if "rebuilt from definitions" in e], 3, "an event tells")
+    hold_to(hp, was)
+    hp.kill_server()
+    hold_to(hp, was)
+
+
+def test_F81_an_emptied_database_and_a_kill_at_once_end_nothing(hp):
+    """Only definitions/ and the labels that the keeper holds are left."""
+    was = busy(hp)
+    hp.rpc("service.define", service={"name": "pair", "actions": [
+        {"name": "prepare", "is_process": False, "script": f"echo x >> {hp.root}/prepared"},
+        {"name": "serve", "is_process": True, "depends_on": ["prepare"], "start_timeout_ms": 1500, "readiness": {"fd": 3},
+         "script": f"echo >&3; exec {hp.bin}/pause"}]})
+    hp.rpc("service.define", service={"name": "manual", "actions": [
+        {"name": "manual", "is_process": True, "start_timeout_ms": 1500, "readiness": {"manual": True},
+         "script": f"exec {hp.bin}/pause"}]})
+    hp.rpc("service.start", name="pair")
+    call = hp.later("service.start", name="manual")
+    wait_until(lambda: hp.action("manual")["state"] == "running", what="it waits to be called ready")
+    hp.rpc("service.ready", name="manual")
+    call.join()
+    pids = {("pair", "serve"): hp.pid("pair", "serve"), ("manual", "manual"): hp.pid("manual")}
+    number = hp.rpc("op.list")["operations"][0]["operation"]
+    settled(hp)
+    time.sleep(2.5)  # the log is taken over into the database
+    kill_unawares(hp, lambda: [os.truncate(hp.state_dir / n, 0) for n in ("state.db", "state.db-wal")])
+    hold_to(hp, was)
+    for (service, action), pid in pids.items():
+        assert hp.state(service) == "running" and hp.action(service, action)["pid"] == pid, hp.status(service)
+    assert (hp.root / "prepared").read_text() == "x\n"
+    assert hp.rpc("service.start", name="off")["operation"] > number
+    hp.rpc("service.stop", name="off")
+    assert [e for e in events(hp) if "rebuilt from definitions" in e]
+    time.sleep(2)  # nothing of that is ended later
+    hold_to(hp, was)
+    hp.kill_server()  # what was found is stored
+    hold_to(hp, was)
+    hp.rpc("run.cancel", name=was["run"])
+    wait_until(lambda: not is_alive(was["job"]["pid"]), what="the run can be cancelled")
+
+
 def folder_is_made_again(hp):
     wait_until(lambda: (hp.state_dir / "state.db").exists() and (hp.state_dir / "definitions").exists()
                and [e for e in events(hp) if "state.db" in e], 3, "the folder is there again")
@@ -167,7 +221,7 @@ def test_F81_definitions_vanish(hp, how):
     before, one = files_of(hp), next(folder.glob("*web*"))
     text = one.read_text()
     if how == "all":
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # they come back while it goes on
     elif how == "one":
         one.unlink()
     elif how == "moved":

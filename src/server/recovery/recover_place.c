@@ -1,4 +1,5 @@
 #include "server/history/definitions.h"
+#include "server/recovery/rebuilt.h"
 #include "server/recovery/recovery.h"
 
 #include "logs/query.h"
@@ -80,7 +81,7 @@ static msec since_of(const struct job_row *row)
 	return row->since ? row->since : clock_mono_of(wall ? wall : clock_wall());
 }
 
-static job_id place(struct daemon *d, const struct job_row *row, const struct survivor *s)
+job_id recovery_place_row(struct daemon *d, const struct job_row *row, const struct survivor *s)
 {
 	struct engine_job_memory m = {.core = core_of(row, s),
 	    .token = row->token,
@@ -219,7 +220,7 @@ static void place_rows(struct recovery *r)
 			said = recovery_row_of(s);
 			said.ready = row->ready;
 		}
-		job_id job = place(r->d, &said, s);
+		job_id job = recovery_place_row(r->d, &said, s);
 		if (s && job != ID_NONE)
 			adopt(r->d, s, job);
 	}
@@ -232,8 +233,9 @@ static void place_survivors(struct recovery *r)
 
 		if (s->placed || !s->label.unit || s->label.aux || s->empty)
 			continue;
-		struct job_row row = recovery_row_of(s);
-		job_id job = place(r->d, &row, s);
+		struct job_row row =
+		    store_was_rebuilt(r->d->store) ? rebuilt_row_of(r->d, s) : recovery_row_of(s);
+		job_id job = recovery_place_row(r->d, &row, s);
 		if (job != ID_NONE)
 			adopt(r->d, s, job);
 	}
@@ -348,5 +350,7 @@ void recovery_place(struct recovery *r)
 {
 	place_rows(r);
 	place_survivors(r);
+	if (store_was_rebuilt(r->d->store))
+		rebuilt_place_rest(r);
 	find_succeeded(r);
 }

@@ -72,6 +72,9 @@ struct recovery {
 /* The row that would have been written, had there been time.  Its texts are the survivor's. */
 struct job_row recovery_row_of(const struct survivor *s);
 
+/* That row, with its process if there is one, to its job; ID_NONE: nobody knows it. */
+job_id recovery_place_row(struct daemon *d, const struct job_row *row, const struct survivor *s);
+
 /* Every row and every survivor to its job in the engine, which holds still. */
 void recovery_place(struct recovery *r);
 

@@ -108,8 +108,10 @@ static void on_repaired(const char *text, bool rebuilt, void *ctx)
 	events_emit(d->history, "repaired", NULL, 0, str_text(&fact));
 	repairs_add(&d->repairs, clock_wall(), text);
 	report(REPORT_WARN, "%s", text);
-	if (d->state_folder->watch)
-		state_watch_renew(d->state_folder->watch);
+	if (!d->state_folder->watch)
+		return;
+	state_watch_renew(d->state_folder->watch);
+	store_look(d->store, true); /* who removes them may not be done */
 }
 
 static void on_changed(unsigned what, void *ctx)

@@ -25,13 +25,13 @@ static const struct {
 #define ABOVE  (IN_MOVE_SELF | IN_ONLYDIR)
 #define NAMED  (ABOVE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define PARENT (NAMED | IN_CREATE)
-#define STATE  (NAMED | IN_CREATE | IN_CLOSE_WRITE | IN_DELETE_SELF)
+#define STATE  (NAMED | IN_CREATE | IN_DELETE_SELF)
 #define FILES  (NAMED | IN_CLOSE_WRITE | IN_DELETE_SELF)
 
 struct state_watch {
 	struct state_watch_config cfg;
 	char *dir, *name; /* as configured; its last part */
-	int fd, parent, state, files;
+	int fd, parent, state, files, database;
 	struct event *ev;
 	unsigned deleted;	    /* events below definitions/ */
 	int foreign;		    /* of these; not of ours */
@@ -50,17 +50,12 @@ static unsigned of_name(const char *name)
 	return 0;
 }
 
-/* What is written and closed is only looked at where it is not ours to write all the time. */
-static void in_state(struct state_watch *w, const struct inotify_event *ev, const char *name)
+static void in_state(struct state_watch *w, const char *name)
 {
 	unsigned what = of_name(name);
 
-	if ((ev->mask & IN_CLOSE_WRITE) && !text_eq(name, "state.db"))
-		return;
-	if ((ev->mask & IN_CREATE) && !(what & STATE_FILES))
-		return;
 	w->what |= what;
-	w->renew = w->renew || (what & STATE_FILES); /* definitions/ is another folder */
+	w->renew = w->renew || (what & STATE_STORE); /* it is another file or folder now */
 }
 
 static void in_files_moved(struct state_watch *w, const struct inotify_event *ev, bool is_new)
@@ -102,9 +97,11 @@ static void take_event(struct state_watch *w, const struct inotify_event *ev)
 		w->what |= WHOLE;
 		w->renew = true;
 	} else if (ev->wd == w->state) {
-		in_state(w, ev, name);
+		in_state(w, name);
 	} else if (ev->wd == w->files) {
 		in_files(w, ev, name);
+	} else if (ev->wd == w->database) {
+		w->what |= STATE_STORE;
 	}
 }
 
@@ -136,8 +133,10 @@ static void on_events(evutil_socket_t fd, short what, void *ctx)
 		w->what |= STATE_FILES;
 	w->leaving = 0;
 	count_deleted(w);
-	if (w->renew)
+	if (w->renew) { /* what was not read of the former one is lost */
+		w->what |= STATE_FILES;
 		state_watch_renew(w);
+	}
 	if (w->what)
 		w->cfg.changed(w->what, w->cfg.ctx);
 }
@@ -152,7 +151,7 @@ static void drop(struct state_watch *w)
 	if (w->fd >= 0)
 		close(w->fd);
 	w->ev = NULL;
-	w->fd = w->parent = w->state = w->files = -1;
+	w->fd = w->parent = w->state = w->files = w->database = -1;
 }
 
 /* Each folder above, as far as the path leads. */
@@ -173,6 +172,7 @@ static void place_above(struct state_watch *w)
 static enum err place(struct state_watch *w, struct error *e)
 {
 	auto_free char *files = text_fmt("%s/definitions", w->dir);
+	auto_free char *database = text_fmt("%s/state.db", w->dir);
 
 	drop(w);
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -183,6 +183,7 @@ static enum err place(struct state_watch *w, struct error *e)
 	if (w->state < 0 && errno != ENOENT)
 		return error_sys(e, errno, "%s: inotify_add_watch", w->dir);
 	w->files = inotify_add_watch(w->fd, files, FILES);
+	w->database = inotify_add_watch(w->fd, database, IN_MODIFY); /* we do that rarely */
 	w->ev = event_new(w->cfg.base, w->fd, EV_READ | EV_PERSIST, on_events, w);
 	event_add(w->ev, NULL);
 	w->deleted = w->cfg.removed(w->cfg.ctx);
