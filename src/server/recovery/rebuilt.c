@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "server/history/definitions.h"
+#include "server/recovery/recover.h"
 #include "server/supervise/readiness.h"
 
 /* Who was not ready by its start time-out was ended then.  What notifies said so to the keeper,
