@@ -54,7 +54,7 @@ def test_what_it_needs_is_started_first(hp):
     hp.define("db", script=f"sleep 0.2; echo up > {hp.root}/db; exec {hp.bin}/pause",
               readiness={"after_ms": 300})
     set_service(hp, job(hp, script=f"cat {hp.root}/db >> {hp.root}/seen", depends_on=["db"]))
-    wait_until(lambda: (hp.root / "seen").exists(), what="it ran")
+    wait_until(lambda: (hp.root / "seen").exists() and (hp.root / "seen").read_text(), what="it ran")
     assert hp.state("db") == "running"
     assert (hp.root / "seen").read_text().split()[0] == "up"
 
