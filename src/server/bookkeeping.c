@@ -29,8 +29,8 @@ void bookkeeping_book(void *daemon, const struct effect *fx)
 	case EFFECT_UNIT:
 		records_put_run(d->history, fx->unit);
 		events_unit(d->history, fx);
-		registration_unit_changed(d, fx->unit);
-		apply_unit_changed(d, fx->unit);
+		registration_unit_changed(d->change, fx->unit);
+		apply_unit_changed(d->change, fx->unit);
 		container_unit_changed(d, fx->unit);
 		break;
 	case EFFECT_EDGE: events_edge(d->history, fx); break;
@@ -42,7 +42,7 @@ void bookkeeping_book(void *daemon, const struct effect *fx)
 	case EFFECT_RUN_ENDED:
 		records_put_run(d->history, fx->unit);
 		scheduling_run_ended(d, fx->unit);
-		submission_run_ended(d, fx->unit);
+		submission_run_ended(d->change, fx->unit);
 		break;
 	case EFFECT_COUNT: break;
 	}
@@ -50,7 +50,9 @@ void bookkeeping_book(void *daemon, const struct effect *fx)
 
 void bookkeeping_booked(void *daemon)
 {
-	submission_sweep(daemon);
+	struct daemon *d = daemon;
+
+	submission_sweep(d->change);
 }
 
 void bookkeeping_at_rest(void *daemon)

@@ -2,8 +2,7 @@
 
 #include "server/api.h"
 #include "server/bookkeeping.h"
-#include "server/change/apply.h"
-#include "server/change/submission.h"
+#include "server/change/change.h"
 #include "server/doctor/doctor.h"
 #include "server/explain/event_stream.h"
 #include "server/explain/explain.h"
@@ -305,7 +304,18 @@ enum err daemon_open_store(struct daemon *d, struct error *e)
 	    .supervision = d->supervision,
 	    .operations = d->operations});
 	d->store_news = watch(d, store_event_fd(d->store), on_store);
-	return scheduling_open(d, e);
+	if (scheduling_open(d, e))
+		return e->code;
+	d->change = change_new(&(struct change_config){.base = d->base,
+	    .engine = d->engine,
+	    .registry = d->registry,
+	    .store = d->store,
+	    .paths = &d->paths,
+	    .history = d->history,
+	    .supervision = d->supervision,
+	    .operations = d->operations,
+	    .schedules = d->schedules});
+	return ERR_OK;
 }
 
 enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct error *e)
@@ -345,8 +355,6 @@ void daemon_release(struct daemon *d)
 		api_leave(d);
 	upgrade_free(d);
 	supervision_free(d->supervision);
-	strv_release(&d->ended_runs);
-	strv_release(&d->leaving);
 	free_event(d->farewell);
 	free_event(d->store_news);
 	free_event(d->logs_news);
@@ -362,7 +370,7 @@ void daemon_release(struct daemon *d)
 	repairs_release(&d->repairs);
 	doctor_free(d->doctor);
 	schedules_free(d->schedules);
-	applies_free(d);
+	change_free(d->change);
 	operations_free(d->operations);
 	history_free(d->history);
 	registry_free(d->registry);

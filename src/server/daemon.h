@@ -34,7 +34,7 @@ struct history;
 struct recovery;
 struct operations;
 struct explain;
-struct apply;
+struct change;
 struct background;
 struct state_folder;
 struct doctor;
@@ -66,8 +66,7 @@ struct daemon {
 	struct repairs repairs;
 	struct doctor *doctor;
 	struct schedules *schedules;
-	struct apply *applies;	    /* a list of those in flight, or NULL */
-	bool applying;		    /* a set of definitions is being changed by one of them */
+	struct change *change;
 	struct api *api;	    /* NULL until recovery is over */
 	struct upgrade *upgrade;    /* under way, or NULL */
 	op_id upgrade_op;	    /* that a former server left open, until upgrade_serve() */
@@ -75,9 +74,6 @@ struct daemon {
 	struct recovery *recovery;  /* NULL when it is over */
 	struct event *store_news, *logs_news;
 	struct event *farewell; /* of a shutdown: the last answers reach their sockets; or NULL */
-
-	struct strv ended_runs; /* to be removed from the engine */
-	struct strv leaving;	/* removed services that are still active */
 
 	bool safe;
 	bool keeper_lost;	 /* this process is to be the next one */

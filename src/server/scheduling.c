@@ -50,7 +50,8 @@ static enum err submit(void *ctx, const struct service_def *owner, const struct 
 
 	make_run(&run, owner, a, name, scheduled_at);
 	run.commit_first = durable;
-	enum err code = submission_begin(d, &run, "schedule", &op, &ignored, &diags, &chain, e);
+	enum err code =
+	    submission_begin(d->change, &run, "schedule", &op, &ignored, &diags, &chain, e);
 	perform_effects(d->supervision);
 	diags_release(&diags);
 	strv_release(&chain);

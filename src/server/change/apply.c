@@ -1,4 +1,5 @@
 #include "server/change/apply.h"
+#include "server/change/change_state.h"
 
 #include "server/change/registration.h"
 #include "server/change/snapshot.h"
@@ -22,7 +23,7 @@ ENUM_DEFINE(apply_phase, APPLY_PHASE_LIST, APPLY_PHASE_COUNT)
 
 struct apply {
 	struct apply *next;
-	struct daemon *d;
+	struct change *d;
 	op_id op;	      /* its own */
 	op_id stop_op, go_op; /* the engine's, 0: none */
 	enum apply_phase phase;
@@ -43,7 +44,7 @@ bool apply_is_up(const struct unit_view *u)
 				  u->state == SERVICE_DEGRADED || u->state == SERVICE_STOPPING);
 }
 
-static bool find_unit(const struct daemon *d, const char *name, struct unit_view *out)
+static bool find_unit(const struct change *d, const char *name, struct unit_view *out)
 {
 	unit_id id = engine_find(d->engine, name);
 
@@ -91,7 +92,7 @@ static void save(struct apply *a)
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx);
 
-static struct apply *apply_new(struct daemon *d)
+static struct apply *apply_new(struct change *d)
 {
 	struct apply *a = mem_new(sizeof(*a));
 
@@ -119,7 +120,7 @@ static void apply_free(struct apply *a)
 	free(a);
 }
 
-void applies_free(struct daemon *d)
+void applies_free(struct change *d)
 {
 	while (d->applies)
 		apply_free(d->applies);
@@ -144,7 +145,7 @@ static void arm(struct apply *a, msec at)
 /* ---- stop, then start ---------------------------------------------------------------- */
 
 /* Those that are there now; a killed server may have left names of nothing. */
-static void only_known(const struct daemon *d, struct strv *names)
+static void only_known(const struct change *d, struct strv *names)
 {
 	uint32_t kept = 0;
 
@@ -157,7 +158,7 @@ static void only_known(const struct daemon *d, struct strv *names)
 	names->n = kept;
 }
 
-static void words_of(const struct daemon *d, const struct strv *names, enum wanted *out)
+static void words_of(const struct change *d, const struct strv *names, enum wanted *out)
 {
 	struct unit_view u;
 
@@ -166,7 +167,7 @@ static void words_of(const struct daemon *d, const struct strv *names, enum want
 }
 
 /* It was not the operator who asked for these by name. */
-static void words_back(struct daemon *d, const struct strv *names, const enum wanted *were)
+static void words_back(struct change *d, const struct strv *names, const enum wanted *were)
 {
 	struct error e;
 	struct unit_view u;
@@ -180,7 +181,7 @@ static void words_back(struct daemon *d, const struct strv *names, const enum wa
 static enum err ask(
     struct apply *a, enum op_kind kind, const struct strv *names, op_id *out, struct error *e)
 {
-	struct daemon *d = a->d;
+	struct change *d = a->d;
 	struct strv chain = {0};
 	auto_free enum wanted *were = mem_new((names->n + 1) * sizeof(*were));
 	const struct engine_request rq = {.kind = kind,
@@ -209,7 +210,7 @@ static void evaluate(struct apply *a);
 static void stopped(void *ctx, const struct error *e, json_t *take_answer)
 {
 	struct apply *a = ctx;
-	struct daemon *d = a->d;
+	struct change *d = a->d;
 	(void)e; /* whatever became of it: what is left is stopped by the registry */
 
 	json_decref(take_answer);
@@ -235,7 +236,7 @@ static void gone_through(struct apply *a, const struct error *e)
 static void started(void *ctx, const struct error *e, json_t *take_answer)
 {
 	struct apply *a = ctx;
-	struct daemon *d = a->d;
+	struct change *d = a->d;
 
 	a->changed = a->changed || json_is_true(json_object_get(take_answer, "changed"));
 	json_decref(a->notes);
@@ -277,7 +278,7 @@ static void stop_first(struct apply *a)
 		report(REPORT_WARN, "apply: stop of what was removed: %s", e.msg);
 }
 
-struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_id *out)
+struct apply *apply_open(struct change *d, const struct apply_order *order, op_id *out)
 {
 	struct apply *a = apply_new(d);
 
@@ -319,7 +320,7 @@ static enum verdict judge(const struct unit_view *u)
 }
 
 /* "web is failed: exit code 1" */
-static void describe(const struct daemon *d, const struct unit_view *u, struct str *out)
+static void describe(const struct change *d, const struct unit_view *u, struct str *out)
 {
 	struct job_view j;
 
@@ -394,7 +395,7 @@ static void evaluate(struct apply *a)
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct apply *a = ctx;
-	struct daemon *d = a->d;
+	struct change *d = a->d;
 	(void)fd, (void)what;
 
 	evaluate(a);
@@ -402,7 +403,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* Decided on the loop: the engine is in the middle of its news here. */
-void apply_unit_changed(struct daemon *d, unit_id unit)
+void apply_unit_changed(struct change *d, unit_id unit)
 {
 	struct unit_view u;
 
@@ -418,7 +419,7 @@ void apply_unit_changed(struct daemon *d, unit_id unit)
 	}
 }
 
-op_id apply_pending(const struct daemon *d)
+op_id apply_pending(const struct change *d)
 {
 	for (const struct apply *a = d->applies; a; a = a->next)
 		if (a->before)
@@ -426,7 +427,7 @@ op_id apply_pending(const struct daemon *d)
 	return 0;
 }
 
-void apply_redefined(struct daemon *d, const char *name)
+void apply_redefined(struct change *d, const char *name)
 {
 	for (struct apply *a = d->applies; a; a = a->next)
 		if (a->before)
@@ -542,7 +543,7 @@ static void read_names(const json_t *list, struct strv *out)
 			strv_add(out, json_string_value(v));
 }
 
-void apply_adopt(struct daemon *d, const struct store_operation *row)
+void apply_adopt(struct change *d, const struct store_operation *row)
 {
 	json_t *o = json_loads(row->detail ? row->detail : "{}", 0, NULL);
 	const char *phase = json_string_value(json_object_get(o, "phase"));
@@ -595,8 +596,9 @@ static void resume_one(struct apply *a)
 	}
 }
 
-void apply_resume(struct daemon *d)
+void apply_resume(struct change *d, bool is_boot)
 {
+	d->is_boot = is_boot;
 	for (struct apply *a = d->applies, *next; a; a = next) {
 		next = a->next;
 		resume_one(a);

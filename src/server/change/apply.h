@@ -13,12 +13,12 @@
  * again goes on where the killed one was.  After a boot the previous set is put back:
  * nobody confirmed the new one.
  *
- * Depends on: server/daemon.h, registration.h, operations.h.
+ * Depends on: server/change/change.h, registration.h, operations.h.
  */
 #ifndef HP_SERVER_CHANGE_APPLY_H
 #define HP_SERVER_CHANGE_APPLY_H
 
-#include "server/daemon.h"
+#include "server/change/change.h"
 
 #include <jansson.h>
 
@@ -37,20 +37,20 @@ struct apply_order {
 };
 
 /* Before the definitions change: the row, the stop of what goes.  *out is the operation. */
-struct apply *apply_open(struct daemon *d, const struct apply_order *order, op_id *out);
+struct apply *apply_open(struct change *d, const struct apply_order *order, op_id *out);
 /* After they changed.  It frees itself at its end. */
 void apply_run(struct apply *a);
 
 /* One that may still be taken back; 0: none.  Another must wait for it. */
-op_id apply_pending(const struct daemon *d);
+op_id apply_pending(const struct change *d);
 /* Somebody else redefined it: a rollback leaves it alone. */
-void apply_redefined(struct daemon *d, const char *name);
-void apply_unit_changed(struct daemon *d, unit_id unit);
+void apply_redefined(struct change *d, const char *name);
+void apply_unit_changed(struct change *d, unit_id unit);
 
 /* Recovery: the row of one that was in flight; then, once everything else is back, go on. */
-void apply_adopt(struct daemon *d, const struct store_operation *row);
-void apply_resume(struct daemon *d);
-void applies_free(struct daemon *d);
+void apply_adopt(struct change *d, const struct store_operation *row);
+void apply_resume(struct change *d, bool is_boot);
+void applies_free(struct change *d);
 
 /* Does it run, or is it about to? */
 bool apply_is_up(const struct unit_view *u);

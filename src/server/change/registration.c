@@ -1,4 +1,5 @@
 #include "server/change/registration.h"
+#include "server/change/change_state.h"
 
 #include "server/schedule/schedules.h"
 
@@ -15,7 +16,7 @@
 
 /* ---- the engine's side ------------------------------------------------------- */
 
-static void tell_engine(struct daemon *d, const struct service_def *def)
+static void tell_engine(struct change *d, const struct service_def *def)
 {
 	struct unit_spec u;
 
@@ -25,7 +26,7 @@ static void tell_engine(struct daemon *d, const struct service_def *def)
 }
 
 /* False: it is active, and will be removed once it is not. */
-static bool forget(struct daemon *d, const char *name)
+static bool forget(struct change *d, const char *name)
 {
 	if (engine_find(d->engine, name) == ID_NONE || engine_remove(d->engine, clock_mono(), name))
 		return true;
@@ -34,7 +35,7 @@ static bool forget(struct daemon *d, const char *name)
 	return false;
 }
 
-static void stop_and_forget(struct daemon *d, const char *name, const char *who)
+static void stop_and_forget(struct change *d, const char *name, const char *who)
 {
 	struct error e = {0};
 	struct strv chain = {0};
@@ -54,13 +55,13 @@ static void stop_and_forget(struct daemon *d, const char *name, const char *who)
 	strv_release(&chain);
 }
 
-static void leave(struct daemon *d, size_t i)
+static void leave(struct change *d, size_t i)
 {
 	free(d->leaving.v[i]);
 	d->leaving.v[i] = d->leaving.v[--d->leaving.n];
 }
 
-void registration_unit_changed(struct daemon *d, unit_id unit)
+void registration_unit_changed(struct change *d, unit_id unit)
 {
 	struct unit_view u;
 
@@ -78,7 +79,7 @@ void registration_unit_changed(struct daemon *d, unit_id unit)
 
 /* ---- the store's side -------------------------------------------------------- */
 
-static void store_one(struct daemon *d, const char *name, const struct contribution *c)
+static void store_one(struct change *d, const char *name, const struct contribution *c)
 {
 	json_t *o = json_pack("{s:s, s:o}", "mode", contribution_mode_str(c->mode), "definition",
 	    service_def_stored(c->def));
@@ -91,7 +92,7 @@ static void store_one(struct daemon *d, const char *name, const struct contribut
 			  .source = c->source, .service = name, .json = str_text(&text)});
 }
 
-static void store_all_of(struct daemon *d, const char *name)
+static void store_all_of(struct change *d, const char *name)
 {
 	struct contribution c;
 
@@ -99,7 +100,7 @@ static void store_all_of(struct daemon *d, const char *name)
 		store_one(d, name, &c);
 }
 
-void registration_store(struct daemon *d)
+void registration_store(struct change *d)
 {
 	const struct service_def *s;
 
@@ -109,7 +110,7 @@ void registration_store(struct daemon *d)
 		store_all_of(d, s->name);
 }
 
-static void store_change(struct daemon *d, const struct registry_change *change)
+static void store_change(struct change *d, const struct registry_change *change)
 {
 	store_all_of(d, change->name);
 	for (size_t i = 0; i < change->dropped.n; i++)
@@ -119,7 +120,7 @@ static void store_change(struct daemon *d, const struct registry_change *change)
 /* ---- both ---------------------------------------------------------------------- */
 
 /* What runs was executed from it; the row of its run says so. */
-static void keep_former(struct daemon *d, const struct registry_change *c)
+static void keep_former(struct change *d, const struct registry_change *c)
 {
 	unit_id unit = engine_find(d->engine, c->name);
 	struct unit_view u;
@@ -129,7 +130,7 @@ static void keep_former(struct daemon *d, const struct registry_change *c)
 		records_put_run(d->history, unit);
 }
 
-static void settle(struct daemon *d, const struct registry_outcome *out)
+static void settle(struct change *d, const struct registry_outcome *out)
 {
 	for (size_t i = 0; i < out->n; i++) {
 		const struct registry_change *c = &out->v[i];
@@ -164,7 +165,7 @@ static void settle(struct daemon *d, const struct registry_outcome *out)
 	}
 }
 
-enum err registration_apply(struct daemon *d, const struct contribution *in, size_t n,
+enum err registration_apply(struct change *d, const struct contribution *in, size_t n,
     unsigned flags, struct registry_outcome *out, struct diags *diags, struct error *e)
 {
 	const size_t before = diags->n;
@@ -180,7 +181,7 @@ enum err registration_apply(struct daemon *d, const struct contribution *in, siz
 	return code;
 }
 
-enum err registration_restore(struct daemon *d, const struct registry_former *in, size_t n,
+enum err registration_restore(struct change *d, const struct registry_former *in, size_t n,
     struct registry_outcome *out, struct diags *diags, struct error *e)
 {
 	enum err code = registry_restore(d->registry, in, n, out, diags, e);
@@ -190,7 +191,7 @@ enum err registration_restore(struct daemon *d, const struct registry_former *in
 	return code;
 }
 
-enum err registration_delete(struct daemon *d, const char *name, struct error *e)
+enum err registration_delete(struct change *d, const char *name, struct error *e)
 {
 	struct registry_outcome out = {0};
 	enum err code = registry_delete(d->registry, name, &out, e);
@@ -203,7 +204,7 @@ enum err registration_delete(struct daemon *d, const char *name, struct error *e
 	return code;
 }
 
-enum err registration_delete_action(struct daemon *d, const char *service, const char *context,
+enum err registration_delete_action(struct change *d, const char *service, const char *context,
     const char *action, struct registry_outcome *out, struct error *e)
 {
 	enum err code = registry_delete_action(d->registry, service, context, action, out, e);
@@ -258,7 +259,7 @@ static void loading_release(struct loading *l)
 	free(l->v);
 }
 
-enum err registration_load(struct daemon *d, struct error *e)
+enum err registration_load(struct change *d, struct error *e)
 {
 	struct loading l = {0};
 	struct registry_outcome out = {0};

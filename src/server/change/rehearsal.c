@@ -1,4 +1,5 @@
 #include "server/change/rehearsal.h"
+#include "server/change/change_state.h"
 
 #include "manifest/definition_read.h"
 #include "server/change/unit_spec.h"
@@ -10,7 +11,7 @@ struct contributions {
 };
 
 static enum err copy_registry(
-    struct registry *to, struct daemon *d, const struct contribution *in, size_t n, struct error *e)
+    struct registry *to, struct change *d, const struct contribution *in, size_t n, struct error *e)
 {
 	struct contributions all = {0};
 	struct registry_outcome out = {0};
@@ -40,7 +41,7 @@ static void define(struct engine *en, const struct service_def *def)
 	unit_spec_release(&u);
 }
 
-static void define_all(struct rehearsal *r, struct daemon *d)
+static void define_all(struct rehearsal *r, struct change *d)
 {
 	const struct run_definition *run;
 
@@ -72,9 +73,9 @@ static void put_states(struct engine *to, const struct engine *from)
 }
 
 enum err rehearsal_init(
-    struct rehearsal *r, struct daemon *d, const struct contribution *in, size_t n, struct error *e)
+    struct rehearsal *r, struct change *d, const struct contribution *in, size_t n, struct error *e)
 {
-	const struct registry_config cfg = {.hero_socket_dir = d->paths.sockets};
+	const struct registry_config cfg = {.hero_socket_dir = d->paths->sockets};
 
 	*r = (struct rehearsal){.registry = registry_new(&cfg), .engine = engine_new(1)};
 	if (copy_registry(r->registry, d, in, n, e)) {

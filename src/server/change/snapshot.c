@@ -1,8 +1,9 @@
 #include "server/change/snapshot.h"
+#include "server/change/change_state.h"
 
 #include "manifest/definition_read.h"
 
-static json_t *former_of(struct daemon *d, const char *name)
+static json_t *former_of(struct change *d, const char *name)
 {
 	json_t *list = json_array();
 	struct contribution c;
@@ -20,7 +21,7 @@ static json_t *former_of(struct daemon *d, const char *name)
 	    u.run_live && u.state != SERVICE_EXITED, "wanted", wanted_str(u.wanted));
 }
 
-json_t *snapshot_take(struct daemon *d, const struct strv *names)
+json_t *snapshot_take(struct change *d, const struct strv *names)
 {
 	json_t *o = json_object();
 

@@ -4,16 +4,16 @@
  * As JSON: name -> {contributions: [{source, mode, definition}], live, wanted}; a service that
  * is not there has no contributions.
  *
- * Depends on: server/daemon.h, manifest.
+ * Depends on: server/change/change.h, manifest.
  */
 #ifndef HP_SERVER_CHANGE_SNAPSHOT_H
 #define HP_SERVER_CHANGE_SNAPSHOT_H
 
-#include "server/daemon.h"
+#include "server/change/change.h"
 
 #include <jansson.h>
 
-json_t *snapshot_take(struct daemon *d, const struct strv *names);
+json_t *snapshot_take(struct change *d, const struct strv *names);
 
 /* For registry_restore(); borrows from the JSON. */
 struct snapshot {

@@ -1,4 +1,5 @@
 #include "server/change/submission.h"
+#include "server/change/change_state.h"
 
 #include "base/map.h"
 #include "manifest/definition_read.h"
@@ -7,7 +8,7 @@
 #include "server/history/records.h"
 #include "server/operation/operations.h"
 
-static void tell_engine(struct daemon *d, const struct service_def *def)
+static void tell_engine(struct change *d, const struct service_def *def)
 {
 	struct unit_spec u;
 	auto_free char *meaning = service_def_meaning(def);
@@ -17,7 +18,7 @@ static void tell_engine(struct daemon *d, const struct service_def *def)
 	unit_spec_release(&u);
 }
 
-static void name_run(struct daemon *d, struct service_def *def)
+static void name_run(struct change *d, struct service_def *def)
 {
 	const char *base = def->name ? def->name : def->actions.n ? def->actions.v[0].name : "run";
 	def->is_run = true;
@@ -31,7 +32,7 @@ static void name_run(struct daemon *d, struct service_def *def)
 	def->name = name;
 }
 
-enum err submission_begin(struct daemon *d, struct service_def *take_def, const char *who,
+enum err submission_begin(struct change *d, struct service_def *take_def, const char *who,
     op_id *out, const char **name, struct diags *diags, struct strv *chain, struct error *e)
 {
 	if (registry_resolve_run(d->registry, take_def, diags, chain, e)) {
@@ -51,7 +52,7 @@ enum err submission_begin(struct daemon *d, struct service_def *take_def, const 
 	return ERR_OK;
 }
 
-enum err submission_plan(struct daemon *d, struct service_def *def, struct op_plan *out,
+enum err submission_plan(struct change *d, struct service_def *def, struct op_plan *out,
     struct diags *diags, struct strv *chain, struct error *e)
 {
 	if (registry_resolve_run(d->registry, def, diags, chain, e))
@@ -65,7 +66,7 @@ enum err submission_plan(struct daemon *d, struct service_def *def, struct op_pl
 	return code;
 }
 
-bool submission_restore(struct daemon *d, const char *name, const char *definition_json)
+bool submission_restore(struct change *d, const char *name, const char *definition_json)
 {
 	struct service_def def = {0};
 	struct diags diags = {0};
@@ -87,7 +88,7 @@ bool submission_restore(struct daemon *d, const char *name, const char *definiti
 	return ok;
 }
 
-void submission_run_ended(struct daemon *d, unit_id unit)
+void submission_run_ended(struct change *d, unit_id unit)
 {
 	struct unit_view u;
 
@@ -95,7 +96,7 @@ void submission_run_ended(struct daemon *d, unit_id unit)
 		strv_add(&d->ended_runs, u.name);
 }
 
-void submission_sweep(struct daemon *d)
+void submission_sweep(struct change *d)
 {
 	for (size_t i = 0; i < d->ended_runs.n;) {
 		struct run_definition *r = run_definition_find(d->history, d->ended_runs.v[i]);
@@ -111,7 +112,7 @@ void submission_sweep(struct daemon *d)
 	}
 }
 
-void submission_resolve_again(struct daemon *d)
+void submission_resolve_again(struct change *d)
 {
 	struct run_definition *r;
 

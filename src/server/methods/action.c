@@ -41,7 +41,7 @@ static void apply(
 	struct diags diags = {0};
 	struct error e = {0};
 
-	if (registration_apply(d, &in, 1, dry ? REGISTRY_DRY_RUN : 0, &out, &diags, &e)) {
+	if (registration_apply(d->change, &in, 1, dry ? REGISTRY_DRY_RUN : 0, &out, &diags, &e)) {
 		ops_fail_diags(call, &e, &diags, &out.chain);
 	} else {
 		json_t *o = json_pack("{s:s, s:s, s:o}", "name", def->actions.v[0].name, "change",
@@ -53,7 +53,7 @@ static void apply(
 			rpc_answer(call, o);
 		} else {
 			ops_note_one(call, "action", def->actions.v[0].name, o);
-			submission_resolve_again(d);
+			submission_resolve_again(d->change);
 			perform_effects(d->supervision);
 			ops_answer_committed(call, o);
 		}
@@ -181,7 +181,7 @@ static void delete_it(struct rpc_call *call, json_t *params)
 		json_object_set_new(o, "dry_run", json_true());
 		rpc_answer(call, o);
 	} else if (registration_delete_action(
-		       d, service, param_text(params, "context"), name, &out, &e)) {
+		       d->change, service, param_text(params, "context"), name, &out, &e)) {
 		json_decref(o);
 		ops_fail_chain(call, &e, &out.chain);
 	} else {

@@ -49,7 +49,7 @@ static bool is_refused(struct config *c)
 {
 	size_t n = config_count_stopped(c),
 	       limit = (size_t)param_int(c->params, "limit", LIMIT_DEFAULT);
-	op_id pending = apply_pending(c->in.d);
+	op_id pending = apply_pending(c->in.d->change);
 	auto_str text = {0};
 
 	if (pending) {
@@ -123,9 +123,9 @@ static enum err change_definitions(struct config *c)
 		    t->out.v[i].renamed_from && config_find_unit(c, t->out.v[i].renamed_from, &u)
 			? u.wanted
 			: WANTED_IGNORE;
-	t->d->applying = true;
-	enum err code = registration_apply(t->d, t->in.v, t->in.n, 0, &out, &again, &t->e);
-	t->d->applying = false;
+	change_set_applying(t->d->change, true);
+	enum err code = registration_apply(t->d->change, t->in.v, t->in.n, 0, &out, &again, &t->e);
+	change_set_applying(t->d->change, false);
 	for (size_t i = 0; !code && i < t->out.n; i++)
 		if (t->out.v[i].renamed_from)
 			take_over(c, &t->out.v[i], words);
@@ -179,10 +179,10 @@ static void carry_out(struct config *c)
 	order.names = names; /* borrowed */
 	order.stop = c->stop;
 	order.go = c->go;
-	struct apply *a = apply_open(t->d, &order, &op);
+	struct apply *a = apply_open(t->d->change, &order, &op);
 	if (change_definitions(c))
 		report(REPORT_ERROR, "apply: accepted and then refused: %s", t->e.msg);
-	submission_resolve_again(t->d);
+	submission_resolve_again(t->d->change);
 	follow(c, a, op, &names);
 	strv_release(&names);
 	strv_release(&before);
@@ -194,7 +194,7 @@ static void decide(struct config *c)
 	struct error e = {0};
 
 	if (registration_apply(
-		t->d, t->in.v, t->in.n, REGISTRY_DRY_RUN, &t->out, &t->diags, &t->e)) {
+		t->d->change, t->in.v, t->in.n, REGISTRY_DRY_RUN, &t->out, &t->diags, &t->e)) {
 		diags_sort(&t->diags);
 		ops_fail_diags(t->call, &t->e, &t->diags, &t->out.chain);
 		return;

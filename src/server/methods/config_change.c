@@ -223,7 +223,7 @@ static enum err plan(struct config *c, struct error *e)
 
 	mark_gone(c);
 	if (!code)
-		code = rehearsal_init(&r, c->in.d, c->in.in.v, c->in.in.n, e);
+		code = rehearsal_init(&r, c->in.d->change, c->in.in.v, c->in.in.n, e);
 	if (code)
 		return code;
 	if (c->start)

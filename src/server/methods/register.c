@@ -72,7 +72,7 @@ static void plan_start(struct intake *t, json_t *take_answer)
 	struct rehearsal r;
 	struct strv names = {0};
 
-	if (rehearsal_init(&r, t->d, t->in.v, t->in.n, &t->e)) {
+	if (rehearsal_init(&r, t->d->change, t->in.v, t->in.n, &t->e)) {
 		json_decref(take_answer);
 		rpc_fail(t->call, &t->e, NULL);
 		return;
@@ -116,13 +116,13 @@ static void apply(struct intake *t, const json_t *params)
 {
 	unsigned flags = param_bool(params, "dry_run", false) ? REGISTRY_DRY_RUN : 0;
 
-	if (registration_apply(t->d, t->in.v, t->in.n, flags, &t->out, &t->diags, &t->e)) {
+	if (registration_apply(t->d->change, t->in.v, t->in.n, flags, &t->out, &t->diags, &t->e)) {
 		diags_sort(&t->diags);
 		ops_fail_diags(t->call, &t->e, &t->diags, &t->out.chain);
 		return;
 	}
 	diags_sort(&t->diags);
-	submission_resolve_again(t->d);
+	submission_resolve_again(t->d->change);
 	t->trim = t->in.n >= MANY;
 	finish(t, params);
 }
@@ -290,7 +290,7 @@ static void delete_all(struct rpc_call *call, const json_t *params, const struct
 	} else {
 		operations_begin(d->operations, op, who, rpc_call_method(call));
 		for (size_t i = names->n; i-- > 0 && e.code == ERR_OK;)
-			registration_delete(d, names->v[i], &e);
+			registration_delete(d->change, names->v[i], &e);
 		if (e.code == ERR_OK) {
 			ops_follow(call, how, op, names, json_pack("{s:o}", "deleted", deleted));
 		} else {

@@ -182,7 +182,7 @@ static void plan(struct rpc_call *call, struct service_def *def, struct diags *d
 	struct strv chain = {0};
 	struct error e = {0};
 
-	if (submission_plan(d, def, &plan, diags, &chain, &e))
+	if (submission_plan(d->change, def, &plan, diags, &chain, &e))
 		ops_fail_diags(call, &e, diags, &chain);
 	else
 		rpc_answer(call, json_pack("{s:b, s:b, s:s, s:o, s:[]}", "dry_run", 1, "changed",
@@ -216,7 +216,7 @@ static void submit(struct rpc_call *call, json_t *params)
 		service_def_release(&def);
 	} else if (param_bool(params, "dry_run", false)) {
 		plan(call, &def, &diags);
-	} else if (submission_begin(d, &def, uid, &op, &name, &diags, &chain, &e)) {
+	} else if (submission_begin(d->change, &def, uid, &op, &name, &diags, &chain, &e)) {
 		ops_fail_diags(call, &e, &diags, &chain);
 		perform_effects(d->supervision);
 	} else {

@@ -87,7 +87,7 @@ static bool take_run(const struct store_run *row, void *ctx)
 		close_run(d, row);
 		return true;
 	}
-	if (!row->service && !submission_restore(d, row->name, row->definition))
+	if (!row->service && !submission_restore(d->change, row->name, row->definition))
 		return true;
 	unit_id id = engine_find(d->engine, unit);
 	if (id == ID_NONE)
@@ -169,7 +169,7 @@ static enum err load(struct daemon *d, struct error *e)
 	history_set_recovering(d->history, true);
 	engine_restore_begin(d->engine);
 	if (gates_load_flags(d->supervision, e) || schedules_load(d->schedules, e) ||
-	    registration_load(d, e))
+	    registration_load(d->change, e))
 		return e->code;
 	return store_load_wanted(d->store, take_wanted, d, e);
 }
@@ -550,7 +550,7 @@ void recover_on_listed_all(void *ctx)
 	tell_ends(r);
 	tell_gone(r);
 	watch_readiness(r);
-	apply_resume(d);
+	apply_resume(d->change, d->is_boot);
 	report(REPORT_INFO, "%s: %zu services, %zu attempts found", d->is_boot ? "boot" : "restart",
 	    registry_count(d->registry), r->survivors.n);
 	recovery_free(take(d->recovery));

@@ -23,7 +23,7 @@ static bool is_own(struct daemon *d, const struct store_operation *row)
 	}
 	if (strcmp(row->kind, "apply") != 0)
 		return false;
-	apply_adopt(d, row);
+	apply_adopt(d->change, row);
 	return true;
 }
 

@@ -84,7 +84,7 @@ static void store_units(struct daemon *d)
 static void store_everything(struct daemon *d)
 {
 	records_store(d->history);
-	registration_store(d);
+	registration_store(d->change);
 	gates_store_flags(d->supervision);
 	schedules_store(d->schedules);
 	store_units(d);
