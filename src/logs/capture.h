@@ -106,6 +106,7 @@ struct logs {
 	struct spool *spool_list; /* read its head under `lock` */
 	uint64_t total;
 	size_t open_spools;
+	msec looked_at;	  /* whether something vanished */
 	msec retry_at;	  /* 0: nothing is blocked */
 	msec ring_at;	  /* then the loop hears which pipes were closed; 0: none was */
 	msec retry_pause; /* 0: none yet */
@@ -131,7 +132,10 @@ struct logs {
 		size_t n, cap;
 	} closed;
 	uint64_t next_follow;
-	struct str trouble; /* empty: fine */
+	struct str trouble;  /* empty: fine */
+	struct str repaired; /* a line for each repair, not told yet */
+	log_repaired_fn repaired_fn;
+	void *repaired_ctx;
 	pthread_cond_t seal_news;
 	struct log_sealed sealed; /* .sp NULL: nothing waits for the log thread */
 	struct logs_stats stats;
@@ -139,7 +143,7 @@ struct logs {
 	void *closed_ctx;
 	atomic_uint n_follows, n_watches;
 	_Atomic msec still_at; /* the first of all watches; 0: none */
-	atomic_bool quit;
+	atomic_bool quit, look;
 };
 
 void *log_thread_main(void *logs);
@@ -162,6 +166,10 @@ void log_busy_remove(struct logs *l, struct log_pipe *p);
 /* Of the i-th: what is to be read; NULL: none is left.  A pipe may be freed between two calls. */
 struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events);
 int log_busy_wait(const struct logs *l); /* milliseconds; -1: none is busy */
+
+/* vanished.c: what was removed, moved or replaced is made again. */
+void log_vanished_look(struct logs *l, bool all);	   /* closed files, too */
+void log_vanished_check(struct logs *l, struct spool *sp); /* before something is written there */
 
 /* quota.c */
 void log_quota_enforce(struct logs *l, struct spool *sp);

@@ -125,6 +125,7 @@ static void release_lists(struct logs *l)
 	free(l->closed.v);
 	free(l->busy.v);
 	str_release(&l->trouble);
+	str_release(&l->repaired);
 }
 
 static void end_thread(struct logs *l)
@@ -239,6 +240,21 @@ void logs_on_closed(struct logs *l, log_closed_fn fn, void *ctx)
 	pthread_mutex_unlock(&l->lock);
 }
 
+void logs_on_repaired(struct logs *l, log_repaired_fn fn, void *ctx)
+{
+	pthread_mutex_lock(&l->lock);
+	l->repaired_fn = fn;
+	l->repaired_ctx = ctx;
+	pthread_mutex_unlock(&l->lock);
+	log_ring(l);
+}
+
+void logs_look(struct logs *l)
+{
+	atomic_store(&l->look, true);
+	log_wake(l);
+}
+
 uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx)
 {
 	struct log_follow *f = mem_new(sizeof(*f));
@@ -288,14 +304,15 @@ void logs_settle(struct logs *l, uint64_t token, log_settled_fn fn, void *ctx)
 
 /* One thing to tell, copied out so that its callback runs without the lock. */
 struct telling {
-	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH, TELL_SETTLED } what;
+	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH, TELL_SETTLED, TELL_REPAIRED } what;
 	struct log_closed closed;
 	log_closed_fn closed_fn;
 	log_news_fn news_fn;
 	log_match_fn match_fn;
 	log_settled_fn settled_fn;
+	log_repaired_fn repaired_fn;
 	void *ctx;
-	char *line; /* TELL_MATCH: the owner frees */
+	char *line; /* TELL_MATCH, TELL_REPAIRED: the owner frees */
 	size_t n;
 };
 
@@ -324,6 +341,13 @@ static struct telling next_telling(struct logs *l)
 		t.closed = l->closed.v[--l->closed.n];
 		t.closed_fn = l->closed_fn;
 		t.ctx = l->closed_ctx;
+		return t;
+	}
+	if (l->repaired.n && l->repaired_fn) {
+		t.what = TELL_REPAIRED;
+		t.repaired_fn = l->repaired_fn;
+		t.ctx = l->repaired_ctx;
+		t.line = str_take(&l->repaired);
 		return t;
 	}
 	struct log_watch *w = log_watch_matched(l);
@@ -371,6 +395,8 @@ void logs_dispatch(struct logs *l)
 			t.match_fn(t.closed.token, t.line, t.n, t.ctx);
 		else if (t.what == TELL_SETTLED)
 			t.settled_fn(t.closed.token, t.ctx);
+		else if (t.what == TELL_REPAIRED)
+			t.repaired_fn(t.line, t.ctx);
 		else if (t.what == TELL_NEWS)
 			t.news_fn(t.ctx);
 		free(t.line);

@@ -111,6 +111,12 @@ void logs_unwatch(struct logs *l, uint64_t token, log_match_fn fn);
 typedef void (*log_settled_fn)(uint64_t token, void *ctx);
 void logs_settle(struct logs *l, uint64_t token, log_settled_fn fn, void *ctx);
 
+/* Files of the logs vanished and were made again: a line for each, what was lost included. */
+typedef void (*log_repaired_fn)(const char *text, void *ctx);
+void logs_on_repaired(struct logs *l, log_repaired_fn fn, void *ctx);
+/* Something may have vanished.  While something is written this is looked at anyway. */
+void logs_look(struct logs *l);
+
 /* Is something not being kept as it should?  `out` may be NULL. */
 bool logs_degraded(struct logs *l, struct str *out);
 

@@ -29,6 +29,7 @@ static void mark_mid_line(struct logs *l, struct spool *sp)
 /* An open segment with room. */
 static enum err prepare(struct logs *l, struct spool *sp, struct error *e)
 {
+	log_vanished_check(l, sp);
 	if (sp->seg_fd < 0) {
 		if (spool_open(sp, l->dir_fd, e))
 			return e->code;

@@ -189,6 +189,7 @@ static void settle(struct logs *l)
 
 static void close_files(struct logs *l)
 {
+	log_vanished_look(l, false);
 	for (struct spool *sp = log_spools(l); sp; sp = sp->next)
 		spool_close(sp);
 	l->open_spools = 0;
@@ -267,6 +268,8 @@ static void round_of(struct logs *l, const struct epoll_event *ev, int n)
 		else if (read(l->wake_fd, &count, sizeof(count)) == sizeof(count))
 			woken = true;
 	}
+	if (woken && atomic_exchange(&l->look, false))
+		log_vanished_look(l, true);
 	if (woken) { /* no event of this round may speak of a pipe that this closes */
 		write_inserts(l);
 		settle(l);

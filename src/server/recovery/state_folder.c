@@ -1,5 +1,6 @@
 #include "server/recovery/state_folder.h"
 
+#include "logs/logs.h"
 #include "rpc/json_out.h"
 #include "server/change/registration.h"
 #include "server/history/events.h"
@@ -94,13 +95,10 @@ static void store_everything(struct daemon *d)
 /* ---- reports ----------------------------------------------------------------------------------
  */
 
-static void on_repaired(const char *text, bool rebuilt, void *ctx)
+static void tell(struct daemon *d, const char *text)
 {
-	struct daemon *d = ctx;
 	auto_str fact = {0};
 
-	if (rebuilt)
-		store_everything(d);
 	json_out_open(&fact, NULL, '{');
 	json_out_text(&fact, "event", "repaired");
 	json_out_text(&fact, "what", text);
@@ -108,10 +106,28 @@ static void on_repaired(const char *text, bool rebuilt, void *ctx)
 	events_emit(d->history, "repaired", NULL, 0, str_text(&fact));
 	repairs_add(&d->repairs, clock_wall(), text);
 	report(REPORT_WARN, "%s", text);
+}
+
+static void on_repaired(const char *text, bool rebuilt, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (rebuilt)
+		store_everything(d);
+	tell(d, text);
+	logs_look(d->logs); /* they were in the same folder */
 	if (!d->state_folder->watch)
 		return;
 	state_watch_renew(d->state_folder->watch);
 	store_look(d->store, true); /* who removes them may not be done */
+}
+
+static void on_logs_repaired(const char *lines, void *ctx)
+{
+	auto_free char *text = text_dup(lines);
+
+	for (char *at = text, *line; (line = strsep(&at, "\n"));)
+		tell(ctx, line);
 }
 
 static void on_changed(unsigned what, void *ctx)
@@ -120,6 +136,8 @@ static void on_changed(unsigned what, void *ctx)
 
 	if (what & (STATE_STORE | STATE_FILES))
 		store_look(d->store, what & STATE_FILES);
+	if (what & STATE_LOGS)
+		logs_look(d->logs);
 }
 
 static unsigned removed(void *ctx)
@@ -140,6 +158,7 @@ void state_folder_watch(struct daemon *d)
 	struct error e = {0};
 
 	store_listen(d->store, &news);
+	logs_on_repaired(d->logs, on_logs_repaired, d);
 	d->state_folder->watch = state_watch_new(&cfg, &e);
 	if (e.code)
 		report(REPORT_WARN, "what vanishes is noticed late: %s", e.msg);

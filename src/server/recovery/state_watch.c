@@ -18,8 +18,9 @@ static const struct {
     {"reserve", STATE_STORE},
     {"lock", STATE_KEEPER},
     {"journal", STATE_KEEPER},
+    {"logs", STATE_LOGS},
 };
-#define WHOLE	 (STATE_STORE | STATE_FILES | STATE_KEEPER)
+#define WHOLE	 (STATE_STORE | STATE_FILES | STATE_KEEPER | STATE_LOGS)
 #define MADE_NEW ".new" /* store/mirror.c gives each file its name by renaming this one */
 
 #define ABOVE  (IN_MOVE_SELF | IN_ONLYDIR)

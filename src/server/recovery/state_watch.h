@@ -19,6 +19,7 @@ enum {
 	STATE_STORE = 1u,  /* the folder, the database, definitions/ as a whole */
 	STATE_FILES = 2u,  /* a file below definitions/ */
 	STATE_KEEPER = 4u, /* the folder, or a file of the keeper's in it */
+	STATE_LOGS = 8u,   /* the folder, or logs/ */
 };
 typedef void (*state_watch_fn)(unsigned what, void *ctx);
 
