@@ -213,7 +213,7 @@ def nobody_listens(c):
 def port_never_opens(c):
     port = c.free_port()
     c.keys |= {"tcp": [{"port": port}]}
-    c.said = [f":{port}"]
+    c.said = [f"{port}"]
 
 
 @kind

@@ -73,10 +73,11 @@ static void add_ending(const json_t *j, struct str *out)
 	int64_t signal = int_in(j, "signal"), code = int_in(j, "exit_code");
 	bool told = false;
 
-	if (why)
+	if (text_eq(reason, "start_timeout"))
+		str_fmt(out, ": not ready within start_timeout_ms%s%s", why ? ": " : "",
+		    why ? why : "");
+	else if (why)
 		str_fmt(out, ": %s", why);
-	else if (text_eq(reason, "start_timeout"))
-		str_add(out, ": it was not ready within start_timeout_ms");
 	else if (text_eq(reason, "timeout"))
 		str_add(out, ": it ran longer than timeout_ms");
 	else if (signal)
