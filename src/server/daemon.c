@@ -322,7 +322,7 @@ enum err daemon_init(struct daemon *d, struct options *o, int keeper_fd, struct 
 {
 	*d =
 	    (struct daemon){.options = o, .env = environ, .safe = o->safe, .started = clock_wall()};
-	paths_init(&d->paths, o);
+	paths_init(&d->paths, o->state, o->socket);
 	d->base = event_base_new();
 	if (urgent_new(d->base, &d->urgent, e) ||
 	    spawner_new(d->base, d->urgent, keeper_fd, &keeper_events, d, &d->spawner, e) ||

@@ -22,6 +22,7 @@
 #include "server/host/clock.h"
 #include "server/host/paths.h"
 #include "server/host/report.h"
+#include "server/options.h"
 #include "server/supervise/supervision.h"
 #include "spawn/spawner.h"
 #include "store/store.h"

@@ -119,7 +119,7 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 	if (pw)
 		surround(pw);
 	auto_free char *user = pw ? identity_of(pw) : NULL;
-	paths_init(&paths, o);
+	paths_init(&paths, o->state, o->socket);
 	if (make_for(paths.state, 0700, pw, &e) || (pw && make_for(paths.sockets, 0755, pw, &e))) {
 		fprintf(stderr, "hero_proc_server: %s\n", e.msg);
 		return KEEPER_EXIT_FAILED;

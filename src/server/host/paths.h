@@ -1,30 +1,13 @@
 /*
- * paths.h - where everything is (SPEC 3.1, DESIGN 5), and what the command line said.
+ * paths.h - where everything is (SPEC 3.1, DESIGN 5).
  *
- * Depends on: base, server/history/retention.h.
+ * Depends on: base.
  */
 #ifndef HP_SERVER_HOST_PATHS_H
 #define HP_SERVER_HOST_PATHS_H
 
 #include "base/error.h"
 #include "base/str.h"
-#include "server/history/retention.h"
-#include "server/host/report.h"
-
-struct options {
-	char *socket, *state; /* NULL: derived */
-	char *user;	      /* this server is to be; NULL: who it is */
-	enum report_level level;
-	bool safe, version, version_json, help;
-	const char *program; /* the path this server was executed by */
-	const char *upgrade; /* what the keeper told of the last one (upgrade.h), or NULL */
-	bool container, exit_when_done; /* container.h */
-	struct retention keep;
-};
-/* Usage errors are told in *e. */
-enum err options_parse(struct options *o, int argc, char **argv, struct error *e);
-void options_release(struct options *o);
-extern const char options_usage[];
 
 /* All absolute. */
 struct paths {
@@ -35,7 +18,8 @@ struct paths {
 	char *admin;			 /* our admin.sock, beside it */
 	char *state, *logs;		 /* state folder; captured output */
 };
-void paths_init(struct paths *p, const struct options *o); /* from the environment */
+/* From the environment, or as the command line has them: `state`, `socket`, or NULL. */
+void paths_init(struct paths *p, const char *state, const char *socket);
 void paths_release(struct paths *p);
 
 /* "~" and "~/x" with the home folder, "${PATH_ROOT}" and its four sisters; everything else as

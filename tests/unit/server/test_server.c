@@ -19,12 +19,11 @@
 static struct paths make_paths(void)
 {
 	struct paths p = {0};
-	struct options o = {0};
 
 	setenv("PATH_ROOT", "/r", 1);
 	setenv("PATH_VAR", "/r/var", 1);
 	setenv("HERO_SOCKET_DIR", "/s", 1);
-	paths_init(&p, &o);
+	paths_init(&p, NULL, NULL);
 	return p;
 }
 
