@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "cli/call.h"
 #include "cli/feed.h"
+#include "cli/interrupt.h"
 #include "cli/out.h"
 #include "cli/pages.h"
 #include "cli/table.h"
@@ -78,12 +79,19 @@ static void look_at(const char *event, void *ctx)
 	w->again |= strstr(event, w->word) != NULL;
 }
 
+static char *goes_on(const char *run)
+{
+	return text_fmt(
+	    "run %s goes on\n    wait for it:  hero_proc run wait %s\n    stop it:      "
+	    "hero_proc run cancel %s",
+	    run, run, run);
+}
+
 static int time_is_over(const char *run)
 {
-	complain(
-	    "run %s goes on; `hero_proc run wait %s` waits for it, `hero_proc run cancel %s` "
-	    "stops it",
-	    run, run, run);
+	auto_free char *text = goes_on(run);
+
+	complain("%s", text);
 	return err_exit_status(ERR_TIMEOUT);
 }
 
@@ -118,8 +126,10 @@ static int wait_run(struct cli *c, const char *run)
 {
 	struct error e = {0};
 	struct feed f;
+	auto_free char *on = goes_on(run), *text = text_fmt("hero_proc: %s", on);
 	int status = err_exit_status(feed_init(&f, c, &e));
 
+	interrupt_say(text);
 	if (status)
 		complain("%s", e.msg);
 	else

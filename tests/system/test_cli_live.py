@@ -4,9 +4,10 @@ import re
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import pytest
-from hp import DONE, NOT_READY, TIMED_OUT
+from hp import DONE, NOT_READY, TIMED_OUT, wait_until
 from terminal import Screen, Terminal
 
 STACK = """
@@ -216,3 +217,15 @@ def test_a_server_that_is_killed_meanwhile_is_no_end_of_following(stack):
     program.see("waits")
     stack.kill_server()
     assert program.end() == DONE and "3 of 3 ready in" in program.text(), program.text()
+
+
+def test_control_C_while_a_run_is_awaited_says_that_it_goes_on(hp):
+    hp.define("slow", script="exec sleep 1000")
+    run = hp.rpc("run.submit", actions=[{"name": "once", "script": "sleep 1000"}], wait=False)["run"]
+    program = on_terminal(hp, "run", "wait", run)
+    caught = lambda: int(re.search(r"SigCgt:\t(\w+)", Path(f"/proc/{program.process.pid}/status").read_text())[1], 16)
+    wait_until(lambda: caught() & 1 << signal.SIGINT - 1, what="it waits")
+    os.write(program.master, b"\x03")
+    assert program.end() == -signal.SIGINT
+    assert f"run {run} goes on" in program.text() and f"hero_proc run cancel {run}" in program.text()
+    assert hp.cli("run", "cancel", run).returncode == DONE
