@@ -64,6 +64,7 @@ static void become_daemon(struct cli *c, const char *server)
 	dup2(null, 0);
 	dup2(out >= 0 ? out : null, 1);
 	dup2(out >= 0 ? out : null, 2);
+	closefrom(3); /* a lock or a pipe of the caller is not kept */
 	if (told)
 		execlp(server, server, "--socket", told, (char *)NULL);
 	else

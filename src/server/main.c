@@ -99,6 +99,34 @@ static enum err make_for(const char *dir, unsigned mode, const struct passwd *pw
 	return ERR_OK;
 }
 
+/* What was relative to the folder of the caller is not any more. */
+static void freeze_paths(const struct paths *p)
+{
+	const struct {
+		const char *name, *value;
+	} all[] = {{"PATH_ROOT", p->root}, {"PATH_VAR", p->var}, {"PATH_BUILD", p->build},
+	    {"PATH_CODE", p->code}, {"HERO_SOCKET_DIR", p->sockets}};
+
+	for (size_t i = 0; i < countof(all); i++) {
+		const char *now = getenv(all[i].name);
+
+		if (now && *now && *now != '/')
+			setenv(all[i].name, all[i].value, 1);
+	}
+}
+
+static bool is_relative(const char *path)
+{
+	return path && *path != '/';
+}
+
+/* Keeper and server keep no folder busy: neither that of a shell nor a mounted one. */
+static void leave_folder(void)
+{
+	if (chdir("/") < 0)
+		fprintf(stderr, "hero_proc_server: chdir /: %s\n", strerror(errno));
+}
+
 /* Does not return when it works: this process becomes the keeper. */
 static int become_keeper(const struct options *o, int argc, char **argv)
 {
@@ -106,10 +134,10 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 	struct error e = {0};
 	auto_free char *self = own_path();
 	auto_free char *keeper = find_keeper(self ? self : argv[0]);
-	char **args = mem_new(((size_t)argc + 10) * sizeof(*args));
+	char **args = mem_new(((size_t)argc + 14) * sizeof(*args));
 	size_t n = 0;
 	static char word_state[] = "--state", word_server[] = "--server", word_end[] = "--",
-		    word_user[] = "--user";
+		    word_user[] = "--user", word_socket[] = "--socket";
 	const struct passwd *pw;
 
 	if (find_user(o, &pw, &e)) {
@@ -136,6 +164,16 @@ static int become_keeper(const struct options *o, int argc, char **argv)
 	args[n++] = word_end;
 	for (int i = 1; i < argc; i++)
 		args[n++] = argv[i];
+	if (is_relative(o->socket)) { /* the last one counts */
+		args[n++] = word_socket;
+		args[n++] = paths.socket;
+	}
+	if (is_relative(o->state)) {
+		args[n++] = word_state;
+		args[n++] = paths.state;
+	}
+	freeze_paths(&paths);
+	leave_folder();
 	execvp(keeper, args);
 	fprintf(stderr, "hero_proc_server: %s: %s\n", keeper, strerror(errno));
 	free(args);
