@@ -4,7 +4,7 @@ export PATH := /usr/bin:$(PATH)
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all test check clean asan clang format install demo graphs bench chaos kills
+.PHONY: tidy all test check clean asan clang format install demo graphs bench chaos kills
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -45,6 +45,10 @@ clang: # the other compiler, the same warnings, all of them errors
 	tools/install-deps.sh --build --test
 	[ -f build-clang/build.ninja ] || CC=clang CXX=clang++ meson setup build-clang
 	ninja -C build-clang
+
+tidy: all # clang-tidy 14 over src/, a file that passed is not looked at again; the first time takes long
+	tools/install-deps.sh --build --test
+	BUILD=$(BUILD) tools/tidy.sh
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
