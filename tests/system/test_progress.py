@@ -200,7 +200,8 @@ def test_B11_progress_of_many_is_bounded_and_says_what_is_left_out(hp):
         f'[[binaries]]\nname = "{n}"\nexec = "sleep 1000"\nreadiness = {{manual = true}}\n' for n in names[:10]) + "".join(
         f'[[binaries]]\nname = "{n}"\nexec = "sleep 1000"\n' for n in names[10:]))
     operation = hp.rpc("service.start", name=list(reversed(names)), wait=False)["operation"]
-    wait_until(lambda: all(hp.state(n) in ("running", "starting") for n in names))
+    wait_until(lambda: all(hp.state(n) == "running" for n in names[10:]), what="the rest is at rest")
+    wait_until(lambda: all(hp.pid(n) for n in names[:10]), what="all are executed")
     some = hp.rpc("op.get", operation=operation, limit=20)
     assert len(some["progress"]) == 20 and some["more"] == 40
     assert set(names[:10]) <= {s["name"] for s in some["progress"]}, "who is at rest is left out first"
