@@ -71,6 +71,24 @@ static enum err check_job(const struct engine *en, job_id j, struct error *err)
 	return ERR_OK;
 }
 
+static bool tally_is_right(const struct engine *en, unit_id u)
+{
+	const struct tally *t = tally_of(en, u);
+	struct parts p;
+
+	parts_count(en, u, &p);
+	return !t || memcmp(&t->parts, &p, sizeof(p)) == 0;
+}
+
+static bool in_edges_are_right(const struct engine *en, unit_id u)
+{
+	for_in (en, u, e)
+		if (en->edges.v[e].to_unit != u || (en->edges.v[e].to_job != ID_NONE &&
+						       en->jobs.v[en->edges.v[e].to_job].unit != u))
+			return false;
+	return true;
+}
+
 enum err engine_check(const struct engine *en, struct error *e)
 {
 	uint32_t marked = 0, stopping = 0;
@@ -80,6 +98,10 @@ enum err engine_check(const struct engine *en, struct error *e)
 
 		if (!un->used)
 			continue;
+		if (!tally_is_right(en, u))
+			return error_set(e, ERR_BUG, "%s: the tally is wrong", un->name);
+		if (!in_edges_are_right(en, u))
+			return error_set(e, ERR_BUG, "%s: an edge is in a wrong list", un->name);
 		struct facts f = facts_of(en, u);
 		if (memcmp(&f, &un->facts, sizeof(f)) != 0)
 			return error_set(e, ERR_BUG, "%s: cached facts are stale", un->name);

@@ -36,6 +36,7 @@ static void forget_results(struct engine *en, unit_id u)
 		all_ended = all_ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
 		if (c->state == JOB_SUCCEEDED)
 			*c = (struct job_core){.last = c->last};
+		job_changed(en, j);
 	}
 	if (all_ended)
 		en->units.v[u].live = false;

@@ -41,11 +41,13 @@ bool engine_demanded(const struct engine *en, unit_id u)
 	marks->units.v[u].mark = epoch;
 	while (!found && ids_pop(&todo, &at)) {
 		found = is_root(&en->units.v[at]);
+		if (found)
+			break;
 		for_in (en, at, e) {
 			unit_id from = en->jobs.v[en->edges.v[e].from].unit;
 			struct unit *d = &marks->units.v[from];
 
-			if (found || d->mark == epoch || !(en->edges.v[e].is->kinds & DEP_PULLS) ||
+			if (d->mark == epoch || !(en->edges.v[e].is->kinds & DEP_PULLS) ||
 			    d->wanted == WANTED_STOP || blocked_by_other(en, from, at))
 				continue;
 			d->mark = epoch;

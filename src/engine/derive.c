@@ -107,7 +107,7 @@ static void set_status(struct engine *en, msec now, edge_id e, enum edge_status 
 	j->unmet += (uint32_t)is_unmet(to) - (uint32_t)is_unmet(from);
 	j->n_blocked += (uint32_t)(to == EDGE_BLOCKED) - (uint32_t)(from == EDGE_BLOCKED);
 	if ((to == EDGE_BLOCKED) != (from == EDGE_BLOCKED))
-		unit_touch(en, j->unit);
+		job_changed(en, ed->from);
 	if (to == EDGE_BLOCKED || from == EDGE_BLOCKED || (!is_unmet(to) && j->unmet < EDGES_TOLD))
 		tell_of_edge(en, e, was);
 }

@@ -3,6 +3,7 @@
 
 #include "engine/world.h"
 
+#define TALLIES_FROM 16
 #define EFFECTS_KEPT 64 /* room for a quiet pass; what a burst took goes back */
 
 ENUM_DEFINE(effect_kind, EFFECT_LIST, EFFECT_COUNT)
@@ -13,8 +14,14 @@ struct engine *engine_new(uint64_t seed)
 
 	en->free_unit = en->free_job = en->free_edge = en->free_watch = ID_NONE;
 	en->next_token = en->next_op = en->next_run = 1;
+	en->tallies_from = TALLIES_FROM;
 	en->rng = seed;
 	return en;
+}
+
+void engine_keep_tallies(struct engine *en, uint32_t from)
+{
+	en->tallies_from = from;
 }
 
 void engine_free(struct engine *en)
@@ -35,6 +42,8 @@ void engine_free(struct engine *en)
 		}
 		for (size_t i = 0; i < en->gates.n; i++)
 			free(en->gates.v[i].key);
+		for (size_t i = 0; i < en->tallies.n; i++)
+			map_release(&en->tallies.v[i].names);
 	}
 	map_release(&en->by_name);
 	map_release(&en->gate_by_key);
@@ -42,6 +51,7 @@ void engine_free(struct engine *en)
 	free(en->jobs.v);
 	free(en->edges.v);
 	free(en->gates.v);
+	free(en->tallies.v);
 	free(en->timers.v);
 	free(en->watches.v);
 	free(en->ops.v);
@@ -155,9 +165,9 @@ void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, co
 		return;
 	remember_why(en, token, healthy ? NULL : why);
 	if (!healthy && en->jobs.v[j].health != HEALTH_BAD && en->jobs.v[j].core.state == JOB_READY)
-		en->jobs.v[j].failed_at = ++en->moment;
+		job_failed_now(en, j);
 	en->jobs.v[j].health = healthy ? HEALTH_GOOD : HEALTH_BAD;
-	unit_touch(en, en->jobs.v[j].unit);
+	job_changed(en, j);
 	run_passes(en, now);
 }
 

@@ -83,6 +83,8 @@ struct engine_unit_spec {
 };
 
 struct engine *engine_new(uint64_t seed); /* seed: of jitter */
+/* For tests: units of so many jobs keep counts instead of walks over their jobs (16). */
+void engine_keep_tallies(struct engine *en, uint32_t from);
 void engine_free(struct engine *en);
 
 /* Add or replace a unit.  Texts are copied.  A waiting run takes the new edges
@@ -350,6 +352,8 @@ size_t engine_job_count(const struct engine *en);  /* ids of jobs are below */
 bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out);
 bool engine_job_at(const struct engine *en, unit_id u, size_t i, struct job_view *out);
 bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id *unit);
+job_id engine_find_job(const struct engine *en, unit_id u, const char *action); /* or ID_NONE */
+job_id engine_next_job(const struct engine *en, job_id j); /* of its unit, or ID_NONE */
 job_id engine_job_by_token(const struct engine *en, uint64_t token);
 bool engine_demanded(const struct engine *en, unit_id u);
 /* The same of all at once, in units plus edges: out[u] for each u below engine_unit_count(). */

@@ -15,52 +15,6 @@ const char *unit_title(const struct engine *en, unit_id u)
 	return u == ID_NONE ? "?" : en->units.v[u].name;
 }
 
-/* A one-shot is ready by its success; a long-running process that ended is gone. */
-static bool job_is_ready(const struct job *j)
-{
-	return j->core.state == JOB_READY ||
-	       (j->core.state == JOB_SUCCEEDED && j->is->policy.one_shot);
-}
-
-static bool job_is_executed(const struct job *j)
-{
-	return j->core.state == JOB_RUNNING || job_is_ready(j);
-}
-
-static bool job_is_healthy(const struct job *j)
-{
-	return job_is_ready(j) && (!j->is->policy.probed || j->health == HEALTH_GOOD);
-}
-
-static bool job_is_unhealthy(const struct job *j)
-{
-	return j->core.state == JOB_READY && j->health == HEALTH_BAD;
-}
-
-/* The attempt goes on, but its readiness probe has given up on it. */
-static bool job_is_not_coming(const struct job *j)
-{
-	return j->core.state == JOB_RUNNING && j->health == HEALTH_BAD;
-}
-
-/* Over the jobs that `completed` and `succeeded` speak of: the one-shots, or all. */
-static void ends_of(const struct engine *en, unit_id u, bool one_shots, struct facts *f)
-{
-	bool any = false, completed = true, succeeded = true;
-
-	for_jobs (en, u, j) {
-		const struct job *jb = &en->jobs.v[j];
-
-		if (one_shots && !jb->is->policy.one_shot)
-			continue;
-		any = true;
-		completed = completed && jb->core.completed;
-		succeeded = succeeded && jb->core.state == JOB_SUCCEEDED;
-	}
-	f->completed = any && completed;
-	f->succeeded = any && succeeded && f->live && !en->units.v[u].stopping;
-}
-
 /* An activation is in progress as long as the operation that began it (SPEC 2.3): a
  * fact that changes once, so two that conflict can not wait for each other in turns. */
 static bool is_being_started(const struct engine *en, const struct unit *un)
@@ -76,79 +30,80 @@ static bool conflict_blocks(const struct engine *en, const struct unit *un)
 	return un->conflict_with != ID_NONE && !en->units.v[un->conflict_with].stopping;
 }
 
+static bool all(const struct parts *p, enum part part)
+{
+	return p->n[part] == p->jobs;
+}
+
+static uint32_t with_process(const struct parts *p)
+{
+	return p->n[JOB_STARTING] + p->n[JOB_RUNNING] + p->n[JOB_READY] + p->n[JOB_STOPPING];
+}
+
+/* Of the jobs that `completed` and `succeeded` speak of: the one-shots, or all. */
+static void ends_of(const struct parts *p, bool stands, struct facts *f)
+{
+	uint32_t shots = p->n[PART_ONE_SHOT];
+
+	f->completed =
+	    p->jobs && (shots ? p->n[PART_SHOT_COMPLETED] == shots : all(p, PART_COMPLETED));
+	f->succeeded =
+	    stands && p->jobs &&
+	    (shots ? p->n[PART_SHOT_SUCCEEDED] == shots : p->n[JOB_SUCCEEDED] == p->jobs);
+}
+
 struct facts facts_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
-	struct facts f = {.live = un->live, .ended = true};
+	struct parts space;
+	const struct parts *p = parts_of(en, u, &space);
 	bool up = un->live && !un->stopping; /* what is told to stop is no ground to stand on */
-	bool all_ready = up, all_executed = up, all_were = true, one_shots = false;
-	bool some_alive = false, some_ready = false, some_waits = false, all_healthy = true;
+	uint32_t failed =
+	    p->n[JOB_FAILED] + p->n[JOB_SKIPPED] +
+	    (un->stopping ? 0 : p->n[JOB_CANCELLED]); /* an action alone was stopped */
+	struct facts f = {.live = un->live,
+	    .process = p->n[PART_PROCESS],
+	    .was_executed = p->n[PART_WAS_EXECUTED],
+	    .unhealthy = p->n[PART_UNHEALTHY],
+	    .not_coming = p->n[PART_NOT_COMING],
+	    .gone = p->n[PART_GONE],
+	    .stopping = un->stopping,
+	    .blocked = (p->n[PART_BLOCKED] || conflict_blocks(en, un)) && un->live,
+	    .failed = failed && un->live,
+	    .executed = up && p->jobs && all(p, PART_EXECUTED),
+	    .waiting = p->n[JOB_WAITING_DEPS] && !with_process(p),
+	    .ended = p->n[JOB_CREATED] + p->n[JOB_SUCCEEDED] + p->n[JOB_FAILED] +
+			 p->n[JOB_CANCELLED] + p->n[JOB_SKIPPED] ==
+		     p->jobs};
 
-	for_jobs (en, u, j) {
-		const struct job *jb = &en->jobs.v[j];
-		const struct job_core *c = &jb->core;
-		bool virtual = jb->is->policy.virtual;
-
-		one_shots = one_shots || jb->is->policy.one_shot;
-		all_ready = all_ready && job_is_ready(jb);
-		all_executed = all_executed && job_is_executed(jb);
-		all_were = all_were && c->was_ready;
-		all_healthy = all_healthy && job_is_healthy(jb);
-		f.unhealthy = f.unhealthy || job_is_unhealthy(jb);
-		f.not_coming = f.not_coming || job_is_not_coming(jb);
-		some_ready = some_ready || c->state == JOB_READY;
-		some_alive = some_alive || job_state_has_process(c->state);
-		some_waits = some_waits || c->state == JOB_WAITING_DEPS;
-		f.process = f.process || (job_state_has_process(c->state) && !virtual);
-		f.was_executed = f.was_executed || c->was_executed;
-		f.blocked = f.blocked || (c->state == JOB_WAITING_DEPS && jb->n_blocked);
-		f.failed =
-		    f.failed || c->state == JOB_FAILED || c->state == JOB_SKIPPED ||
-		    (c->state == JOB_CANCELLED && !un->stopping); /* an action alone was stopped */
-		f.gone = f.gone || (c->state == JOB_SUCCEEDED && !jb->is->policy.one_shot);
-		f.first_over = f.first_over || (c->failures && !job_is_ready(jb));
-		f.ended = f.ended && (job_state_is_end(c->state) || c->state == JOB_CREATED);
-	}
-	if (un->first_job == ID_NONE)
-		all_ready = all_executed = false;
-	f.blocked = (f.blocked || conflict_blocks(en, un)) && f.live;
-	f.failed = f.failed && f.live;
-	f.first_over = f.first_over || f.failed;
-	f.ready = all_ready || (up && f.failed && all_were && some_ready);
-	f.healthy = f.ready && all_healthy;
-	f.executed = all_executed;
-	f.waiting = some_waits && !some_alive;
-	f.stopping = un->stopping;
+	f.first_over = p->n[PART_FIRST_OVER] || f.failed;
+	f.ready = (up && p->jobs && all(p, PART_READY)) ||
+		  (up && f.failed && all(p, PART_WAS_READY) && p->n[JOB_READY]);
+	f.healthy = f.ready && all(p, PART_HEALTHY);
 	f.active = f.process || un->stopping || un->start_after_stop ||
 		   (f.live && !f.ended && un->conflict_with == ID_NONE && is_being_started(en, un));
-	ends_of(en, u, one_shots, &f);
+	ends_of(p, up, &f);
 	return f;
 }
 
 static enum service_state state_of_parts(const struct engine *en, unit_id u)
 {
-	unsigned n[JOB_STATE_COUNT] = {0}, jobs = 0, virtual = 0, blocked = 0, unhealthy = 0;
-
-	for_jobs (en, u, j) {
-		n[en->jobs.v[j].core.state]++;
-		virtual += en->jobs.v[j].is->policy.virtual;
-		unhealthy += job_is_unhealthy(&en->jobs.v[j]);
-		blocked += en->jobs.v[j].core.state == JOB_WAITING_DEPS && en->jobs.v[j].n_blocked;
-		jobs++;
-	}
-	unsigned moving =
+	struct parts space;
+	const struct parts *p = parts_of(en, u, &space);
+	const uint32_t *n = p->n;
+	uint32_t moving =
 	    n[JOB_STARTING] + n[JOB_RUNNING] + n[JOB_RETRYING] + n[JOB_PENDING] + n[JOB_STOPPING];
-	unsigned failed = n[JOB_FAILED] + n[JOB_SKIPPED] + n[JOB_CANCELLED];
 
-	if (failed)
+	if (n[JOB_FAILED] + n[JOB_SKIPPED] + n[JOB_CANCELLED])
 		return moving || n[JOB_READY] ? SERVICE_DEGRADED : SERVICE_FAILED;
-	if (n[JOB_SUCCEEDED] == jobs && !virtual)
+	if (n[JOB_SUCCEEDED] == p->jobs && !n[PART_VIRTUAL])
 		return SERVICE_EXITED;
-	if (n[JOB_READY] + n[JOB_SUCCEEDED] == jobs)
-		return en->units.v[u].n_broken || unhealthy ? SERVICE_DEGRADED : SERVICE_RUNNING;
+	if (n[JOB_READY] + n[JOB_SUCCEEDED] == p->jobs)
+		return en->units.v[u].n_broken || n[PART_UNHEALTHY] ? SERVICE_DEGRADED
+								    : SERVICE_RUNNING;
 	if (moving)
 		return SERVICE_STARTING;
-	if (blocked)
+	if (n[PART_BLOCKED])
 		return n[JOB_READY] ? SERVICE_DEGRADED : SERVICE_BLOCKED;
 	return n[JOB_READY] + n[JOB_SUCCEEDED] ? SERVICE_STARTING : SERVICE_WAITING_DEPS;
 }
@@ -244,7 +199,7 @@ static bool target_is_stuck(const struct engine *en, const struct edge *ed)
 		const struct job *j = &en->jobs.v[ed->to_job];
 
 		return job_state_is_end(j->core.state) || conflict_blocks(en, t) ||
-		       job_is_not_coming(j) || (j->core.state == JOB_WAITING_DEPS && j->n_blocked);
+		       job_is_not_coming(j) || job_is_blocked(j);
 	}
 	return f->failed || f->gone || f->blocked || f->ended || f->not_coming;
 }
@@ -369,15 +324,6 @@ bool job_is_up(const struct job *j)
 					     (c->state == JOB_STARTING && c->hangs));
 }
 
-static bool job_failed_meanwhile(const struct job *jb)
-{
-	const struct job_core *c = &jb->core;
-
-	return !job_is_ready(jb) &&
-	       (c->failures || c->reason == REASON_DEPENDENCY_FAILED || c->state == JOB_FAILED ||
-		   c->state == JOB_SKIPPED || c->state == JOB_CANCELLED);
-}
-
 /* Is its target one whose failures matter: there, and not told to stop? */
 static bool target_may_fail(const struct engine *en, const struct edge *ed)
 {
@@ -394,15 +340,14 @@ bool edge_is_broken(const struct engine *en, edge_id e)
 	    !target_may_fail(en, ed) || edge_group_holds(en, e, 0))
 		return false;
 	bool holds = edge_target_holds(en, e);
-	for_jobs (en, ed->to_unit, j) {
-		const struct job *jb = &en->jobs.v[j];
+	if (ed->to_job != ID_NONE) {
+		const struct job *jb = &en->jobs.v[ed->to_job];
 
-		if (ed->to_job != ID_NONE && ed->to_job != j)
-			continue;
-		if (job_is_unhealthy(jb) || (!holds && job_failed_meanwhile(jb)))
-			return true;
+		return job_is_unhealthy(jb) || (!holds && job_failed_meanwhile(jb));
 	}
-	return false;
+	struct parts space;
+	const struct parts *p = parts_of(en, ed->to_unit, &space);
+	return p->n[PART_UNHEALTHY] || (!holds && p->n[PART_FAILED_MEANWHILE]);
 }
 
 bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since)
@@ -411,8 +356,13 @@ bool edge_target_failed(const struct engine *en, edge_id e, uint64_t since)
 
 	if (!target_may_fail(en, ed))
 		return false;
+	if (ed->to_job != ID_NONE)
+		return en->jobs.v[ed->to_job].failed_at > since;
+	const struct tally *t = tally_of(en, ed->to_unit);
+	if (t)
+		return t->failed_at > since;
 	for_jobs (en, ed->to_unit, j)
-		if ((ed->to_job == ID_NONE || ed->to_job == j) && en->jobs.v[j].failed_at > since)
+		if (en->jobs.v[j].failed_at > since)
 			return true;
 	return false;
 }

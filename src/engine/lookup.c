@@ -18,14 +18,6 @@ unit_id engine_find(const struct engine *en, const char *name)
 	return u != ID_NONE && en->units.v[u].registered ? u : ID_NONE;
 }
 
-job_id unit_job_named(const struct engine *en, unit_id u, const char *action)
-{
-	for_jobs (en, u, j)
-		if (strcmp(en->jobs.v[j].is->name, action) == 0)
-			return j;
-	return ID_NONE;
-}
-
 struct op *op_by_id(const struct engine *en, op_id id)
 {
 	for (size_t i = 0; id && i < en->ops.n; i++)

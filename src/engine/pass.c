@@ -48,7 +48,7 @@ static void recount(struct engine *en, msec now, job_id j)
 		edge_begin_wait(en, now, e);
 		edge_derive(en, now, e);
 	}
-	unit_touch(en, jb->unit);
+	job_changed(en, j);
 	job_counted(en, now, j);
 }
 
@@ -197,19 +197,16 @@ static void tell_own_edges(struct engine *en, msec now, job_id j)
 }
 
 /* An ad-hoc run does not wait for what can not come (SPEC 2.5.8). */
-static void skip_blocked(struct engine *en, msec now, unit_id u)
+static void skip_if_blocked(struct engine *en, msec now, job_id j)
 {
-	for_jobs (en, u, j) {
-		const struct job *jb = &en->jobs.v[j];
+	const struct job *jb = &en->jobs.v[j];
 
-		if (jb->core.state != JOB_WAITING_DEPS || !jb->n_blocked || jb->queued_recount)
-			continue;
-		bool pulled = false;
-		for_out (en, j, e)
-			pulled = pulled || (edge_may_pull(en, e) && !en->restoring);
-		if (!pulled)
-			job_event_now(en, now, j, JOB_EV_BLOCK, NULL);
-	}
+	if (!job_is_blocked(jb) || jb->queued_recount)
+		return;
+	for_out (en, j, e)
+		if (edge_may_pull(en, e) && !en->restoring)
+			return;
+	job_event_now(en, now, j, JOB_EV_BLOCK, NULL);
 }
 
 static bool aborts(const struct engine *en, unit_id u)
@@ -220,9 +217,70 @@ static bool aborts(const struct engine *en, unit_id u)
 	       un->facts.failed && !un->facts.ended;
 }
 
+/* What a change of one job means to its own edges, and to those that name it. */
+static void tell_of_job(struct engine *en, msec now, job_id j)
+{
+	tell_own_edges(en, now, j);
+	for_list_in(en, en->jobs.v[j].first_in, e) tell_edge(en, now, e);
+}
+
+static void skip_in_run(struct engine *en, msec now, job_id j)
+{
+	const struct unit *un = &en->units.v[en->jobs.v[j].unit];
+
+	if (un->is_run && un->live)
+		skip_if_blocked(en, now, j);
+}
+
+/* Of a unit of many: only those that changed since the last time. */
+static void tell_touched(struct engine *en, msec now, unit_id u)
+{
+	struct ids jobs = {0};
+	job_id j;
+
+	while (tally_pop(en, u, &j))
+		ids_push(&jobs, j);
+	for (size_t i = 0; i < jobs.n; i++)
+		tell_of_job(en, now, jobs.v[i]);
+	for (size_t i = 0; i < jobs.n; i++)
+		skip_in_run(en, now, jobs.v[i]);
+	free(jobs.v);
+}
+
+static void tell_all(struct engine *en, msec now, unit_id u)
+{
+	job_id j;
+
+	while (tally_pop(en, u, &j))
+		continue;
+	for_jobs (en, u, k)
+		tell_of_job(en, now, k);
+	for_jobs (en, u, k)
+		skip_in_run(en, now, k);
+}
+
+/* Edges to the whole unit look at its facts, and at failures that are no facts. */
+static bool concerns_all(struct engine *en, unit_id u, const struct facts *was)
+{
+	struct unit *un = &en->units.v[u];
+	struct tally *t = tally_of(en, u);
+	bool touched = un->touched;
+
+	un->touched = false;
+	if (!t)
+		return true;
+	bool failed = t->parts.n[PART_FAILED_MEANWHILE],
+	     news = failed != t->failed_meanwhile || t->failed_at != t->failed_told;
+	t->failed_meanwhile = failed;
+	t->failed_told = t->failed_at;
+	return touched || news || memcmp(was, &un->facts, sizeof(*was)) != 0;
+}
+
 static void refresh(struct engine *en, msec now, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
+	const struct facts was = un->facts;
+	bool self = un->touched;
 
 	un->dirty = false;
 	if (!un->used)
@@ -234,14 +292,15 @@ static void refresh(struct engine *en, msec now, unit_id u)
 		unit_stopped(en, now, u);
 		un = &en->units.v[u];
 		un->facts = facts_of(en, u);
+		self = true;
 	}
 	publish(en, now, u);
-	for_jobs (en, u, j)
-		tell_own_edges(en, now, j);
-	for_in (en, u, e)
-		tell_edge(en, now, e);
-	if (en->units.v[u].is_run && en->units.v[u].live)
-		skip_blocked(en, now, u);
+	if (concerns_all(en, u, &was))
+		for_list_in(en, en->units.v[u].first_in, e) tell_edge(en, now, e);
+	if (self || !tally_of(en, u))
+		tell_all(en, now, u);
+	else
+		tell_touched(en, now, u);
 	if (aborts(en, u))
 		run_abort(en, now, u);
 	if (en->units.v[u].conflicts.n && !en->units.v[u].facts.active)

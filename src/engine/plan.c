@@ -37,6 +37,7 @@ struct engine *engine_copy(const struct engine *from)
 	COPY(jobs);
 	COPY(edges);
 	COPY(gates);
+	COPY(tallies);
 	COPY(tokens);
 	for (size_t i = 0; i < to->units.n; i++)
 		to->units.v[i].first_watch = ID_NONE;

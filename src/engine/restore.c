@@ -49,6 +49,7 @@ bool engine_restore_job(
 	if (m->token >= en->next_token)
 		en->next_token = m->token + 1;
 	en->n_stopping += m->core.state == JOB_STOPPING;
+	job_changed(en, j);
 	return true;
 }
 
@@ -134,6 +135,7 @@ void engine_restored(struct engine *en, msec now)
 			    !en->units.v[u].stopping)
 				job_event_now(en, now, j, JOB_EV_BEGIN, NULL);
 			arm_again(en, now, j);
+			job_changed(en, j);
 			if (job_tracks_edges(&en->jobs.v[j]))
 				job_recount_later(en, j);
 		}

@@ -130,6 +130,15 @@ static void forget_why(struct job *jb)
 	jb->why = NULL;
 }
 
+void job_failed_now(struct engine *en, job_id j)
+{
+	struct tally *t = tally_of(en, en->jobs.v[j].unit);
+
+	en->jobs.v[j].failed_at = ++en->moment;
+	if (t)
+		t->failed_at = en->moment;
+}
+
 void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x)
 {
@@ -139,7 +148,7 @@ void job_event_now(
 	bool tracked = job_tracks_edges(jb);
 
 	if (is_unplanned(en, j, ev, x))
-		jb->failed_at = ++en->moment;
+		job_failed_now(en, j);
 	if (jb->is->policy.virtual && ev == JOB_EV_RELEASE)
 		jb->spawned_at = ++en->moment;
 	if (ev == JOB_EV_EXITED || ev == JOB_EV_EMPTY) {
@@ -172,5 +181,5 @@ void job_event_now(
 				    .to = (int)st.core.state,
 				    .reason = st.core.reason});
 	}
-	unit_touch(en, en->jobs.v[j].unit);
+	job_changed(en, j);
 }

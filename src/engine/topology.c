@@ -15,6 +15,7 @@ static unit_id unit_alloc(struct engine *en)
 	}
 	en->units.v[u] = (struct unit){.used = true,
 	    .first_job = ID_NONE,
+	    .last_job = ID_NONE,
 	    .first_in = ID_NONE,
 	    .first_watch = ID_NONE,
 	    .reason_unit = ID_NONE,
@@ -40,6 +41,7 @@ static job_id job_alloc(struct engine *en)
 	    .next = ID_NONE,
 	    .first_out = ID_NONE,
 	    .last_out = ID_NONE,
+	    .first_in = ID_NONE,
 	    .timer_gen = gen,
 	    .deadline = MSEC_NEVER};
 	return j;
@@ -91,7 +93,7 @@ void unit_drop_if_unused(struct engine *en, unit_id u)
 {
 	struct unit *un = &en->units.v[u];
 
-	if (un->registered || un->first_in != ID_NONE || un->first_job != ID_NONE ||
+	if (un->registered || edge_first_in(en, u) != ID_NONE || un->first_job != ID_NONE ||
 	    un->first_watch != ID_NONE || un->conflicts.n)
 		return;
 	map_remove(&en->by_name, un->name);
@@ -118,14 +120,44 @@ static gate_id gate_named(struct engine *en, const char *text, unit_id target)
 
 /* ---- edges --------------------------------------------------------------- */
 
+/* The list that an edge is in: of the job that it names, or of the whole unit. */
+static edge_id *list_of(struct engine *en, const struct edge *ed)
+{
+	return ed->to_job != ID_NONE ? &en->jobs.v[ed->to_job].first_in
+				     : &en->units.v[ed->to_unit].first_in;
+}
+
 static void edge_link_in(struct engine *en, edge_id e)
 {
-	struct unit *t = &en->units.v[en->edges.v[e].to_unit];
+	struct edge *ed = &en->edges.v[e];
+	edge_id *first = list_of(en, ed);
 
-	en->edges.v[e].next_in = t->first_in;
-	if (t->first_in != ID_NONE)
-		en->edges.v[t->first_in].prev_in = e;
-	t->first_in = e;
+	ed->next_in = *first;
+	ed->prev_in = ID_NONE;
+	if (*first != ID_NONE)
+		en->edges.v[*first].prev_in = e;
+	*first = e;
+}
+
+static void edge_unlink_in(struct engine *en, edge_id e)
+{
+	struct edge *ed = &en->edges.v[e];
+
+	if (ed->prev_in != ID_NONE)
+		en->edges.v[ed->prev_in].next_in = ed->next_in;
+	else
+		*list_of(en, ed) = ed->next_in;
+	if (ed->next_in != ID_NONE)
+		en->edges.v[ed->next_in].prev_in = ed->prev_in;
+}
+
+static void edge_bind(struct engine *en, edge_id e, job_id to)
+{
+	if (en->edges.v[e].to_job == to)
+		return;
+	edge_unlink_in(en, e);
+	en->edges.v[e].to_job = to;
+	edge_link_in(en, e);
 }
 
 static void edge_add(struct engine *en, job_id j, const struct engine_edge_spec *is)
@@ -154,18 +186,6 @@ static void edge_add(struct engine *en, job_id j, const struct engine_edge_spec 
 	else
 		en->edges.v[en->jobs.v[j].last_out].next_out = e;
 	en->jobs.v[j].last_out = e;
-}
-
-static void edge_unlink_in(struct engine *en, edge_id e)
-{
-	struct edge *ed = &en->edges.v[e];
-
-	if (ed->prev_in != ID_NONE)
-		en->edges.v[ed->prev_in].next_in = ed->next_in;
-	else
-		en->units.v[ed->to_unit].first_in = ed->next_in;
-	if (ed->next_in != ID_NONE)
-		en->edges.v[ed->next_in].prev_in = ed->prev_in;
 }
 
 static void edges_clear(struct engine *en, job_id j)
@@ -203,11 +223,15 @@ void job_take_spec(struct engine *en, job_id j, struct spec *s, const struct eng
 	spec_hold(s);
 	job_uncount_stops(en, j); /* counted edges go away with the old definition */
 	edges_clear(en, j);
+	if (jb->is)
+		tally_remove(en, j); /* it knows the name by the old one */
 	spec_drop(jb->spec);
 	jb->spec = s;
 	jb->is = is;
+	tally_add(en, j);
 	for (size_t i = 0; i < is->n_edges; i++)
 		edge_add(en, j, &is->edges[i]);
+	job_changed(en, j);
 }
 
 static void job_free(struct engine *en, job_id j)
@@ -217,6 +241,9 @@ static void job_free(struct engine *en, job_id j)
 	cursors_drop(en);
 	job_leaves_stop(en, j);
 	edges_clear(en, j);
+	while (jb->first_in != ID_NONE) /* of others, until they find their job again */
+		edge_bind(en, jb->first_in, ID_NONE);
+	tally_remove(en, j);
 	if (jb->token)
 		token_remove(en, jb->token);
 	spec_drop(jb->spec);
@@ -225,54 +252,74 @@ static void job_free(struct engine *en, job_id j)
 	en->free_job = j;
 }
 
-/* Edges of others that name an action of this unit find their job again. */
+/* Edges that name an action of this unit find their job again. */
 static void rebind_in_edges(struct engine *en, unit_id u)
 {
-	for_in (en, u, e) {
-		struct edge *ed = &en->edges.v[e];
+	struct ids edges = {0};
 
-		ed->to_job = ed->is->action ? unit_job_named(en, u, ed->is->action) : ID_NONE;
+	for_in (en, u, e)
+		ids_push(&edges, e);
+	for (size_t i = 0; i < edges.n; i++) {
+		const char *action = en->edges.v[edges.v[i]].is->action;
+
+		edge_bind(en, edges.v[i], action ? unit_job_named(en, u, action) : ID_NONE);
 	}
-}
-
-static const struct engine_job_spec *spec_job(const struct spec *s, const char *name)
-{
-	for (size_t i = 0; i < s->is.n_jobs; i++)
-		if (strcmp(s->is.jobs[i].name, name) == 0)
-			return &s->is.jobs[i];
-	return NULL;
+	free(edges.v);
 }
 
 static void add_job(struct engine *en, msec now, unit_id u, const struct engine_job_spec *is)
 {
-	job_id j = job_alloc(en);
-	job_id *at = &en->units.v[u].first_job;
+	job_id j = job_alloc(en), last = en->units.v[u].last_job;
 
-	while (*at != ID_NONE)
-		at = &en->jobs.v[*at].next;
-	*at = j;
+	*(last == ID_NONE ? &en->units.v[u].first_job : &en->jobs.v[last].next) = j;
+	en->units.v[u].last_job = j;
 	en->jobs.v[j].unit = u;
 	en->jobs.v[j].since = now;
 	en->jobs.v[j].core.last.code = -1;
 	job_take_spec(en, j, en->units.v[u].spec, is);
 }
 
-/* Jobs that stay keep their state; gone actions vanish, new ones are `created`. */
-void unit_rebuild(struct engine *en, msec now, unit_id u)
+/* Names of a definition, each once: name -> index + 1. */
+static struct map names_of(const struct spec *s)
 {
-	struct spec *s = en->units.v[u].spec;
-	job_id *at = &en->units.v[u].first_job;
+	struct map names = {0};
 
+	for (size_t i = s->is.n_jobs; i-- > 0;)
+		map_put(&names, s->is.jobs[i].name, (void *)(uintptr_t)(i + 1));
+	return names;
+}
+
+static void drop_jobs(struct engine *en, unit_id u, const struct map *stay)
+{
+	struct unit *un = &en->units.v[u];
+	job_id *at = &un->first_job;
+
+	un->last_job = ID_NONE;
 	while (*at != ID_NONE) {
 		job_id j = *at;
 
-		if (spec_job(s, en->jobs.v[j].is->name)) {
+		if (map_get(stay, en->jobs.v[j].is->name)) {
+			un->last_job = j;
 			at = &en->jobs.v[j].next;
 			continue;
 		}
 		*at = en->jobs.v[j].next;
 		job_free(en, j);
 	}
+}
+
+/* Jobs that stay keep their state; gone actions vanish, new ones are `created`. */
+void unit_rebuild(struct engine *en, msec now, unit_id u)
+{
+	struct spec *s = en->units.v[u].spec;
+	struct map names = names_of(s);
+
+	drop_jobs(en, u, &names);
+	map_release(&names);
+	if (s->is.n_jobs >= en->tallies_from)
+		tally_begin(en, u);
+	else
+		tally_end(en, u);
 	for (size_t i = 0; i < s->is.n_jobs; i++) {
 		job_id j = unit_job_named(en, u, s->is.jobs[i].name);
 
@@ -283,12 +330,6 @@ void unit_rebuild(struct engine *en, msec now, unit_id u)
 	}
 	en->units.v[u].definition_changed = false;
 	rebind_in_edges(en, u);
-	for_jobs (en, u, j) {
-		for_out (en, j, e)
-			if (en->edges.v[e].to_unit == u && en->edges.v[e].is->action)
-				en->edges.v[e].to_job =
-				    unit_job_named(en, u, en->edges.v[e].is->action);
-	}
 }
 
 /* ---- conflicts ----------------------------------------------------------- */
@@ -372,12 +413,8 @@ void unit_unregister(struct engine *en, unit_id u)
 	map_remove(&en->by_name, un->name);
 	un->name = un->placeholder;
 	map_put(&en->by_name, un->name, (void *)((uintptr_t)u + 1));
-	while (en->units.v[u].first_job != ID_NONE) {
-		job_id j = en->units.v[u].first_job;
-
-		en->units.v[u].first_job = en->jobs.v[j].next;
-		job_free(en, j);
-	}
+	drop_jobs(en, u, &(struct map){0});
+	tally_end(en, u);
 	conflicts_remove(en, u, en->units.v[u].spec);
 	un = &en->units.v[u];
 	spec_drop(take(un->spec));

@@ -9,6 +9,8 @@ void job_mark_turn(struct engine *en, job_id j)
 	struct job *jb = &en->jobs.v[j];
 
 	en->n_stop_marked += !jb->stop_mark;
+	if (!jb->stop_mark)
+		job_changed(en, j);
 	jb->stop_mark = true;
 	if (jb->core.state == JOB_RUNNING || jb->core.state == JOB_READY) {
 		jb->timer_gen++; /* a start timeout does not end it out of its turn */
@@ -36,20 +38,31 @@ static bool orders(const struct engine *en, edge_id e, unit_id u, job_id j)
 	       (ed->to_job != ID_NONE ? ed->to_job == j : en->jobs.v[ed->from].unit != u);
 }
 
+static void count_turn(struct engine *en, edge_id e, job_id j)
+{
+	if (!en->jobs.v[j].stop_mark || !orders(en, e, en->jobs.v[j].unit, j))
+		return;
+	en->jobs.v[j].stop_waits++;
+	en->edges.v[e].stop_counted = true;
+}
+
 /* How many that stop along must be gone before each job of u may be told to. */
 static void count_turns(struct engine *en, unit_id u)
 {
 	for_jobs (en, u, j)
 		en->jobs.v[j].stop_waits = 0;
-	for_in (en, u, e) {
+	for_list_in(en, en->units.v[u].first_in, e)
+	{
 		en->edges.v[e].stop_counted = false;
-		for_jobs (en, u, j) {
-			if (!en->jobs.v[j].stop_mark || !orders(en, e, u, j))
-				continue;
-			en->jobs.v[j].stop_waits++;
-			en->edges.v[e].stop_counted = true;
-		}
+		for_jobs (en, u, j)
+			count_turn(en, e, j);
 	}
+	for_jobs (en, u, j)
+		for_list_in(en, en->jobs.v[j].first_in, e)
+		{
+			en->edges.v[e].stop_counted = false;
+			count_turn(en, e, j);
+		}
 }
 
 static void queue_turn(struct engine *en, job_id j)
@@ -134,8 +147,10 @@ void job_leaves_stop(struct engine *en, job_id j)
 {
 	struct job *jb = &en->jobs.v[j];
 
-	if (jb->stop_mark)
+	if (jb->stop_mark) {
 		en->n_stop_marked--;
+		job_changed(en, j);
+	}
 	jb->stop_mark = jb->core.dep_failed = false;
 	jb->stop_waits = 0;
 	job_uncount_stops(en, j);

@@ -21,31 +21,33 @@ static op_id op_in_flight(const struct engine *en, unit_id u)
 	return 0;
 }
 
+/* What an edge of a blocked job says; REASON_NONE: its gates are in the way. */
+static enum reason reason_of_block(const struct engine *en, job_id j)
+{
+	for_out (en, j, e)
+		if (edge_effect(en, e) == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
+			return en->units.v[en->edges.v[e].to_unit].registered
+				   ? REASON_DEPENDENCY_FAILED
+				   : REASON_MISSING_DEPENDENCY;
+	return REASON_NONE;
+}
+
 static enum reason reason_of(const struct engine *en, unit_id u)
 {
 	const struct unit *un = &en->units.v[u];
 	enum reason found = un->live ? REASON_NONE : un->reason;
+	job_id j;
 
 	if (un->conflict_with != ID_NONE)
 		return REASON_CONFLICT;
 	if (!un->live && un->reason != REASON_NONE)
 		return un->reason;
-	for_jobs (en, u, j) {
-		const struct job *jb = &en->jobs.v[j];
-
-		if (jb->core.state == JOB_FAILED)
-			return jb->core.reason;
-		if (un->live && found == REASON_NONE && jb->core.state != JOB_READY &&
-		    jb->core.state != JOB_SUCCEEDED)
-			found = jb->core.reason;
-		if (jb->core.state != JOB_WAITING_DEPS || !jb->n_blocked)
-			continue;
-		for_out (en, j, e)
-			if (edge_effect(en, e) == EDGE_BLOCKED && !en->edges.v[e].is->gate_only)
-				return en->units.v[en->edges.v[e].to_unit].registered
-					   ? REASON_DEPENDENCY_FAILED
-					   : REASON_MISSING_DEPENDENCY;
-	}
+	if ((j = job_of_part(en, u, JOB_FAILED)) != ID_NONE)
+		return en->jobs.v[j].core.reason;
+	if ((j = job_of_part(en, u, PART_BLOCKED)) != ID_NONE && reason_of_block(en, j))
+		return reason_of_block(en, j);
+	if (un->live && (j = job_of_part(en, u, PART_REASON)) != ID_NONE)
+		return en->jobs.v[j].core.reason;
 	return un->n_broken && found == REASON_NONE ? REASON_DEPENDENCY_FAILED : found;
 }
 
@@ -63,10 +65,8 @@ bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
 		return false;
 	const struct unit *un = &en->units.v[u];
 	unit_id subject = un->conflict_with != ID_NONE ? un->conflict_with : un->reason_unit;
-	size_t n = 0;
+	struct parts space;
 
-	for_jobs (en, u, j)
-		n++;
 	*out = (struct unit_view){.id = u,
 	    .name = un->name,
 	    .is_run = un->is_run,
@@ -86,7 +86,7 @@ bool engine_unit(const struct engine *en, unit_id u, struct unit_view *out)
 	    .cause = un->cause,
 	    .stop_cause = un->stop_cause,
 	    .pulled_by = puller_of(en, un),
-	    .n_jobs = n};
+	    .n_jobs = parts_of(en, u, &space)->jobs};
 	return true;
 }
 
@@ -110,6 +110,16 @@ bool engine_job(const struct engine *en, job_id j, struct job_view *out, unit_id
 	if (unit)
 		*unit = jb->unit;
 	return true;
+}
+
+job_id engine_find_job(const struct engine *en, unit_id u, const char *action)
+{
+	return u < en->units.n && en->units.v[u].used ? unit_job_named(en, u, action) : ID_NONE;
+}
+
+job_id engine_next_job(const struct engine *en, job_id j)
+{
+	return en->jobs.v[j].next;
 }
 
 /* The place to go on from for element `i` of `owner`; false: from the first on. */
@@ -192,7 +202,7 @@ bool engine_edge_at(const struct engine *en, job_id j, size_t i, struct edge_vie
 
 bool engine_next_into(const struct engine *en, unit_id u, edge_id *at, job_id *from, job_id *to_job)
 {
-	*at = *at == ID_NONE ? en->units.v[u].first_in : en->edges.v[*at].next_in;
+	*at = *at == ID_NONE ? edge_first_in(en, u) : edge_next_in(en, *at);
 	if (*at == ID_NONE)
 		return false;
 	*from = en->edges.v[*at].from;

@@ -33,12 +33,18 @@ void effect_push(struct engine *en, struct effect fx)
 		*vec_push(&en->effects) = fx;
 }
 
-void unit_touch(struct engine *en, unit_id u)
+void unit_queue(struct engine *en, unit_id u)
 {
 	if (en->units.v[u].dirty)
 		return;
 	en->units.v[u].dirty = true;
 	ids_push(&en->dirty, u);
+}
+
+void unit_touch(struct engine *en, unit_id u)
+{
+	en->units.v[u].touched = true;
+	unit_queue(en, u);
 }
 
 /* Who waits for this one to go is blocked by it, or not, by whether it goes. */

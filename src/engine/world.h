@@ -46,6 +46,49 @@ struct facts {
 	bool ended;	   /* every job is at an end */
 };
 
+/* What a job is part of; the first are its states.  tally.c says when it is. */
+enum part {
+	PART_VIRTUAL = JOB_STATE_COUNT,
+	PART_ONE_SHOT,
+	PART_READY,
+	PART_EXECUTED,
+	PART_WAS_READY,
+	PART_HEALTHY,
+	PART_UNHEALTHY,
+	PART_NOT_COMING,
+	PART_PROCESS, /* a real one */
+	PART_WAS_EXECUTED,
+	PART_BLOCKED,
+	PART_GONE,
+	PART_FIRST_OVER,
+	PART_COMPLETED,
+	PART_SHOT_COMPLETED, /* a one-shot, and ... */
+	PART_SHOT_SUCCEEDED,
+	PART_FAILED_MEANWHILE,
+	PART_REASON, /* it has one for not being ready */
+	PART_COUNT
+};
+struct parts {
+	uint32_t jobs;
+	uint32_t n[PART_COUNT];
+};
+_Static_assert(PART_COUNT <= 32, "job.parts is a mask");
+
+/* Parts of which a job is asked for. */
+#define PARTS_REMEMBERED 3
+
+/* Of a unit of many jobs. */
+struct tally {
+	struct parts parts;
+	job_id first_touched;		 /* since the last refresh of the unit */
+	bool failed_meanwhile;		 /* what in-edges of the whole unit were last told */
+	uint64_t failed_at, failed_told; /* the last moment of a failure; what was told of it */
+	job_id
+	    lately[PARTS_REMEMBERED]; /* of some parts: a job that became one, see job_of_part() */
+	struct map names; /* action -> job + 1; keys belong to the jobs' specs; empty in a copy */
+	uint32_t next_free;
+};
+
 struct unit {
 	const char *name;  /* spec's, or `placeholder` */
 	char *placeholder; /* owned name while unregistered */
@@ -54,6 +97,7 @@ struct unit {
 	bool live;
 	bool stopping; /* in a stop set */
 	bool dirty, start_after_stop;
+	bool touched;	  /* itself, not only some of its jobs: all edges into it are told */
 	bool pull_queued; /* automation looks at it in this pass */
 	bool run_over;	  /* EFFECT_RUN_ENDED was given for this run */
 	enum wanted wanted;
@@ -68,8 +112,9 @@ struct unit {
 	op_id named_by;	   /* the operation whose answer last named it as started */
 	op_id stop_cause;  /* the operation that stops it */
 	edge_id pulled_by; /* ID_NONE: asked for */
-	job_id first_job;
-	edge_id first_in;
+	job_id first_job, last_job;
+	edge_id first_in; /* to it as a whole; the others are lists of its jobs: for_in */
+	uint32_t tally;	  /* index + 1 in tallies; 0: it has few jobs */
 	uint32_t first_watch;
 	struct ids conflicts; /* unit ids, both directions; an entry for each mention */
 	uint32_t n_broken;    /* edges of running jobs whose target failed meanwhile */
@@ -84,6 +129,7 @@ struct job {
 	bool used, queued_release, queued_recount, queued_stop;
 	bool stop_mark;		     /* has a turn to stop, and its process is not gone */
 	bool edges_up, edges_marked; /* its part in its edges, when they were last told */
+	bool touched;		     /* in its unit's tally */
 	struct spec *spec;
 	const struct engine_job_spec *is;
 	struct job_core core;
@@ -92,6 +138,9 @@ struct job {
 	uint32_t unmet, n_blocked;
 	uint32_t stop_waits;
 	edge_id first_out, last_out;
+	edge_id first_in;    /* that name it */
+	uint32_t parts;	     /* a mask of enum part, as its unit's tally counts it */
+	job_id next_touched; /* if `touched` */
 	uint32_t timer_gen;
 	msec deadline, since;
 	enum job_health health;		/* in this attempt */
@@ -183,12 +232,15 @@ struct engine {
 	VEC(struct job) jobs;
 	VEC(struct edge) edges;
 	VEC(struct gate) gates;
+	VEC(struct tally) tallies;
 	VEC(struct timer) timers; /* binary heap; stale entries are dropped by gen */
 	VEC(struct watch) watches;
 	VEC(struct op) ops;
 	VEC(struct effect) effects;
 	uint32_t free_unit, free_job, free_edge, free_watch;
-	struct map by_name; /* unit name -> index + 1 */
+	uint32_t free_tally;   /* index + 1 */
+	uint32_t tallies_from; /* units of so many jobs have one */
+	struct map by_name;    /* unit name -> index + 1 */
 	struct map gate_by_key;
 	const struct engine *original; /* of a copy: whose maps are asked */
 	struct ids dirty, recount, failures, pulls, stops, release;
@@ -214,14 +266,43 @@ struct engine {
 #define for_group(en, e, m)                    \
 	for_out (en, (en)->edges.v[e].from, m) \
 		if ((en)->edges.v[m].is->group == (en)->edges.v[e].is->group)
+#define for_list_in(en, first, e) \
+	for (edge_id e = (first); e != ID_NONE; e = (en)->edges.v[e].next_in)
+/* To the whole unit, then to each of its jobs.  No edge may be bound anew meanwhile. */
 #define for_in(en, u, e) \
-	for (edge_id e = (en)->units.v[u].first_in; e != ID_NONE; e = (en)->edges.v[e].next_in)
+	for (edge_id e = edge_first_in(en, u); e != ID_NONE; e = edge_next_in(en, e))
+
+static inline edge_id edge_first_of_jobs(const struct engine *en, job_id j)
+{
+	while (j != ID_NONE && en->jobs.v[j].first_in == ID_NONE)
+		j = en->jobs.v[j].next;
+	return j == ID_NONE ? ID_NONE : en->jobs.v[j].first_in;
+}
+
+static inline edge_id edge_first_in(const struct engine *en, unit_id u)
+{
+	edge_id e = en->units.v[u].first_in;
+
+	return e != ID_NONE ? e : edge_first_of_jobs(en, en->units.v[u].first_job);
+}
+
+static inline edge_id edge_next_in(const struct engine *en, edge_id e)
+{
+	const struct edge *ed = &en->edges.v[e];
+
+	return ed->next_in != ID_NONE
+		   ? ed->next_in
+		   : edge_first_of_jobs(en, ed->to_job != ID_NONE
+						? en->jobs.v[ed->to_job].next
+						: en->units.v[ed->to_unit].first_job);
+}
 
 /* worklist.c; ids: a FIFO */
 void ids_push(struct ids *q, uint32_t id);
 bool ids_pop(struct ids *q, uint32_t *out);
 void effect_push(struct engine *en, struct effect fx);
-void unit_touch(struct engine *en, unit_id u);
+void unit_touch(struct engine *en, unit_id u);	    /* something of the unit itself changed */
+void unit_queue(struct engine *en, unit_id u);	    /* something in it: job_changed() */
 void conflicts_touch(struct engine *en, unit_id u); /* its `stopping` changed */
 void job_recount_later(struct engine *en, job_id j);
 void job_release_later(struct engine *en, job_id j);
@@ -234,12 +315,35 @@ bool timer_pop_due(struct engine *en, msec now, struct timer *out);
 
 /* lookup.c */
 unit_id unit_by_name(const struct engine *en, const char *name);
-job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
 struct op *op_by_id(const struct engine *en, op_id id);
 void token_put(struct engine *en, uint64_t token, job_id j);
 void token_remove(struct engine *en, uint64_t token);
 uint32_t walk_begin(struct engine *en); /* a fresh epoch for unit.mark */
 void cursors_drop(struct engine *en);
+
+/* tally.c */
+bool job_is_ready(const struct job *j); /* a one-shot by its success */
+bool job_is_executed(const struct job *j);
+bool job_is_healthy(const struct job *j);
+bool job_is_unhealthy(const struct job *j);
+bool job_is_not_coming(const struct job *j); /* its readiness probe has given up on it */
+bool job_is_blocked(const struct job *j);
+bool job_failed_meanwhile(const struct job *j);
+void parts_count(const struct engine *en, unit_id u, struct parts *out); /* by a walk */
+/* The tally's, or counted into `space`. */
+const struct parts *parts_of(const struct engine *en, unit_id u, struct parts *space);
+/* A job that is that part (JOB_FAILED, PART_BLOCKED or PART_REASON): the first, or of many any; or
+ * ID_NONE. */
+job_id job_of_part(const struct engine *en, unit_id u, unsigned part);
+struct tally *tally_of(const struct engine *en, unit_id u); /* NULL: it has few jobs */
+void tally_begin(struct engine *en, unit_id u);
+void tally_end(struct engine *en, unit_id u);
+void tally_add(struct engine *en, job_id j); /* it is in its unit's list, and has its spec */
+void tally_remove(struct engine *en, job_id j);
+bool tally_pop(struct engine *en, unit_id u, job_id *out); /* one that was touched */
+/* Call after any change of a job that others may look at. */
+void job_changed(struct engine *en, job_id j);
+job_id unit_job_named(const struct engine *en, unit_id u, const char *action);
 
 /* facts.c: reads only */
 struct facts facts_of(const struct engine *en, unit_id u);
@@ -331,6 +435,7 @@ void supersede(struct engine *en, unit_id u, bool by_stop, op_id by);
 /* step.c */
 void job_event_now(
     struct engine *en, msec now, job_id j, enum job_event ev, const struct job_exit *x);
+void job_failed_now(struct engine *en, job_id j); /* unplanned: a moment */
 void job_extend(struct engine *en, msec now, job_id j, msec by);
 
 /* stop.c: the set stops, dependents first; `again`: it starts again when it is gone */

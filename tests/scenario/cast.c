@@ -288,6 +288,7 @@ enum err stage_submit(
 static void new_engine(struct stage *s)
 {
 	s->engine = engine_new(1);
+	engine_keep_tallies(s->engine, 1);
 	s->watched.n = 0;
 	engine_restore_begin(s->engine);
 	for (const struct service_def *d = NULL;

@@ -12,6 +12,7 @@ void stage_open(struct stage *s, const struct script *script, const char *folder
 	*s = (struct stage){.script = script, .folder = folder, .now = 1000};
 	s->registry = registry_new(&cfg);
 	s->engine = engine_new(1);
+	engine_keep_tallies(s->engine, 1);
 }
 
 static void proc_free(struct proc *p)
