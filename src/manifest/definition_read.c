@@ -1,6 +1,8 @@
 /* definition_read.c - services and ad-hoc runs from a tree, and definitions back to JSON. */
 #include "manifest/definition_read.h"
 
+#include "base/map.h"
+
 #include "manifest/dependency.h"
 
 /* ---- a service ------------------------------------------------------------------------- */
@@ -106,6 +108,21 @@ static void mark_of_service(struct service_def *s)
 		s->dependencies.v[i].of_service = true;
 }
 
+static void refuse_same_names(struct reader *r, const struct node *n, const struct service_def *s)
+{
+	struct map names = {0};
+
+	for (size_t i = 0; i < s->actions.n; i++) {
+		const char *name = s->actions.v[i].name;
+
+		if (name && map_get(&names, name))
+			reader_error(r, n, NULL, "two actions are named `%s`", name);
+		else if (name)
+			map_put(&names, name, &names);
+	}
+	map_release(&names);
+}
+
 static void check_service(struct reader *r, const struct node *n, const struct service_def *s)
 {
 	/* A stored one without a name holds an action of no service. */
@@ -118,11 +135,7 @@ static void check_service(struct reader *r, const struct node *n, const struct s
 	for (size_t i = 0; i < s->conflicts.n; i++)
 		if (!name_is_valid(s->conflicts.v[i]))
 			reader_error(r, n, NULL, "`%s` is not a name", s->conflicts.v[i]);
-	for (size_t i = 0; i < s->actions.n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (text_eq(s->actions.v[i].name, s->actions.v[k].name))
-				reader_error(
-				    r, n, NULL, "two actions are named `%s`", s->actions.v[i].name);
+	refuse_same_names(r, n, s);
 }
 
 static bool no_errors_since(const struct diags *d, size_t before)

@@ -1,5 +1,7 @@
 #include "model/definition.h"
 
+#include "base/map.h"
+
 void place_release(struct place *p)
 {
 	free(p->path);
@@ -415,6 +417,7 @@ void service_def_release(struct service_def *s)
 	for (size_t i = 0; i < s->actions.n; i++)
 		action_def_release(&s->actions.v[i]);
 	free(s->actions.v);
+	free(s->index);
 	place_release(&s->source);
 	*s = (struct service_def){0};
 }
@@ -422,6 +425,7 @@ void service_def_release(struct service_def *s)
 void service_def_copy(struct service_def *to, const struct service_def *from)
 {
 	*to = *from;
+	to->index = NULL;
 	to->name = text_dup(from->name);
 	to->context = text_dup(from->context);
 	to->description = text_dup(from->description);
@@ -437,8 +441,53 @@ void service_def_copy(struct service_def *to, const struct service_def *from)
 	to->source = place_dup(&from->source);
 }
 
+#define INDEX_FROM 16 /* actions; fewer are looked through */
+
+/* Open addressing; 0 is free, else the index of an action + 1. */
+struct action_index {
+	const struct action_def *v; /* the list that it is of */
+	size_t n, mask;
+	uint32_t slots[];
+};
+
+void service_def_index(struct service_def *s)
+{
+	size_t size = 64;
+
+	free(s->index);
+	s->index = NULL;
+	if (s->actions.n < INDEX_FROM)
+		return;
+	while (size < s->actions.n * 2)
+		size *= 2;
+	struct action_index *x = mem_new(sizeof(*x) + size * sizeof(x->slots[0]));
+	x->v = s->actions.v;
+	x->n = s->actions.n;
+	x->mask = size - 1;
+	for (size_t i = 0; i < x->n; i++) {
+		size_t at = text_hash(x->v[i].name ? x->v[i].name : "") & x->mask;
+
+		while (x->slots[at])
+			at = (at + 1) & x->mask;
+		x->slots[at] = (uint32_t)i + 1;
+	}
+	s->index = x;
+}
+
+static struct action_def *find_in_index(const struct service_def *s, const char *name)
+{
+	const struct action_index *x = s->index;
+
+	for (size_t at = text_hash(name) & x->mask; x->slots[at]; at = (at + 1) & x->mask)
+		if (text_eq(s->actions.v[x->slots[at] - 1].name, name))
+			return &s->actions.v[x->slots[at] - 1];
+	return NULL;
+}
+
 struct action_def *service_find_action(const struct service_def *s, const char *name)
 {
+	if (name && s->index && s->index->v == s->actions.v && s->index->n == s->actions.n)
+		return find_in_index(s, name);
 	for (size_t i = 0; i < s->actions.n; i++)
 		if (text_eq(s->actions.v[i].name, name))
 			return &s->actions.v[i];

@@ -241,9 +241,10 @@ struct service_def {
 	struct action_list actions;
 	struct strv sources; /* every source that contributes, e.g. paths */
 	struct place source;
-	bool is_run;	       /* an ad-hoc submission; never stored in the registry */
-	bool abort_on_failure; /* of a run: its first failure ends the other branches */
-	bool commit_first;     /* of a run: its row is committed before anything is executed */
+	bool is_run;		    /* an ad-hoc submission; never stored in the registry */
+	bool abort_on_failure;	    /* of a run: its first failure ends the other branches */
+	bool commit_first;	    /* of a run: its row is committed before anything is executed */
+	struct action_index *index; /* service_def_index(), or NULL; good for these actions alone */
 };
 
 void place_release(struct place *p);
@@ -262,6 +263,8 @@ void action_def_copy(struct action_def *to, const struct action_def *from);
 void service_def_init(struct service_def *s);
 void service_def_release(struct service_def *s);
 void service_def_copy(struct service_def *to, const struct service_def *from);
+/* service_find_action() of many actions in constant time, until the list changes. */
+void service_def_index(struct service_def *s);
 
 /* The key an edge is resolved by: bin, else crate, else the repo's last part,
  * else action, else service, else name.  Borrowed from the dep. */

@@ -43,14 +43,14 @@ static bool only_executes(const struct action_def *a)
 static bool target_any(
     const struct entry *t, const struct dep *d, bool (*is)(const struct action_def *))
 {
-	for (size_t i = 0; i < t->def.actions.n; i++) {
-		const struct action_def *a = &t->def.actions.v[i];
+	if (d->resolved.action) {
+		const struct action_def *a = service_find_action(&t->def, d->resolved.action);
 
-		if (d->resolved.action ? text_eq(a->name, d->resolved.action)
-				       : action_is_started(a))
-			if (is(a))
-				return true;
+		return a && is(a);
 	}
+	for (size_t i = 0; i < t->def.actions.n; i++)
+		if (action_is_started(&t->def.actions.v[i]) && is(&t->def.actions.v[i]))
+			return true;
 	return false;
 }
 

@@ -40,10 +40,9 @@ static void discover(struct order *o, struct entry *e)
 
 static uint32_t node_of(const struct entry *e, const char *action)
 {
-	for (size_t i = 0; action && i < e->def.actions.n; i++)
-		if (strcmp(e->def.actions.v[i].name, action) == 0)
-			return e->node + 1 + (uint32_t)i;
-	return e->node;
+	const struct action_def *a = action ? service_find_action(&e->def, action) : NULL;
+
+	return a ? e->node + 1 + (uint32_t)(a - e->def.actions.v) : e->node;
 }
 
 static struct entry *target_of(const struct order *o, struct entry *e, const struct dep *d)

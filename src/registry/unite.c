@@ -175,6 +175,7 @@ static void context_normalise(char **context)
 
 void definition_normalise(struct service_def *s, const char *source)
 {
+	service_def_index(s); /* names stay from here on */
 	context_normalise(&s->context);
 	for (size_t i = 0; i < s->dependencies.n; i++)
 		s->dependencies.v[i].of_service = true;

@@ -146,7 +146,7 @@ static json_t *now(struct explain *d, const char *name)
 	for (size_t i = 0; engine_job_at(d->engine, id, i, &j); i++)
 		json_array_append_new(jobs, job_now(d, id, &j));
 	json_object_set_new(o, "jobs", jobs);
-	events_add_open(d->history, &open, id, open_edges_of(u.state), OPEN_MAX);
+	events_add_open(d->history, &open, id, ID_NONE, open_edges_of(u.state), OPEN_MAX);
 	set_list(o, "open", &open);
 	if (u.state == SERVICE_RUNNING) {
 		events_add_demand(d->history, &needed, id);

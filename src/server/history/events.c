@@ -9,9 +9,10 @@
 
 #include <stdio.h>
 
-#define OPEN_MAX  8 /* edges named in one event */
-#define LOOK_BACK 200
-#define NAMES_MAX 3
+#define OPEN_MAX   8  /* edges named in one event */
+#define OPEN_LOOKS 64 /* jobs that are looked at for it in a unit of more */
+#define LOOK_BACK  200
+#define NAMES_MAX  3
 
 int64_t events_emit(
     struct history *h, const char *kind, const char *subject, int64_t cause, const char *fact)
@@ -177,30 +178,47 @@ static bool is_missing(struct history *h, const struct edge_view *e)
 	return e->to_unit != ID_NONE && engine_unit(h->engine, e->to_unit, &u) && !u.registered;
 }
 
-void events_add_open(
-    struct history *h, struct str *out, unit_id unit, enum open_edges which, size_t max)
+/* The open edges of one job, beyond the `n` that are there; how many there are then. */
+static size_t add_open_of_job(struct history *h, struct str *out, const struct job_view *j,
+    enum open_edges which, size_t n, size_t max)
 {
-	struct job_view j;
 	struct edge_view e;
-	size_t n = 0;
 
+	if (which == OPEN_WAITING && j->core.state != JOB_WAITING_DEPS)
+		return n;
+	for (size_t k = 0; n < max && engine_edge_at(h->engine, j->id, k, &e); k++) {
+		if (!is_open(&e) || (which == OPEN_MISSING && !is_missing(h, &e)))
+			continue;
+		str_add(out, n++ ? "," : "");
+		add_edge(h, out, j, &e);
+	}
+	return n;
+}
+
+void events_add_open(struct history *h, struct str *out, unit_id unit, job_id near,
+    enum open_edges which, size_t max)
+{
+	struct unit_view u = {0};
+	struct job_view j;
+	size_t n = 0, looks = OPEN_LOOKS;
+
+	engine_unit(h->engine, unit, &u);
+	bool all = near == ID_NONE || u.n_jobs <= OPEN_LOOKS;
 	str_add_char(out, '[');
-	for (size_t i = 0; n < max && engine_job_at(h->engine, unit, i, &j); i++)
-		for (size_t k = 0; (which != OPEN_WAITING || j.core.state == JOB_WAITING_DEPS) &&
-				   n < max && engine_edge_at(h->engine, j.id, k, &e);
-		     k++) {
-			if (!is_open(&e) || (which == OPEN_MISSING && !is_missing(h, &e)))
-				continue;
-			str_add(out, n++ ? "," : "");
-			add_edge(h, out, &j, &e);
-		}
+	for (size_t i = 0; all && n < max && engine_job_at(h->engine, unit, i, &j); i++)
+		n = add_open_of_job(h, out, &j, which, n, max);
+	for (job_id at = all ? ID_NONE : near;
+	     looks-- && n < max && at != ID_NONE && engine_job(h->engine, at, &j, NULL);
+	     at = engine_next_job(h->engine, at))
+		n = add_open_of_job(h, out, &j, which, n, max);
 	str_add_char(out, ']');
 }
 
-static void add_open(struct history *h, struct str *fact, unit_id unit, enum open_edges which)
+static void add_open(
+    struct history *h, struct str *fact, unit_id unit, job_id near, enum open_edges which)
 {
 	str_add(fact, ",\"open\":");
-	events_add_open(h, fact, unit, which, OPEN_MAX);
+	events_add_open(h, fact, unit, near, which, OPEN_MAX);
 }
 
 /* ---- jobs ------------------------------------------------------------------------- */
@@ -368,7 +386,7 @@ void events_job(struct history *h, const struct effect *fx)
 		add_field(&fact, "note", expected);
 	}
 	if (fx->to == JOB_WAITING_DEPS)
-		add_open(h, &fact, fx->unit, OPEN_WAITING);
+		add_open(h, &fact, fx->unit, fx->job, OPEN_WAITING);
 	str_add_char(&fact, '}');
 	s->event = tell(h, fx->unit, "job", u.name, cause, &fact);
 	*unit_event(h, fx->unit) = s->event;
@@ -418,7 +436,8 @@ void events_unit(struct history *h, const struct effect *fx)
 		add_field(&fact, "conflict_state", service_state_str(other.state));
 	}
 	if (fx->to == SERVICE_BLOCKED || fx->to == SERVICE_DEGRADED)
-		add_open(h, &fact, fx->unit, fx->to == SERVICE_DEGRADED ? OPEN_ANY : OPEN_WAITING);
+		add_open(h, &fact, fx->unit, ID_NONE,
+		    fx->to == SERVICE_DEGRADED ? OPEN_ANY : OPEN_WAITING);
 	if ((fx->to == SERVICE_RUNNING || fx->to == SERVICE_EXITED) && fx->unit < h->units.n)
 		add_field(&fact, "who", h->units.v[fx->unit].who);
 	if (fx->to == SERVICE_RUNNING) {
@@ -490,7 +509,7 @@ void events_edge(struct history *h, const struct effect *fx)
 		str_add(&fact, ",\"timed_out\":true");
 	add_field(&fact, "text", e.text);
 	add_field(&fact, "source", e.source);
-	add_open(h, &fact, fx->unit, OPEN_WAITING);
+	add_open(h, &fact, fx->unit, fx->job, OPEN_WAITING);
 	str_add_char(&fact, '}');
 	s->edge_event = tell(h, fx->unit, "edge", u.name, cause, &fact);
 	*unit_event(h, fx->unit) = s->edge_event;
@@ -546,7 +565,7 @@ void events_definition(struct history *h, const char *service, const char *to, c
 	add_field(&fact, "to", to);
 	add_field(&fact, "source", text);
 	if (unit != ID_NONE)
-		add_open(h, &fact, unit, OPEN_MISSING);
+		add_open(h, &fact, unit, ID_NONE, OPEN_MISSING);
 	str_add_char(&fact, '}');
 	events_emit(h, "definition", service, 0, str_text(&fact));
 }

@@ -45,10 +45,11 @@ void events_note(
 
 enum open_edges { OPEN_WAITING, OPEN_ANY, OPEN_MISSING };
 /* JSON arrays, at most `max` of the edges that do not hold: of waiting jobs, of all jobs, those
- * whose target is not registered; and
- * who of its dependents is demanded.  events.c records them, picture.c shows them. */
-void events_add_open(
-    struct history *h, struct str *out, unit_id unit, enum open_edges which, size_t max);
+ * whose target is not registered; and who of its dependents is demanded.  events.c records them,
+ * picture.c shows them.  `near`: in a unit of many jobs only that one and some behind it are looked
+ * at; ID_NONE: all. */
+void events_add_open(struct history *h, struct str *out, unit_id unit, job_id near,
+    enum open_edges which, size_t max);
 void events_add_demand(struct history *h, struct str *out, unit_id unit);
 
 /* What has not happened yet while it is not ready, "no line of output matches `up` yet"; the

@@ -66,6 +66,12 @@ struct unit_record {
 	int64_t event;	   /* the last about it: events.h */
 	int64_t end_event; /* of the last of its jobs that came to its end */
 	int64_t news;	   /* the last about anything of it */
+	struct {
+		uint64_t run; /* 0: no row yet */
+		enum run_state state;
+		enum reason reason;
+		bool plain; /* an ad-hoc run's, or without a former definition */
+	} put;		    /* what its row says */
 };
 
 /* Made when absent; valid until the next is made. */

@@ -154,6 +154,20 @@ void records_put_run(struct history *h, unit_id unit)
 				    .ended = us->ended,
 				    .definition = entry ? entry->json : former,
 				    .reason_subject = u.reason_subject});
+	us->put.run = u.run;
+	us->put.state = u.run_state;
+	us->put.reason = u.reason;
+	us->put.plain = entry || !former;
+}
+
+/* The row of a run is not for each change of each of its jobs: it holds their definition.  What
+ * its live attempts were executed from changes by a registration, which writes it. */
+static bool run_row_is_old(struct history *h, const struct unit_view *u)
+{
+	const struct unit_record *us = history_unit(h, u->id);
+
+	return us->put.run != u->run || us->put.state != u->run_state ||
+	       us->put.reason != u->reason || !us->put.plain;
 }
 
 static void close_former_job(struct history *h, const struct job_view *j, const struct unit_view *u,
@@ -285,7 +299,8 @@ void records_job_changed(struct history *h, const struct effect *fx)
 	if (!engine_job(h->engine, fx->job, &j, &unit) || !engine_unit(h->engine, unit, &u) ||
 	    j.virtual || !u.run)
 		return;
-	records_put_run(h, unit);
+	if (run_row_is_old(h, &u))
+		records_put_run(h, unit);
 	struct job_record *s = job_in_run(h, &j, &u);
 	stamp(s, fx->to);
 	if (failures_is_failure(fx))

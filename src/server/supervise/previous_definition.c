@@ -48,15 +48,10 @@ void previous_definition_keep(
 const struct previous_definition *previous_definition_of(
     const struct supervision *d, unit_id unit, const char *action)
 {
-	struct job_view j;
+	job_id job = engine_find_job(d->engine, unit, action);
+	const struct attempt *at = job == ID_NONE ? NULL : attempt_of(d, job);
 
-	for (size_t i = 0; engine_job_at(d->engine, unit, i, &j); i++) {
-		const struct attempt *at = attempt_of(d, j.id);
-
-		if (at && at->former && strcmp(j.name, action) == 0)
-			return at->former;
-	}
-	return NULL;
+	return at ? at->former : NULL;
 }
 
 static const struct previous_definition *first_of(const struct supervision *d, unit_id unit)
