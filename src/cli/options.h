@@ -28,7 +28,7 @@
 	X(OPTION_WHERE,           "where",           0,   "EXPR",      TEXT,     where,           "lines for which that holds: 'status >= 500'")\
 	X(OPTION_LEVEL,           "level",           0,   "LEVEL",     TEXT,     level,           "lines of that level or above: warn")\
 	X(OPTION_CONTEXT,         "context",         'C', "N",         COUNT,    context,         "so many lines around each, too")\
-	X(OPTION_FIELDS,          "fields",          0,   "A,B",       TEXT,     fields,          "these fields of JSON and logfmt lines instead of the line")\
+	X(OPTION_FIELDS,          "fields",          0,   "A,B",       TEXT,     fields,          "these fields of JSON and logfmt lines, not the line")\
 	X(OPTION_COUNT_BY,        "count-by",        0,   "A,B",       TEXT,     count_by,        "how many lines have which values of these fields")\
 	X(OPTION_RATE,            "rate",            0,   NULL,        FLAG,     rate,            "how many lines over time, drawn")\
 	X(OPTION_BOOT,            "boot",            0,   NULL,        FLAG,     boot,            "since the machine was started")\
