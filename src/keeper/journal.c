@@ -81,6 +81,16 @@ static void rewrite(struct keeper *k)
 	k->journal_limit = k->journal_bytes * 4 > LIMIT_MIN ? k->journal_bytes * 4 : LIMIT_MIN;
 }
 
+void journal_renew(struct keeper *k)
+{
+	struct stat ours, there;
+	if (k->journal_fd >= 0 && fstat(k->journal_fd, &ours) == 0 &&
+	    fstatat(k->state_fd, "journal", &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
+		return;
+	rewrite(k);
+}
+
 void journal_exit(struct keeper *k, struct job *j)
 {
 	j->journaled = append(k, j, RECORD_EXIT);

@@ -112,6 +112,7 @@ struct server {
 };
 
 #define KEEPER_RESERVE 6
+#define FORMER_DIRS    8
 
 struct keeper {
 	const char *state_dir;
@@ -145,6 +146,8 @@ struct keeper {
 	bool is_listing;     /* LIST is not answered in full: what hangs stays as it was shown */
 	uint64_t next_token; /* what the next one to be spawned is likely to be; 0: no idea */
 	int next_cgroup_fd;  /* its cgroup, made while nobody waited for it, or -1 */
+	int former_dirs[FORMER_DIRS]; /* state folders that were moved away, locked; 0: none */
+	unsigned n_former;
 	int journal_fd;
 	size_t journal_bytes, journal_live, journal_limit;
 	int64_t ending_until; /* ns; 0: not ending */
@@ -204,6 +207,7 @@ int identity_limit(const struct identity *i, struct spec *s); /* 0, or EPERM */
  * KEEPER_EXIT_LOCKED when a living one holds it; waits, at most 15 s, for a dead one whose
  * descriptors are not closed yet. */
 void lock_take(const struct keeper *k);
+void lock_renew(const struct keeper *k); /* its file may be gone */
 
 /* cgroup.c: one cgroup v2 per job */
 void cgroup_find(struct keeper *k);		  /* sets cgroup_fd, -1: none is writable */
@@ -240,8 +244,12 @@ void held_put(struct keeper *k, const char *name, uint64_t token, int take_fd);
 void held_drop(struct keeper *k, const char *name);
 int held_take(struct keeper *k, const char *name); /* -1: there is none */
 
+/* folder.c */
+void folder_renew(struct keeper *k); /* it may have been removed, moved or replaced */
+
 /* journal.c */
-void journal_open(struct keeper *k); /* exits that a former keeper left become jobs */
+void journal_renew(struct keeper *k); /* its file may be gone */
+void journal_open(struct keeper *k);  /* exits that a former keeper left become jobs */
 void journal_exit(struct keeper *k, struct job *j);
 void journal_ack(struct keeper *k, const struct job *j);
 

@@ -153,7 +153,9 @@ enum keeper_exit {
 	X(KEEPER_UPGRADE,        "upgrade",        "token=operation value=ms of the trial text=path of the next server") \
 	X(KEEPER_SERVING,        "serving",        "the server has recovered and opens its API") \
 	/* events, added later */                                                                  \
-	X(KEEPER_HANGS,          "hangs",          "token what=enum keeper_step, chdir or exec: it takes a second already")
+	X(KEEPER_HANGS,          "hangs",          "token what=enum keeper_step, chdir or exec: it takes a second already") \
+	/* requests, added later: a keeper that does not know one does nothing */                  \
+	X(KEEPER_FOLDER,         "folder",         "DIR or what is in it was removed, moved or replaced: make it again")
 
 /* Where a spawn failed; the text reads "<step>: <errno>" or "<step> <path>: <errno>". */
 #define KEEPER_STEP_LIST(X)                                                                        \

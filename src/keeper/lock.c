@@ -111,6 +111,53 @@ static void write_pid(const struct keeper *k)
 		close(fd);
 }
 
+static bool shares_our_files(pid_t pid)
+{
+	char path[40], ours[64], theirs[64];
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	const ssize_t a = readlink("/proc/self/ns/mnt", ours, sizeof(ours));
+	const ssize_t b = readlink(path, theirs, sizeof(theirs));
+	return a <= 0 || b <= 0 || (a == b && memcmp(ours, theirs, (size_t)a) == 0);
+}
+
+static bool is_keeper(pid_t pid)
+{
+	static const char name[] = "hero_proc_keepe"; /* as comm cuts it: proc_pid_comm(5) */
+	char path[40], comm[32] = "";
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	FILE *f = fopen(path, "re");
+	const bool is =
+	    f && fgets(comm, sizeof(comm), f) && strncmp(comm, name, sizeof(name) - 1) == 0;
+	if (f)
+		fclose(f);
+	return is;
+}
+
+/* Another keeper of this path, whose folder was removed or moved: it holds no lock on what stands
+ * here now, and will make its own folder again.  0: none. */
+static pid_t keeper_of_this_path(const struct keeper *k)
+{
+	struct pids all = {0};
+	pid_t found = 0;
+	processes(&all);
+	for (size_t i = 0; i < all.n && !found; i++) {
+		struct process_stat st = {0};
+		const pid_t pid = all.v[i];
+		if (pid != getpid() && is_keeper(pid) && process_stat(pid, &st) &&
+		    !st.forked_only && process_keeps(pid, k->id) && shares_our_files(pid))
+			found = pid;
+	}
+	pids_release(&all);
+	return found;
+}
+
+/* The pid in the file is ours again, if somebody removed it. */
+void lock_renew(const struct keeper *k)
+{
+	if (pid_in_file(k) != getpid())
+		write_pid(k);
+}
+
 void lock_take(const struct keeper *k)
 {
 	const int64_t begin = now_ns();
@@ -122,6 +169,11 @@ void lock_take(const struct keeper *k)
 		const pid_t holder = holder_of(k);
 		if ((holder && !is_over(holder)) || now_ns() - begin > WAIT_NS)
 			refuse(k, holder);
+		nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+	}
+	for (pid_t other; (other = keeper_of_this_path(k));) {
+		if (!is_over(other) || now_ns() - begin > WAIT_NS)
+			refuse(k, other);
 		nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
 	}
 	write_pid(k);

@@ -117,6 +117,12 @@ static void do_serving(struct keeper *k, struct channel_in *in)
 	upgrade_serves(k);
 }
 
+static void do_folder(struct keeper *k, struct channel_in *in)
+{
+	(void)in;
+	folder_renew(k);
+}
+
 static void do_ping(struct keeper *k, struct channel_in *in)
 {
 	struct keeper_msg m = {.kind = KEEPER_PONG, .value = in->msg.value, .token = in->msg.token};
@@ -143,6 +149,7 @@ static void (*const requests[KEEPER_KIND_COUNT])(struct keeper *, struct channel
     [KEEPER_PING] = do_ping,
     [KEEPER_UPGRADE] = do_upgrade,
     [KEEPER_SERVING] = do_serving,
+    [KEEPER_FOLDER] = do_folder,
 };
 
 /* Everything that is there: what a dead server still asked for counts. */

@@ -142,6 +142,7 @@ void server_start(struct keeper *k)
 	static char safe_word[] = "--safe";
 	struct server *s = &k->server;
 	int pair[2];
+	folder_renew(k); /* nobody else looks while there is no server */
 	s->next_start_at = 0;
 	s->started_at = now_ns();
 	s->served = false;

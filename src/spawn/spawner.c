@@ -93,6 +93,7 @@ static void dispatch(struct spawner *s, struct channel_in *in)
 	case KEEPER_PING:
 	case KEEPER_UPGRADE:
 	case KEEPER_SERVING:
+	case KEEPER_FOLDER:
 	case KEEPER_KIND_COUNT: break; /* requests: never sent by a keeper */
 	}
 }
@@ -320,6 +321,11 @@ void spawner_upgrade(struct spawner *s, const char *path, uint64_t operation, in
 void spawner_serving(struct spawner *s)
 {
 	send_plain(s, KEEPER_SERVING, 0, 0, KEEPER_SCOPE_LEADER);
+}
+
+void spawner_look_at_folder(struct spawner *s)
+{
+	send_plain(s, KEEPER_FOLDER, 0, 0, KEEPER_SCOPE_LEADER);
 }
 
 void spawner_ping(struct spawner *s, uint64_t token, int value)

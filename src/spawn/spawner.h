@@ -92,6 +92,7 @@ void spawner_shutdown(struct spawner *s);
 void spawner_upgrade(struct spawner *s, const char *path, uint64_t operation, int trial_ms);
 /* Recovery is over; a trial has been passed. */
 void spawner_serving(struct spawner *s);
+void spawner_look_at_folder(struct spawner *s); /* the keeper's files may be gone, or all of it */
 /* Answered by pong; with a token, what its job notified before was told by then. */
 void spawner_ping(struct spawner *s, uint64_t token, int value);
 

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -271,3 +272,78 @@ def test_F81_an_idle_server_does_not_look(hp):
     assert switches() == before
     remove(hp, "state.db")
     wait_until(lambda: switches() != before, 1, "it looks")
+
+
+# ---- the keeper's files, and one supervisor for a folder ---------------------------------------
+
+
+def is_refused(hp, state_dir=None, keeper=None):
+    """A second server on that folder, with sockets of its own, names the first and touches nothing."""
+    env = {**hp.env, "HERO_SOCKET_DIR": str(hp.root / "other")}
+    argv = [hp.bin / "hero_proc_server", "--socket", hp.root / "other" / "rpc.sock", "--state", state_dir or hp.state_dir]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert done.returncode == 4 and f"in use by pid {keeper or hp.keeper_pid()}" in done.stderr, (done.returncode, done.stderr)
+    return True
+
+
+@pytest.mark.parametrize("name", ["lock", "journal"])
+def test_F81_a_file_of_the_keeper_is_removed(hp, name):
+    was = busy(hp)
+    file = hp.state_dir / name
+    file.unlink()
+    wait_until(file.exists, 2, "it is there again")
+    if name == "lock":
+        wait_until(lambda: file.read_text() == f"{hp.keeper_pid()}\n", 2, "it names the keeper")
+    assert is_refused(hp)
+    hold_to(hp, was)
+    no_findings(hp)
+
+
+def test_F81_an_exit_is_not_lost_with_the_journal(hp):
+    """It ends while there is no server, the journal is another file by then, and the keeper is killed, too."""
+    hp.rpc("service.define", service={"name": "ends", "actions": [
+        {"name": "ends", "is_process": False, "script": f"while ! test -e {hp.root}/go; do sleep 0.01; done; exit 7"}]})
+    hp.rpc("service.start", name="ends", wait=False)
+    wait_until(lambda: hp.pid("ends"), what="it runs")
+    (hp.state_dir / "journal").unlink()
+    wait_until((hp.state_dir / "journal").exists, 2, "it is there again")
+    server = hp.info()["pid"]
+    os.kill(server, signal.SIGSTOP)
+    (hp.root / "go").touch()
+    wait_until(lambda: (hp.state_dir / "journal").stat().st_size > 0, what="the end is written down")
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: not is_alive(server) and healthy(hp.socket), 15, "a new server answers")
+    assert hp.action("ends")["exit_code"] == 7
+
+
+@pytest.mark.parametrize("how", ["moved", "removed", "parent removed"])
+def test_F81_no_second_supervisor_gets_in_when_the_folder_vanishes(hp, how):
+    was = busy(hp)
+    pid, keeper = hp.info()["pid"], hp.keeper_pid()
+    moved = hp.root / "moved"
+    os.kill(pid, signal.SIGSTOP)  # it can not make the folder again
+    try:
+        if how == "moved":
+            hp.state_dir.rename(moved)
+        else:
+            shutil.rmtree(hp.state_dir if how == "removed" else hp.var)
+        assert is_refused(hp, keeper=keeper)
+        assert how != "moved" or is_refused(hp, moved, keeper)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: (hp.state_dir / "lock").exists() and (hp.state_dir / "state.db").exists(), 3, "the folder is there again")
+    assert is_refused(hp)
+    assert how != "moved" or is_refused(hp, moved)
+    hold_to(hp, was)
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_F81_the_folder_vanishes_and_the_keeper_is_killed(hp, how):
+    was = busy(hp)
+    if how == "moved":
+        hp.state_dir.rename(hp.root / "moved")
+    else:
+        shutil.rmtree(hp.state_dir, ignore_errors=True)
+    hp.kill_keeper()
+    hold_to(hp, was)
+    assert is_refused(hp)

@@ -138,6 +138,8 @@ static void on_changed(unsigned what, void *ctx)
 		store_look(d->store, what & STATE_FILES);
 	if (what & STATE_LOGS)
 		logs_look(d->logs);
+	if (what & STATE_KEEPER)
+		spawner_look_at_folder(d->spawner);
 }
 
 static unsigned removed(void *ctx)
