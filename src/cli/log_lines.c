@@ -142,13 +142,12 @@ void log_line_export(const json_t *line)
 void log_line_print(const struct log_labels *l, const json_t *line)
 {
 	auto_free char *time = times_clock(text_of(line, "time"));
-	json_int_t dropped = number_of(line, "dropped");
 	auto_str out = {0};
 
 	str_fmt(&out, "%s%s%s ", paint("\033[2m"), time, plain());
 	add_label(l, line, &out);
-	if (dropped)
-		str_fmt(&out, "[%lld bytes were dropped here]", (long long)dropped);
+	if (number_of(line, "dropped"))
+		str_add(&out, text_of(line, "line")); /* how much, and why */
 	else if (json_object_get(line, "fields"))
 		add_fields(&out, json_object_get(line, "fields"));
 	else

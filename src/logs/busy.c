@@ -51,6 +51,16 @@ void log_busy_note(struct logs *l, struct log_pipe *p)
 	*vec_push(&l->busy) = p;
 }
 
+void log_busy_park(struct logs *l, struct log_pipe *p)
+{
+	if (p->busy || p->blocked)
+		return;
+	p->busy = true;
+	p->quiet = 0;
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
+	*vec_push(&l->busy) = p;
+}
+
 static void end_busy(struct logs *l, struct log_pipe *p)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = p};
@@ -78,27 +88,31 @@ static bool is_half_full(const struct log_pipe *p)
 }
 
 /* One pipe at its tick: what poll(2) says of it, 0 for nothing. */
-static uint32_t look(struct logs *l, struct log_pipe *p)
+static uint32_t look(struct logs *l, struct log_pipe *p, msec now)
 {
 	struct pollfd is = {.fd = p->fd, .events = POLLIN};
 
+	if (p->parked_until > now)
+		return 0;
 	if (poll(&is, 1, 0) == 0) {
 		if (++p->quiet >= QUIET_TICKS)
 			end_busy(l, p);
 		return 0;
 	}
 	p->quiet = 0;
-	if (is_half_full(p) && !enlarge(l, p))
+	if (!p->rate && is_half_full(p) && !enlarge(l, p))
 		end_busy(l, p);
 	return (uint32_t)is.revents;
 }
 
 struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events)
 {
+	msec now = *i > 0 ? clock_mono() : 0;
+
 	while (*i > 0) {
 		struct log_pipe *p = --*i < l->busy.n ? l->busy.v[*i] : NULL;
 
-		if (p && (*events = look(l, p)))
+		if (p && (*events = look(l, p, now)))
 			return p;
 	}
 	return NULL;
@@ -106,5 +120,13 @@ struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events)
 
 int log_busy_wait(const struct logs *l)
 {
-	return l->busy.n ? TICK_MSEC : -1;
+	msec now = l->busy.n ? clock_mono() : 0, first = -1;
+
+	for (size_t i = 0; i < l->busy.n; i++) {
+		msec due = l->busy.v[i]->parked_until - now;
+
+		due = due < TICK_MSEC ? TICK_MSEC : due;
+		first = first < 0 || due < first ? due : first;
+	}
+	return (int)first;
 }

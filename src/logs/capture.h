@@ -64,6 +64,11 @@ struct log_pipe {
 	bool busy, large;     /* busy.c */
 	uint8_t wakes, quiet; /* in a row: wakes within a tick, ticks without a byte */
 	msec woke_at;
+	uint64_t rate;	/* rate.c; 0: none */
+	int64_t tokens; /* bytes that may be taken now */
+	msec filled_at, parked_until;
+	bool throttled;
+	uint8_t gap;	/* why `dropped` were */
 	uint64_t moved; /* bytes, last time */
 	char names[];	/* "action\0run\0" */
 };
@@ -108,6 +113,7 @@ struct logs {
 	size_t open_spools;
 	msec looked_at;	  /* whether something vanished */
 	msec retry_at;	  /* 0: nothing is blocked */
+	msec aged_at;	  /* when ages were looked at */
 	msec ring_at;	  /* then the loop hears which pipes were closed; 0: none was */
 	msec retry_pause; /* 0: none yet */
 	bool probing;	  /* it refused; the next write that succeeds ends the trouble */
@@ -153,7 +159,13 @@ struct spool *log_spool(struct logs *l, const char *service);
 struct spool *log_spools(struct logs *l); /* the list */
 
 /* pull.c: move what one pipe has.  */
-enum pull { PULL_MORE, PULL_EMPTY, PULL_END, PULL_BLOCKED };
+enum pull {
+	PULL_MORE,
+	PULL_EMPTY,
+	PULL_LATER, /* it is over its rate */
+	PULL_END,
+	PULL_BLOCKED,
+};
 enum pull log_pull(struct logs *l, struct log_pipe *p);
 void log_pull_finish(struct logs *l, struct log_pipe *p); /* its end was seen */
 msec log_retry_pause(struct logs *l);			  /* until the disk is tried again */
@@ -163,6 +175,7 @@ enum err log_write_insert(struct logs *l, const struct log_insert *in);
 /* busy.c */
 void log_busy_note(struct logs *l, struct log_pipe *p); /* it woke us, and bytes came */
 void log_busy_remove(struct logs *l, struct log_pipe *p);
+void log_busy_park(struct logs *l, struct log_pipe *p); /* until parked_until */
 /* Of the i-th: what is to be read; NULL: none is left.  A pipe may be freed between two calls. */
 struct log_pipe *log_busy_next(struct logs *l, size_t *i, uint32_t *events);
 int log_busy_wait(const struct logs *l); /* milliseconds; -1: none is busy */
@@ -171,7 +184,12 @@ int log_busy_wait(const struct logs *l); /* milliseconds; -1: none is busy */
 void log_vanished_look(struct logs *l, bool all);	   /* closed files, too */
 void log_vanished_check(struct logs *l, struct spool *sp); /* before something is written there */
 
+/* rate.c: how many bytes a pipe may give now; 0: none, and parked_until says until when. */
+uint64_t log_rate_room(struct log_pipe *p);
+void log_rate_took(struct log_pipe *p, uint64_t n);
+
 /* quota.c */
+uint64_t log_quota_of(struct logs *l, const struct spool *sp);
 void log_quota_enforce(struct logs *l, struct spool *sp);
 void log_quota_age(struct logs *l);
 void log_recount(struct logs *l, struct spool *sp); /* the total follows sp->bytes */

@@ -38,6 +38,7 @@ enum slot_kind {
 };
 enum {
 	SLOT_MID_LINE = 1, /* the source's bytes before these did not end a line */
+	SLOT_BY_RATE = 4,  /* SLOT_DROP: more than its rate; else the disk refused them */
 	SLOT_RESUMED = 2,  /* SLOT_SOURCE: an earlier process captured it; its line may be open */
 };
 

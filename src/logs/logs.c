@@ -17,6 +17,13 @@ const char *log_stream_str(enum log_stream s)
 	return (size_t)s < LOG_STREAM_COUNT ? stream_words[s] : "?";
 }
 
+const char *log_gap_str(enum log_gap g)
+{
+	static const char *const words[] = {"", "disk", "rate", "quota"};
+
+	return (size_t)g < countof(words) ? words[g] : "?";
+}
+
 bool log_stream_parse(const char *s, enum log_stream *out)
 {
 	for (unsigned i = 0; i < LOG_STREAM_COUNT; i++)
@@ -175,8 +182,20 @@ static struct log_pipe *pipe_new(const struct log_ident *id, int fd)
 	p->stream = (uint8_t)id->stream;
 	p->policy = (uint8_t)id->policy;
 	p->resumed = id->resumed;
+	p->rate = id->rate;
 	p->fd = fd;
 	return p;
+}
+
+/* The largest of all that write at a time. */
+static void set_bounds(struct spool *sp, const struct log_ident *id)
+{
+	bool alone = sp->writers++ == 0;
+
+	if (alone || id->max_bytes > sp->max_bytes)
+		sp->max_bytes = id->max_bytes;
+	if (alone || id->retention_s > sp->retention_s)
+		sp->retention_s = id->retention_s;
 }
 
 enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, struct error *e)
@@ -195,6 +214,7 @@ enum err logs_attach(struct logs *l, const struct log_ident *id, int take_fd, st
 			p->next->prev = p;
 		l->pipes = p;
 		l->stats.pipes++;
+		set_bounds(p->spool, id);
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (rc) {

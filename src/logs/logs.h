@@ -30,6 +30,10 @@ bool log_stream_parse(const char *s, enum log_stream *out);
 
 enum log_policy { LOG_BLOCK, LOG_DROP };
 
+/* Why bytes are missing. */
+enum log_gap { LOG_GAP_NONE, LOG_GAP_DISK, LOG_GAP_RATE, LOG_GAP_QUOTA };
+const char *log_gap_str(enum log_gap g); /* "disk" "rate" "quota" */
+
 /* Whose pipe it is; all texts are copied. */
 struct log_ident {
 	const char *service; /* NULL: an ad-hoc run */
@@ -40,7 +44,10 @@ struct log_ident {
 	uint32_t attempt; /* from 1 */
 	enum log_stream stream;
 	enum log_policy policy;
-	bool resumed; /* the pipe was captured before, by an earlier process */
+	uint64_t rate;	     /* bytes a second, beyond which it is slowed or dropped; 0: any */
+	uint64_t max_bytes;  /* of its service, instead of service_bytes; 0: that */
+	int64_t retention_s; /* likewise; the largest of all that write at a time holds */
+	bool resumed;	     /* the pipe was captured before, by an earlier process */
 };
 
 struct logs_options {		 /* 0: the default */
@@ -122,6 +129,7 @@ bool logs_degraded(struct logs *l, struct str *out);
 
 struct logs_stats {
 	uint64_t captured, dropped;   /* bytes since logs_open */
+	uint64_t dropped_by_rate;     /* of `dropped` */
 	uint64_t stored;	      /* bytes on the disk */
 	uint64_t sealed, seal_failed; /* segments since logs_open */
 	size_t pipes, blocked;

@@ -35,7 +35,10 @@ static enum err prepare(struct logs *l, struct spool *sp, struct error *e)
 			return e->code;
 		l->open_spools++;
 	}
-	if (sp->seg_size < l->opt.segment_bytes && sp->idx_size < l->opt.segment_bytes / 2)
+	uint64_t most = log_quota_of(l, sp) / 2;
+
+	most = most < l->opt.segment_bytes ? most : l->opt.segment_bytes;
+	if (sp->seg_size < most && sp->idx_size < most / 2)
 		return ERR_OK;
 	mark_mid_line(l, sp);
 	if (spool_rotate(sp, l->dir_fd, e)) {
@@ -73,7 +76,9 @@ static enum err put_slot(
 	    .time = now,
 	    .offset = p->spool->seg_size,
 	    .count = count,
-	    .flags = kind != SLOT_DROP && p->mid_line ? SLOT_MID_LINE : 0};
+	    .flags = kind == SLOT_DROP ? (p->gap == LOG_GAP_RATE ? SLOT_BY_RATE : 0)
+		     : p->mid_line     ? SLOT_MID_LINE
+				       : 0};
 
 	return spool_put(p->spool, &s, 1, e);
 }
@@ -143,14 +148,15 @@ static ssize_t move_by_copy(struct logs *l, struct log_pipe *p)
 	return n;
 }
 
-static ssize_t move(struct logs *l, struct log_pipe *p)
+static ssize_t move(struct logs *l, struct log_pipe *p, uint64_t room)
 {
+	size_t most = room < PULL_BYTES ? (size_t)room : PULL_BYTES;
 	off_t at = (off_t)p->spool->seg_size;
 	ssize_t n;
 
 	if (!p->by_copy) {
-		n = splice(p->fd, NULL, p->spool->seg_fd, &at, PULL_BYTES,
-		    SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		n = splice(
+		    p->fd, NULL, p->spool->seg_fd, &at, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 		if (n >= 0 || errno != EINVAL)
 			return n;
 		p->by_copy = true;
@@ -160,8 +166,8 @@ static ssize_t move(struct logs *l, struct log_pipe *p)
 	return n < 0 && errno == EIO ? 0 : n; /* the end of a PTY */
 }
 
-/* LOG_DROP on a full disk: empty the pipe, keep the count. */
-static enum pull discard(struct logs *l, struct log_pipe *p)
+/* LOG_DROP on a full disk or over the rate: empty the pipe, keep the count. */
+static enum pull discard(struct logs *l, struct log_pipe *p, enum log_gap why)
 {
 	ssize_t n = splice(p->fd, NULL, l->null_fd, NULL, PULL_BYTES, SPLICE_F_NONBLOCK);
 
@@ -170,7 +176,11 @@ static enum pull discard(struct logs *l, struct log_pipe *p)
 	if (n < 0)
 		return errno == EAGAIN ? PULL_EMPTY : PULL_BLOCKED;
 	p->dropped += (uint64_t)n;
+	p->gap = (uint8_t)why;
+	p->mid_line = true; /* nobody knows how they ended */
+	p->spool->last_source = SOURCE_NONE;
 	pthread_mutex_lock(&l->lock);
+	l->stats.dropped_by_rate += why == LOG_GAP_RATE ? (uint64_t)n : 0;
 	l->stats.dropped += (uint64_t)n;
 	pthread_mutex_unlock(&l->lock);
 	return PULL_MORE;
@@ -189,7 +199,7 @@ static enum pull refused(struct logs *l, struct log_pipe *p, const char *why)
 	l->probing = false;
 	if (!l->retry_at)
 		l->retry_at = clock_mono() + log_retry_pause(l);
-	return p->policy == LOG_DROP ? discard(l, p) : PULL_BLOCKED;
+	return p->policy == LOG_DROP ? discard(l, p, LOG_GAP_DISK) : PULL_BLOCKED;
 }
 
 static void end_trouble(struct logs *l)
@@ -213,7 +223,7 @@ static void account(struct logs *l, struct log_pipe *p, uint64_t n)
 	log_recount(l, sp);
 	if (l->probing)
 		end_trouble(l);
-	if (l->total > l->opt.total_bytes || sp->bytes > l->opt.service_bytes)
+	if (l->total > l->opt.total_bytes || sp->bytes > log_quota_of(l, sp))
 		log_quota_enforce(l, sp);
 	if (atomic_load_explicit(&l->n_watches, memory_order_relaxed))
 		log_watch_scan(l, p, at, n);
@@ -223,16 +233,25 @@ static void account(struct logs *l, struct log_pipe *p, uint64_t n)
 
 enum pull log_pull(struct logs *l, struct log_pipe *p)
 {
+	uint64_t room = log_rate_room(p);
 	struct error e = {0};
 	ssize_t n;
 
 	if (p->policy == LOG_DROP && l->retry_at && clock_mono() < l->retry_at)
-		return discard(l, p);
+		return discard(l, p, LOG_GAP_DISK);
+	if (!room && p->policy != LOG_DROP)
+		return PULL_LATER;
+	if (!room) {
+		p->parked_until = 0; /* its writer does not wait */
+		return discard(l, p, LOG_GAP_RATE);
+	}
 	if (announce(l, p, &e))
 		return refused(l, p, e.msg);
-	n = move(l, p);
-	if (n > 0)
+	n = move(l, p, room);
+	if (n > 0) {
+		log_rate_took(p, (uint64_t)n);
 		account(l, p, (uint64_t)n);
+	}
 	if (n >= 0)
 		return n ? PULL_MORE : PULL_END;
 	if (errno == EAGAIN || errno == EINTR)

@@ -69,6 +69,7 @@ struct log_line {
 	size_t n;
 	bool truncated;	  /* the line goes on, or its beginning is gone */
 	uint64_t dropped; /* not 0: no line, but so many bytes are missing here */
+	enum log_gap gap; /* why */
 	bool context;	  /* it does not match, it stands beside one that does */
 };
 

@@ -44,9 +44,29 @@ static struct spool *oldest(struct logs *l)
 	return best;
 }
 
+uint64_t log_quota_of(struct logs *l, const struct spool *sp)
+{
+	uint64_t own;
+
+	pthread_mutex_lock(&l->lock);
+	own = sp->max_bytes;
+	pthread_mutex_unlock(&l->lock);
+	return own ? own : l->opt.service_bytes;
+}
+
+static int64_t age_of(struct logs *l, const struct spool *sp)
+{
+	int64_t own;
+
+	pthread_mutex_lock(&l->lock);
+	own = sp->retention_s;
+	pthread_mutex_unlock(&l->lock);
+	return own ? own : l->opt.max_age_s;
+}
+
 void log_quota_enforce(struct logs *l, struct spool *sp)
 {
-	while (sp->bytes > l->opt.service_bytes && drop(l, sp))
+	while (sp->bytes > log_quota_of(l, sp) && drop(l, sp))
 		;
 	while (l->total > l->opt.total_bytes) {
 		struct spool *victim = oldest(l);
@@ -58,13 +78,13 @@ void log_quota_enforce(struct logs *l, struct spool *sp)
 
 void log_quota_age(struct logs *l)
 {
-	int64_t limit = (int64_t)time(NULL) - l->opt.max_age_s;
-
 	for (struct spool *sp = log_spools(l); sp; sp = sp->next)
 		for (;;) {
+			int64_t limit = (int64_t)time(NULL) - age_of(l, sp);
 			int64_t t = spool_oldest_time(sp, l->dir_fd);
 
 			if (!t || t >= limit || !drop(l, sp))
 				break;
 		}
+	l->aged_at = clock_mono();
 }

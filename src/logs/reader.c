@@ -58,29 +58,26 @@ static uint64_t take_u64(uint64_t *n)
 	return was;
 }
 
-static bool is_tie(const struct log_reader *r)
+/* The mark after a line that ends here. */
+static void set_mark(struct log_reader *r, uint32_t nth)
 {
-	return r->tie.segment == r->at.segment && r->tie.offset == r->at.offset;
+	r->mark.end = r->at;
+	r->mark.end.nth = nth;
+	r->mark.resume = log_reader_resume(r);
 }
 
-/* The mark after a line that ends here. */
-static void set_mark(struct log_reader *r)
+/* Lines without a newline end where others did, by a slot: its number is their order. */
+static uint32_t nth_of(const struct log_chunk *c)
 {
-	uint32_t nth = is_tie(r) ? r->tie.nth + 1 : 1;
-
-	r->tie = r->at;
-	r->tie.nth = nth;
-	r->mark = (struct log_mark){.resume = log_reader_resume(r), .end = r->tie};
+	return c->slot + 2;
 }
 
 /* The mark where nothing more is: what was stepped over is not looked at again. */
 static void set_mark_at_end(struct log_reader *r)
 {
-	if (is_tie(r))
-		r->mark.end = r->tie;
-	else
-		r->mark.end = r->at;
-	r->mark.resume = log_reader_resume(r);
+	set_mark(r, r->chunks.n ? nth_of(&r->chunks.v[r->chunks.n - 1]) : 1);
+	if (log_place_before(r->mark.end, r->skip))
+		r->mark.end = r->skip;
 }
 
 static void fill(
@@ -98,8 +95,8 @@ static void fill(
 }
 
 /* Give a line out: `s` of the file when nothing is kept from before. */
-static void give(struct log_reader *r, struct log_partial *p, usec_wall time, const char *s,
-    size_t n, struct log_line *out)
+static void give(struct log_reader *r, struct log_partial *p, usec_wall time, uint32_t nth,
+    const char *s, size_t n, struct log_line *out)
 {
 	fill(r, &p->id, time, out);
 	if (p->text.n > 0) {
@@ -112,7 +109,7 @@ static void give(struct log_reader *r, struct log_partial *p, usec_wall time, co
 	out->truncated = p->headless;
 	p->headless = false;
 	r->given = p;
-	set_mark(r);
+	set_mark(r, nth);
 }
 
 static bool is_continuation(char c)
@@ -164,6 +161,7 @@ static bool leap(struct log_reader *r, const char *s, size_t n)
 static void set_incomplete(struct log_reader *r, usec_wall time)
 {
 	r->complete_from = r->at;
+	r->complete_from.nth = UINT32_MAX; /* others that end here may come before or behind it */
 	if (time > r->complete_after)
 		r->complete_after = time;
 }
@@ -206,25 +204,28 @@ static bool feed(struct log_reader *r, const struct log_chunk *c, struct log_lin
 	take_n = cut_at(p, s, n);
 	r->at.offset += take_n + (nl && take_n == n);
 	if (take_n < n) {
-		give(r, p, c->time, s, take_n, out);
+		give(r, p, c->time, 1, s, take_n, out);
 		return out->truncated = true;
 	}
 	if (nl)
-		return give(r, p, c->time, s, n, out), true;
+		return give(r, p, c->time, 1, s, n, out), true;
 	str_add_n(&p->text, s, n);
 	return false;
 }
 
 static bool note_dropped(struct log_reader *r, const struct log_source *id, usec_wall time,
-    uint64_t count, struct log_line *out)
+    uint64_t count, enum log_gap why, struct log_line *out)
 {
-	int n =
-	    snprintf(r->note, sizeof(r->note), "[%llu bytes dropped]", (unsigned long long)count);
+	static const char *const words[] = {
+	    "", ": the disk refused them", ": more than its rate", ": a quota removed them"};
+	int n = snprintf(r->note, sizeof(r->note), "[%llu bytes dropped%s]",
+	    (unsigned long long)count, words[why]);
 
 	fill(r, id, time, out);
 	out->bytes = r->note;
 	out->n = (size_t)n;
 	out->dropped = count;
+	out->gap = why;
 	return true;
 }
 
@@ -234,8 +235,9 @@ static bool pass_dropped(struct log_reader *r, const struct log_chunk *c, struct
 	struct log_partial *p = log_partial_of(r, c);
 
 	r->at.offset = c->end;
-	set_mark(r);
-	return p->wanted && note_dropped(r, &p->id, c->time, c->count, out);
+	set_mark(r, 1);
+	return p->wanted && note_dropped(r, &p->id, c->time, c->count,
+				c->flags & SLOT_BY_RATE ? LOG_GAP_RATE : LOG_GAP_DISK, out);
 }
 
 static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct log_line *out)
@@ -251,7 +253,7 @@ static bool end_chunk(struct log_reader *r, const struct log_chunk *c, struct lo
 		set_incomplete(r, c->time);
 	if (p->text.n == 0)
 		return r->given = p, false; /* freed by the next call */
-	return give(r, p, c->time, "", 0, out), true;
+	return give(r, p, c->time, nth_of(c), "", 0, out), true;
 }
 
 /* The next segment, without a question when it is decided that it is read. */
@@ -316,13 +318,20 @@ static bool step(struct log_reader *r, struct log_line *out, bool *more)
 			set_incomplete(r, c->time);
 			return r->given = former, false;
 		}
-		return give(r, former, c->time, "", 0, out), true;
+		return give(r, former, c->time, nth_of(c), "", 0, out), true;
 	}
 	if (!is_decided(r))
 		return *more = log_reader_seek(r), false;
 	if (c->source == SOURCE_UNKNOWN)
 		return r->at.offset = c->end, false;
-	return c->kind == SLOT_DROP ? pass_dropped(r, c, out) : feed(r, c, out);
+	if (c->kind != SLOT_DROP)
+		return feed(r, c, out);
+	former = log_partial_of(r, c);
+	if (former->wanted && former->text.n > 0) { /* its rest is missing */
+		give(r, former, c->time, nth_of(c), "", 0, out);
+		return out->truncated = true;
+	}
+	return pass_dropped(r, c, out);
 }
 
 /* What quotas removed stands before everything else. */
@@ -331,8 +340,8 @@ static bool note_gone(struct log_reader *r, struct log_line *out)
 	static char none[] = "";
 	const struct log_source nobody = {.action = none, .run = none};
 
-	return note_dropped(
-	    r, &nobody, r->chunks.n ? r->chunks.v[0].time : 0, take_u64(&r->gone), out);
+	return note_dropped(r, &nobody, r->chunks.n ? r->chunks.v[0].time : 0, take_u64(&r->gone),
+	    LOG_GAP_QUOTA, out);
 }
 
 bool log_reader_next(struct log_reader *r, struct log_line *out)
@@ -358,7 +367,7 @@ bool log_reader_next_open(struct log_reader *r, struct log_line *out)
 	for (struct log_partial *p = r->partials; p; p = p->next)
 		if (p->wanted && !p->ended && p->text.n > 0) {
 			p->ended = true;
-			return give(r, p, 0, "", 0, out), true;
+			return give(r, p, 0, 1, "", 0, out), true;
 		}
 	return false;
 }

@@ -19,7 +19,7 @@
  * ends without a newline ends where others have. */
 struct log_place {
 	uint32_t segment;
-	uint32_t nth; /* of the lines that end here, from 1; 0: none of them */
+	uint32_t nth; /* the order of lines that end here; 0: before all of them */
 	uint64_t offset;
 };
 static inline bool log_place_before(struct log_place a, struct log_place b)
@@ -70,7 +70,6 @@ struct log_reader {
 	uint32_t first, last; /* of the folder when it was opened */
 	struct log_place at;
 	struct log_mark mark;	/* after the last line given or skipped */
-	struct log_place tie;	/* where the last line ended that this reader saw */
 	struct log_place skip;	/* lines that end at or before are not given */
 	struct log_place until; /* up to there it is decided that it is read */
 	struct log_place stop;	/* lines that end there or behind are not given; segment 0: none */

@@ -105,7 +105,6 @@ static bool jump(struct log_reader *r, size_t block, struct log_place open_from)
 
 	r->until = end_of(r, block);
 	log_reader_forget(r);
-	r->tie = (struct log_place){0};
 	r->exact = true;
 	before.nth = begin.offset ? UINT32_MAX : 0;
 	if (log_place_before(r->skip, before))

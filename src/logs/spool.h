@@ -28,6 +28,9 @@ struct spool {
 	uint64_t seg_size, idx_size;
 	uint32_t last_source; /* of the last chunk slot, or SOURCE_NONE */
 	usec_wall last_time;
+	uint64_t max_bytes; /* 0: as for all; under the lock, as the next two */
+	int64_t retention_s;
+	size_t writers;		    /* pipes */
 	uint32_t seal_next, closed; /* segments from .. to that wait to be sealed; under the lock */
 };
 

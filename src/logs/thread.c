@@ -10,6 +10,7 @@ enum {
 	IDLE_MSEC = 1000,     /* then open files are closed */
 	OPEN_SPOOLS_MAX = 64, /* more are closed at the end of the round */
 	EVENTS = 64,
+	AGE_MSEC = 600000,
 };
 
 static void pipe_close(struct logs *l, struct log_pipe *p)
@@ -28,6 +29,7 @@ static void pipe_close(struct logs *l, struct log_pipe *p)
 	if (p->next)
 		p->next->prev = p->prev;
 	l->stats.pipes--;
+	p->spool->writers--;
 	l->stats.blocked -= p->blocked;
 	pthread_mutex_unlock(&l->lock);
 	log_tell_closed(l, p);
@@ -57,6 +59,7 @@ static void serve(struct logs *l, struct log_pipe *p, uint32_t events)
 			log_busy_note(l, p);
 		break;
 	case PULL_EMPTY: break;
+	case PULL_LATER: log_busy_park(l, p); break;
 	case PULL_BLOCKED: set_blocked(l, p, true); break;
 	case PULL_END: pipe_close(l, p); break;
 	}
@@ -288,6 +291,8 @@ void *log_thread_main(void *logs)
 
 		round_of(l, ev, n);
 		serve_busy(l);
+		if (clock_mono() - l->aged_at > AGE_MSEC)
+			log_quota_age(l); /* when something is written anyway */
 		if (is_due(l->ring_at)) {
 			l->ring_at = 0;
 			log_ring(l);

@@ -2,6 +2,7 @@
 
 #include "base/regex.h"
 #include "model/definition.h"
+#include "model/log_policy.h"
 #include "model/rlimits.h"
 #include "model/signals.h"
 
@@ -91,6 +92,25 @@ bool judge_limits(struct reader *r, const void *env, const struct node *n)
 			    "`%s`: `%s = %s` is not soft or soft:hard", n->key, name, value);
 			ok = false;
 		}
+	}
+	return ok;
+}
+
+bool judge_log(struct reader *r, const void *env, const struct node *n)
+{
+	const struct env_list *l = env;
+	struct log_policy_def ignored;
+	bool ok = true;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const char *name = l->v[i].name, *value = l->v[i].value ? l->v[i].value : "";
+		const char *right = log_policy_entry(&ignored, name, value);
+
+		if (!right)
+			continue;
+		reader_error(r, limit_node(n, name), right, "`%s`: `%s = %s` is not understood",
+		    n->key, name, value);
+		ok = false;
 	}
 	return ok;
 }

@@ -17,6 +17,7 @@ bool judge_signal(struct reader *r, const void *text, const struct node *n);
 bool judge_reload(struct reader *r, const void *command, const struct node *n);
 bool judge_exit_codes(struct reader *r, const void *strv, const struct node *n);
 bool judge_limits(struct reader *r, const void *env, const struct node *n);
+bool judge_log(struct reader *r, const void *env, const struct node *n);
 bool judge_umask(struct reader *r, const void *text, const struct node *n);
 bool judge_regex(struct reader *r, const void *text, const struct node *n);
 /* No line escapes it, whatever stands in it. */

@@ -5,6 +5,7 @@
 #include "manifest/dependency.h"
 #include "manifest/judge.h"
 #include "manifest/probe_read.h"
+#include "model/log_policy.h"
 
 ENUM_DEFINE(manifest_shape, MANIFEST_SHAPE_LIST, MANIFEST_SHAPE_COUNT)
 
@@ -126,13 +127,40 @@ static void read_health(struct reader *r, void *obj, const struct node *n)
 	health_read(r, &((struct manifest_file *)obj)->single, n);
 }
 
-static void read_later(struct reader *r, void *obj, const struct node *n)
+/* What is kept of the output, as `log` of an action.  buffer_lines is how many lines there are to
+ * be at least: our bounds are in bytes, and much above any ring of lines. */
+static void read_logging_key(struct reader *r, struct action_def *a, const struct node *n)
 {
-	(void)obj;
-	if (n->kind != NODE_TABLE)
+	struct log_policy_def ignored;
+	auto_free char *value = n->kind == NODE_STRING ? text_dup(n->s)
+				: n->kind == NODE_INT  ? text_fmt("%lld", (long long)n->i)
+						       : text_dup("");
+	const char *right = log_policy_entry(&ignored, n->key, value);
+	struct env_var *v;
+
+	if (right) {
+		reader_error(r, n, right, "[logging]: `%s = %s` is not understood", n->key, value);
+		return;
+	}
+	v = vec_push(&a->log);
+	v->name = text_dup(n->key);
+	v->value = take(value);
+}
+
+static void read_logging(struct reader *r, void *obj, const struct node *n)
+{
+	struct manifest_file *f = obj;
+	int64_t lines;
+
+	if (n->kind != NODE_TABLE) {
 		reader_error(r, n, NULL, "`%s` must be a table", n->key);
-	else
-		reader_warn(r, n, NULL, "[%s] is read but not acted on yet", n->key);
+		return;
+	}
+	for (const struct node *c = n->first; c; c = c->next)
+		if (strcmp(c->key, "buffer_lines") == 0)
+			read_int(r, c, 0, INT64_MAX, &lines);
+		else
+			read_logging_key(r, &f->single, c);
 }
 
 static void read_oneshot(struct reader *r, void *obj, const struct node *n)
@@ -187,7 +215,7 @@ static const struct field file_fields[] = {
     {"env", {0}, F_CUSTOM, .read = read_file_env},
     {"lifecycle", {0}, F_CUSTOM, .read = read_lifecycle},
     {"health", {0}, F_CUSTOM, .read = read_health},
-    {"logging", {0}, F_CUSTOM, .read = read_later},
+    {"logging", {0}, F_CUSTOM, .read = read_logging},
 };
 static const struct schema file_schema = {"a manifest", file_fields, countof(file_fields)};
 

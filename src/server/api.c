@@ -118,6 +118,15 @@ char *api_metrics(void *daemon)
 	    &out, "hero_proc_log_captured_bytes_total %llu\n", (unsigned long long)logs.captured);
 	metric(&out, "hero_proc_log_dropped_bytes", "counter", "Bytes dropped by policy.");
 	str_fmt(&out, "hero_proc_log_dropped_bytes_total %llu\n", (unsigned long long)logs.dropped);
+	metric(&out, "hero_proc_log_over_rate_bytes", "counter",
+	    "Of the dropped bytes, those beyond the rate of their action.");
+	str_fmt(&out, "hero_proc_log_over_rate_bytes_total %llu\n",
+	    (unsigned long long)logs.dropped_by_rate);
+	metric(&out, "hero_proc_log_sealed_segments", "counter", "Closed segments compressed.");
+	str_fmt(
+	    &out, "hero_proc_log_sealed_segments_total %llu\n", (unsigned long long)logs.sealed);
+	metric(&out, "hero_proc_log_stored_bytes", "gauge", "Bytes of logs on the disk.");
+	str_fmt(&out, "hero_proc_log_stored_bytes %llu\n", (unsigned long long)logs.stored);
 	metric(&out, "hero_proc_degraded", "gauge",
 	    "1 while the state or the logs can not be written.");
 	str_fmt(&out, "hero_proc_degraded %d\n",

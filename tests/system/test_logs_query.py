@@ -124,3 +124,29 @@ def test_follow_ends_with_its_time_and_comes_at_once_with_a_line(hp):
     later = hp.later("logs.follow", name="web", cursor=cursor, timeout_ms=20000)
     hp.rpc("logs.insert", service="web", line="from outside")
     assert texts(later.done()) == ["from outside"]
+
+
+def test_an_action_over_its_rate_is_cut_and_the_gap_is_a_line(hp):
+    hp.define("loud", script="i=0; while :; do i=$((i+1)); echo line $i of many that are too many; done",
+              log={"rate": "20K", "overflow": "drop_oldest", "max_bytes": "256K", "retention": "1h"})
+    hp.define("quiet", script="echo one; exec sleep 1000")
+    hp.rpc("service.start", name=["loud", "quiet"])
+    gap = wait_until(lambda: [line for line in hp.rpc("logs.query", name="loud", limit=10000)["lines"] if line.get("dropped")],
+                     what="something was dropped")[0]
+    assert gap["why"] == "rate" and "bytes dropped: more than its rate" in gap["line"]
+    assert texts(hp.rpc("logs.query", name="quiet")) == ["one"]
+    assert hp.metric("hero_proc_log_over_rate_bytes_total") >= gap["dropped"]
+    assert "more than its rate" in hp.cli("logs", "loud", "--grep", "dropped").stdout
+    hp.rpc("service.stop", name="loud")
+
+
+def test_what_log_does_not_understand_is_refused_with_its_place(hp):
+    for log, hint in (({"rate": "fast"}, "bytes a second"), ({"overflow": "explode"}, "block or drop_oldest"),
+                      ({"size": 1}, "rate, max_bytes, retention or overflow")):
+        e = hp.refusal("service.define", service={"name": "web", "actions": [{"name": "web", "exec": ["true"], "log": log}]})
+        assert e.code == h.INVALID_PARAMS and hint in json.dumps(e.data)
+
+
+def test_logging_of_zinit_acts(hp):
+    got = hp.register_text('[service]\nname = "z"\nexec = "sleep 9"\n[logging]\nbuffer_lines = 100\nmax_bytes = "1M"\n', path="z.toml")
+    assert not [w for w in got["warnings"] if "logging" in w["message"]], got["warnings"]

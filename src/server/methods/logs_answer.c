@@ -69,8 +69,10 @@ static bool take_line(const struct log_line *l, void *ctx)
 	add_text(o, l->bytes ? l->bytes : "", l->n);
 	if (l->truncated)
 		json_object_set_new(o, "truncated", json_true());
-	if (l->dropped)
+	if (l->dropped) {
 		json_object_set_new(o, "dropped", json_integer((json_int_t)l->dropped));
+		json_object_set_new(o, "why", json_string(log_gap_str(l->gap)));
+	}
 	if (l->context)
 		json_object_set_new(o, "context", json_true());
 	if (q->fields && !l->dropped)

@@ -1,4 +1,5 @@
 #include "server/supervise/attempt.h"
+#include "model/log_policy.h"
 #include "server/supervise/supervision_state.h"
 
 #include "server/history/events.h"
@@ -135,15 +136,6 @@ static void drop(struct supervision *d, struct attempt *at)
 
 /* ---- spawning -------------------------------------------------------------- */
 
-static enum log_policy policy_of(const struct action_def *a)
-{
-	for (size_t i = 0; i < a->log.n; i++)
-		if (text_eq(a->log.v[i].name, "overflow") &&
-		    text_eq(a->log.v[i].value, "drop_oldest"))
-			return LOG_DROP;
-	return LOG_BLOCK;
-}
-
 void attempt_capture(struct supervision *d, job_id job, uint64_t token, enum log_stream stream,
     int take_fd, bool resumed)
 {
@@ -158,6 +150,7 @@ void attempt_capture(struct supervision *d, job_id job, uint64_t token, enum log
 	}
 	auto_free char *run = run_name(&u);
 	const struct action_def *a = supervision_action(d, unit, j.name, NULL);
+	struct log_policy_def policy = a ? log_policy_of(&a->log) : (struct log_policy_def){0};
 	struct log_ident id = {.service = u.is_run ? NULL : u.name,
 	    .action = j.name,
 	    .run = run,
@@ -165,7 +158,10 @@ void attempt_capture(struct supervision *d, job_id job, uint64_t token, enum log
 	    .token = token,
 	    .attempt = j.attempt,
 	    .stream = stream,
-	    .policy = a ? policy_of(a) : LOG_BLOCK,
+	    .policy = policy.drops ? LOG_DROP : LOG_BLOCK,
+	    .rate = policy.rate,
+	    .max_bytes = policy.max_bytes,
+	    .retention_s = policy.retention_s,
 	    .resumed = resumed};
 
 	if (logs_attach(d->logs, &id, take_fd, &e))
