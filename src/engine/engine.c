@@ -1,4 +1,4 @@
-/* engine.c - birth, death, and the news from the world. */
+/* engine.c - its life, and the events from the world. */
 #include "engine/engine.h"
 
 #include "engine/world.h"
@@ -66,7 +66,7 @@ void engine_free(struct engine *en)
 	free(en);
 }
 
-static void news(
+static void attempt_event(
     struct engine *en, msec now, uint64_t token, enum job_event ev, const struct job_exit *exit)
 {
 	job_id j = engine_job_by_token(en, token);
@@ -81,7 +81,7 @@ static void news(
 
 void engine_executed(struct engine *en, msec now, uint64_t token)
 {
-	news(en, now, token, JOB_EV_EXECUTED, NULL);
+	attempt_event(en, now, token, JOB_EV_EXECUTED, NULL);
 }
 
 static void remember_why(struct engine *en, uint64_t token, const char *why)
@@ -102,18 +102,18 @@ void engine_not_executed(
 		en->jobs.v[j].attempt--;
 		en->jobs.v[j].restarts -= en->jobs.v[j].attempt > 0;
 	}
-	news(en, now, token, transient ? JOB_EV_TRANSIENT : JOB_EV_NO_EXEC, NULL);
+	attempt_event(en, now, token, transient ? JOB_EV_TRANSIENT : JOB_EV_NO_EXEC, NULL);
 }
 
 void engine_hangs(struct engine *en, msec now, uint64_t token, const char *why)
 {
 	remember_why(en, token, why);
-	news(en, now, token, JOB_EV_HANGS, NULL);
+	attempt_event(en, now, token, JOB_EV_HANGS, NULL);
 }
 
 void engine_ready(struct engine *en, msec now, uint64_t token)
 {
-	news(en, now, token, JOB_EV_READY, NULL);
+	attempt_event(en, now, token, JOB_EV_READY, NULL);
 }
 
 void engine_extend(struct engine *en, msec now, uint64_t token, msec by)
@@ -138,12 +138,12 @@ void engine_try_now(struct engine *en, msec now, const char *unit, const char *j
 
 void engine_exited(struct engine *en, msec now, uint64_t token, const struct job_exit *exit)
 {
-	news(en, now, token, JOB_EV_EXITED, exit);
+	attempt_event(en, now, token, JOB_EV_EXITED, exit);
 }
 
 void engine_set_empty(struct engine *en, msec now, uint64_t token)
 {
-	news(en, now, token, JOB_EV_EMPTY, NULL);
+	attempt_event(en, now, token, JOB_EV_EMPTY, NULL);
 }
 
 void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char *why)
@@ -154,7 +154,7 @@ void engine_probe_failed(struct engine *en, msec now, uint64_t token, const char
 	if (j != ID_NONE && en->units.v[en->jobs.v[j].unit].stopping)
 		return;
 	remember_why(en, token, why);
-	news(en, now, token, JOB_EV_PROBE, NULL);
+	attempt_event(en, now, token, JOB_EV_PROBE, NULL);
 }
 
 void engine_health(struct engine *en, msec now, uint64_t token, bool healthy, const char *why)

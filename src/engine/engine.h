@@ -6,7 +6,7 @@
  * no clock (time is a parameter, on CLOCK_MONOTONIC in ms), opens nothing,
  * spawns nothing.  Every function that changes it appends effects; the caller
  * carries them out in order (engine_effects) and clears them.  The outcome of
- * an effect comes back as another call.  Late news about a former attempt is
+ * an effect comes back as another call.  A late event of a former attempt is
  * recognised by its token and ignored.
  *
  * How it works.  Each job that waits keeps a count of its edges that do not
@@ -238,7 +238,7 @@ enum err engine_what_if(const struct engine *en, msec now, const char *name, con
     bool fail, struct what_if *out, struct error *e) attr_must_use;
 void what_if_release(struct what_if *w);
 
-/* ---- news from the world ------------------------------------------------ */
+/* ---- events from the world ---------------------------------------------- */
 
 void engine_executed(struct engine *en, msec now, uint64_t token);
 /* What stood in the way of a pending job is gone: it is tried now, not when its pause is over. */

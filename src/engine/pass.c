@@ -332,7 +332,7 @@ void run_passes(struct engine *en, msec now)
 	}
 }
 
-/* ---- news about edges -------------------------------------------------------- */
+/* ---- events of edges --------------------------------------------------------- */
 
 void edge_time_out(struct engine *en, msec now, edge_id e)
 {

@@ -42,9 +42,9 @@ struct log_follow {
 	struct log_follow *next;
 	uint64_t id;
 	char *service; /* NULL: any */
-	log_news_fn fn;
+	log_written_fn fn;
 	void *ctx;
-	bool news;
+	bool written; /* since it was called */
 };
 
 struct log_pipe {
@@ -142,7 +142,7 @@ struct logs {
 	struct str repaired; /* a line for each repair, not told yet */
 	log_repaired_fn repaired_fn;
 	void *repaired_ctx;
-	pthread_cond_t seal_news;
+	pthread_cond_t seal_wake;
 	struct log_sealed sealed; /* .sp NULL: nothing waits for the log thread */
 	struct logs_stats stats;
 	log_closed_fn closed_fn;
@@ -200,10 +200,10 @@ void log_seal_commit(struct logs *l);
 void log_seal_end(struct logs *l);
 
 /* notify.c */
-void log_ring(struct logs *l);				    /* wake the loop */
-void log_wake(struct logs *l);				    /* wake the log thread */
-void log_tell_news(struct logs *l, const struct spool *sp); /* new bytes */
-void log_tell_closed(struct logs *l, const struct log_pipe *p);
+void log_ring(struct logs *l);					   /* wake the loop */
+void log_wake(struct logs *l);					   /* wake the log thread */
+void log_notify_followers(struct logs *l, const struct spool *sp); /* new bytes */
+void log_notify_closed(struct logs *l, const struct log_pipe *p);
 void log_set_trouble(struct logs *l, const char *text); /* NULL: over */
 
 /* watch.c */

@@ -84,7 +84,7 @@ static void seal_clock_init(struct logs *l)
 
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->seal_news, &a);
+	pthread_cond_init(&l->seal_wake, &a);
 	pthread_condattr_destroy(&a);
 }
 
@@ -163,7 +163,7 @@ void logs_close(struct logs *l)
 	release_lists(l);
 	close_fds(l);
 	pthread_mutex_destroy(&l->lock);
-	pthread_cond_destroy(&l->seal_news);
+	pthread_cond_destroy(&l->seal_wake);
 	free(l->dir);
 	free(l);
 }
@@ -275,7 +275,7 @@ void logs_look(struct logs *l)
 	log_wake(l);
 }
 
-uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx)
+uint64_t logs_follow(struct logs *l, const char *service, log_written_fn fn, void *ctx)
 {
 	struct log_follow *f = mem_new(sizeof(*f));
 
@@ -327,7 +327,7 @@ struct telling {
 	enum { TELL_NOTHING, TELL_CLOSED, TELL_NEWS, TELL_MATCH, TELL_SETTLED, TELL_REPAIRED } what;
 	struct log_closed closed;
 	log_closed_fn closed_fn;
-	log_news_fn news_fn;
+	log_written_fn written_fn;
 	log_match_fn match_fn;
 	log_settled_fn settled_fn;
 	log_repaired_fn repaired_fn;
@@ -384,10 +384,10 @@ static struct telling next_telling(struct logs *l)
 	if (take_settled(l, &t))
 		return t;
 	for (struct log_follow *f = l->follows; f; f = f->next)
-		if (f->news) {
-			f->news = false;
+		if (f->written) {
+			f->written = false;
 			t.what = TELL_NEWS;
-			t.news_fn = f->fn;
+			t.written_fn = f->fn;
 			t.ctx = f->ctx;
 			return t;
 		}
@@ -418,7 +418,7 @@ void logs_dispatch(struct logs *l)
 		else if (t.what == TELL_REPAIRED)
 			t.repaired_fn(t.line, t.ctx);
 		else if (t.what == TELL_NEWS)
-			t.news_fn(t.ctx);
+			t.written_fn(t.ctx);
 		free(t.line);
 	}
 	log_ring(l);

@@ -89,8 +89,8 @@ typedef void (*log_closed_fn)(uint64_t token, enum log_stream stream, void *ctx)
 void logs_on_closed(struct logs *l, log_closed_fn fn, void *ctx);
 
 /* Called once after any number of new bytes for `service` (NULL: any). */
-typedef void (*log_news_fn)(void *ctx);
-uint64_t logs_follow(struct logs *l, const char *service, log_news_fn fn, void *ctx);
+typedef void (*log_written_fn)(void *ctx);
+uint64_t logs_follow(struct logs *l, const char *service, log_written_fn fn, void *ctx);
 void logs_unfollow(struct logs *l, uint64_t follow);
 
 /* Tell once when a line of the attempt matches.  Matched is the text without escape

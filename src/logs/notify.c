@@ -34,20 +34,20 @@ void log_set_trouble(struct logs *l, const char *text)
 		log_ring(l);
 }
 
-void log_tell_news(struct logs *l, const struct spool *sp)
+void log_notify_followers(struct logs *l, const struct spool *sp)
 {
 	bool ring = false;
 
 	pthread_mutex_lock(&l->lock);
 	for (struct log_follow *f = l->follows; f; f = f->next)
-		if (!f->news && (!f->service || strcmp(f->service, sp->name) == 0))
-			f->news = ring = true;
+		if (!f->written && (!f->service || strcmp(f->service, sp->name) == 0))
+			f->written = ring = true;
 	pthread_mutex_unlock(&l->lock);
 	if (ring)
 		log_ring(l);
 }
 
-void log_tell_closed(struct logs *l, const struct log_pipe *p)
+void log_notify_closed(struct logs *l, const struct log_pipe *p)
 {
 	pthread_mutex_lock(&l->lock);
 	*vec_push(&l->closed) = (struct log_closed){p->token, (enum log_stream)p->stream};

@@ -228,7 +228,7 @@ static void account(struct logs *l, struct log_pipe *p, uint64_t n)
 	if (atomic_load_explicit(&l->n_watches, memory_order_relaxed))
 		log_watch_scan(l, p, at, n);
 	if (atomic_load_explicit(&l->n_follows, memory_order_relaxed))
-		log_tell_news(l, sp);
+		log_notify_followers(l, sp);
 }
 
 enum pull log_pull(struct logs *l, struct log_pipe *p)
@@ -288,7 +288,7 @@ void log_pull_finish(struct logs *l, struct log_pipe *p)
 	put_slot(p, SLOT_END, now, 0, &e);
 	p->spool->last_source = SOURCE_NONE;
 	if (atomic_load_explicit(&l->n_follows, memory_order_relaxed))
-		log_tell_news(l, p->spool);
+		log_notify_followers(l, p->spool);
 }
 
 enum err log_write_insert(struct logs *l, const struct log_insert *in)

@@ -37,7 +37,7 @@ void log_seal_offer(struct logs *l, struct spool *sp)
 	sp->closed = sp->last - 1;
 	if (sp->seal_next < sp->first)
 		sp->seal_next = sp->first;
-	pthread_cond_broadcast(&l->seal_news);
+	pthread_cond_broadcast(&l->seal_wake);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -46,7 +46,7 @@ void log_seal_end(struct logs *l)
 	if (!l->seals)
 		return;
 	pthread_mutex_lock(&l->lock);
-	pthread_cond_broadcast(&l->seal_news);
+	pthread_cond_broadcast(&l->seal_wake);
 	pthread_mutex_unlock(&l->lock);
 	pthread_join(l->sealer, NULL);
 	l->seals = false;
@@ -67,7 +67,7 @@ void log_seal_commit(struct logs *l)
 	pthread_mutex_lock(&l->lock);
 	l->sealed.sp = NULL;
 	l->stats.sealed += taken;
-	pthread_cond_broadcast(&l->seal_news);
+	pthread_cond_broadcast(&l->seal_wake);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -78,14 +78,14 @@ static void wait_for(struct logs *l, msec pause)
 	struct timespec until;
 
 	if (pause < 0) {
-		pthread_cond_wait(&l->seal_news, &l->lock);
+		pthread_cond_wait(&l->seal_wake, &l->lock);
 		return;
 	}
 	until = clock_after(pause);
-	pthread_cond_timedwait(&l->seal_news, &l->lock, &until);
+	pthread_cond_timedwait(&l->seal_wake, &l->lock, &until);
 }
 
-/* Undisturbed by news. */
+/* However often it is woken. */
 static void rest(struct logs *l, msec pause)
 {
 	msec until = clock_mono() + pause;

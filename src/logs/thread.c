@@ -32,7 +32,7 @@ static void pipe_close(struct logs *l, struct log_pipe *p)
 	p->spool->writers--;
 	l->stats.blocked -= p->blocked;
 	pthread_mutex_unlock(&l->lock);
-	log_tell_closed(l, p);
+	log_notify_closed(l, p);
 	free(p);
 }
 

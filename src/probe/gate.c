@@ -32,8 +32,8 @@ struct gate_watch {
 	struct dial dial;
 	gate_open_fn fn;
 	void *ctx;
-	gate_news_fn news;
-	void *news_ctx;
+	gate_event_fn event;
+	void *event_ctx;
 	uint64_t told; /* hash of the text */
 	struct folder_watch *folder;
 	struct event *timer; /* the next try, or the deadline of this one */
@@ -48,20 +48,20 @@ const char *gate_watch_last(const struct gate_watch *w)
 	return w->last;
 }
 
-void gate_watch_on_news(struct gate_watch *w, gate_news_fn fn, void *ctx)
+void gate_watch_on_event(struct gate_watch *w, gate_event_fn fn, void *ctx)
 {
-	w->news = fn;
-	w->news_ctx = ctx;
+	w->event = fn;
+	w->event_ctx = ctx;
 }
 
-static void tell_news(struct gate_watch *w)
+static void notify(struct gate_watch *w)
 {
 	uint64_t hash = text_hash(w->last);
 
-	if (!w->news || hash == w->told)
+	if (!w->event || hash == w->told)
 		return;
 	w->told = hash;
-	w->news(w->news_ctx, w->last);
+	w->event(w->event_ctx, w->last);
 }
 
 /* ---- tries ---------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ static void failed(struct gate_watch *w)
 		w->pause_ms = RETRY_FIRST_MS;
 	w->again = false;
 	set_timer(w, w->pause_ms);
-	tell_news(w);
+	notify(w);
 	w->pause_ms = w->pause_ms * 2 < RETRY_MAX_MS ? w->pause_ms * 2 : RETRY_MAX_MS;
 }
 
@@ -107,7 +107,7 @@ static void absent(struct gate_watch *w)
 	w->pause_ms = RETRY_FIRST_MS;
 	w->slow_look = true;
 	set_timer(w, folder_watch_is_live(w->folder) ? next_slow_look() : RETRY_MAX_MS);
-	tell_news(w);
+	notify(w);
 }
 
 static void on_dialled(void *ctx, enum dial_end end, const char *text)

@@ -39,8 +39,8 @@ enum err gate_watch_new(struct gate_hub *h, const char *text, gate_open_fn fn, v
 void gate_watch_free(struct gate_watch *w); /* NULL does nothing */
 
 /* Told once for each new text of gate_watch_last(); must not free the watch. */
-typedef void (*gate_news_fn)(void *ctx, const char *text);
-void gate_watch_on_news(struct gate_watch *w, gate_news_fn fn, void *ctx);
+typedef void (*gate_event_fn)(void *ctx, const char *text);
+void gate_watch_on_event(struct gate_watch *w, gate_event_fn fn, void *ctx);
 
 /* The result of the last try, "connect /x: Connection refused"; "" before the first
  * and once it opened; borrowed. */

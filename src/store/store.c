@@ -319,29 +319,29 @@ static struct repaired *take_repaired(struct store *s)
 static bool take_files_news(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	bool is = s->files_news;
-	s->files_news = false;
+	bool is = s->files_changed;
+	s->files_changed = false;
 	pthread_mutex_unlock(&s->lock);
 	return is;
 }
 
-static void tell_news(struct store *s)
+static void notify_listener(struct store *s)
 {
 	struct repaired *r;
 
-	if (take_files_news(s) && s->news.files)
-		s->news.files(s->news.ctx);
-	while (s->news.repaired && (r = take_repaired(s))) {
-		s->news.repaired(r->text, r->rebuilt, s->news.ctx);
+	if (take_files_news(s) && s->listener.files)
+		s->listener.files(s->listener.ctx);
+	while (s->listener.repaired && (r = take_repaired(s))) {
+		s->listener.repaired(r->text, r->rebuilt, s->listener.ctx);
 		free(r->text);
 		free(r);
 	}
 }
 
-void store_listen(struct store *s, const struct store_news *news)
+void store_listen(struct store *s, const struct store_listener *listener)
 {
-	s->news = *news;
-	tell_news(s);
+	s->listener = *listener;
+	notify_listener(s);
 }
 
 void store_dispatch(struct store *s)
@@ -355,7 +355,7 @@ void store_dispatch(struct store *s)
 		b->fn(b->durable, b->ctx);
 		free(b);
 	}
-	tell_news(s);
+	notify_listener(s);
 }
 
 void store_files(struct store *s, struct store_files *out)

@@ -168,12 +168,12 @@ unsigned store_files_removed(const struct store *s);
 /* Told by store_dispatch.  `repaired`: something vanished and is there again, `text` says what.
  * `rebuilt`: from definitions/ alone; what else the caller has in memory is not stored any more.
  * `files`: they are others than before: store_files(). */
-struct store_news {
+struct store_listener {
 	void (*repaired)(const char *text, bool rebuilt, void *ctx);
 	void (*files)(void *ctx);
 	void *ctx;
 };
-void store_listen(struct store *s, const struct store_news *news);
+void store_listen(struct store *s, const struct store_listener *listener);
 
 /* What is not as it should be; false when all is well.  `out` may be NULL. */
 bool store_degraded(struct store *s, struct str *out);

@@ -49,7 +49,7 @@ struct store {
 	int definitions_fd;
 	int event_fd;
 	struct store_options opt;
-	struct store_news news; /* the loop's */
+	struct store_listener listener; /* the loop's */
 	pthread_t thread;
 	sqlite3 *reader;
 	unsigned reader_generation;
@@ -73,7 +73,7 @@ struct store {
 	struct str notes;   /* what happened and should be known */
 	size_t shed;
 	struct repaired *repaired, **repaired_end; /* to be reported by store_dispatch */
-	bool files_news;			   /* held.db or held.wal is another file */
+	bool files_changed;			   /* held.db or held.wal is another file */
 	bool look_due;				   /* store_look */
 	struct files_due { /* the files below definitions/ are to be compared with the rows */
 		bool is;

@@ -18,7 +18,7 @@ static bool hold_files(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	bool ours = dbfiles_hold(&s->held, s->path);
 	bool changed = was.db != s->held.db || was.wal != s->held.wal;
-	s->files_news = s->files_news || changed;
+	s->files_changed = s->files_changed || changed;
 	pthread_mutex_unlock(&s->lock);
 	if (changed)
 		store_wake_loop(s);

@@ -156,10 +156,11 @@ void state_folder_watch(struct daemon *d)
 	    .removed = removed,
 	    .changed = on_changed,
 	    .ctx = d};
-	const struct store_news news = {.repaired = on_repaired, .files = on_files, .ctx = d};
+	const struct store_listener listener = {
+	    .repaired = on_repaired, .files = on_files, .ctx = d};
 	struct error e = {0};
 
-	store_listen(d->store, &news);
+	store_listen(d->store, &listener);
 	logs_on_repaired(d->logs, on_logs_repaired, d);
 	d->state_folder->watch = state_watch_new(&cfg, &e);
 	if (e.code)

@@ -125,7 +125,7 @@ void gates_watch(struct supervision *d, gate_id id)
 		g->trouble = text_dup(e.msg);
 		report(REPORT_ERROR, "gate %s: %s", text, e.msg);
 	} else {
-		gate_watch_on_news(g->watch, on_news, g);
+		gate_watch_on_event(g->watch, on_news, g);
 	}
 }
 

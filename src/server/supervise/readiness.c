@@ -143,7 +143,7 @@ static void watch_gate(struct readiness *r, char *take_text)
 	if (gate_watch_new(gates_hub(r->at->d), text, on_gate, r, &r->gates[r->n], &e))
 		report(REPORT_ERROR, "readiness: %s: %s", text, e.msg);
 	else
-		gate_watch_on_news(r->gates[r->n++], on_news, r);
+		gate_watch_on_event(r->gates[r->n++], on_news, r);
 }
 
 /* With a host whatever answers there counts: the door of a container, another machine. */

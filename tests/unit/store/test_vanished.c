@@ -31,7 +31,8 @@ static void on_files(void *ctx)
 
 static void listen_to(struct store *s, struct heard *h)
 {
-	store_listen(s, &(struct store_news){.repaired = on_repaired, .files = on_files, .ctx = h});
+	store_listen(
+	    s, &(struct store_listener){.repaired = on_repaired, .files = on_files, .ctx = h});
 }
 
 static void wait_repaired(struct store *s, const struct heard *h, int n)
