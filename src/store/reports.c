@@ -51,3 +51,13 @@ bool store_refuses(struct store *s, struct str *out)
 	pthread_mutex_unlock(&s->lock);
 	return refuses;
 }
+
+void store_look(struct store *s, bool files)
+{
+	pthread_mutex_lock(&s->lock);
+	s->look_due = true;
+	s->files_due.is = s->files_due.is || files;
+	s->files_due.report = s->files_due.report || files;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+}

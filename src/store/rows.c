@@ -78,16 +78,16 @@ static const struct column schedules[] = {
 static enum mirrored open_run(struct value *v);
 
 const struct table tables[TABLE_COUNT] = {
-	[T_CONTRIBUTIONS] = { "contributions", contributions, countof(contributions), true, true, false },
-	[T_WANTED]        = { "wanted", wanted_columns, countof(wanted_columns), true, true, false },
+	[T_CONTRIBUTIONS] = { "contributions", contributions, countof(contributions), true, true, false, NULL, NULL },
+	[T_WANTED]        = { "wanted", wanted_columns, countof(wanted_columns), true, true, false, NULL, NULL },
 	[T_RUNS]          = { "runs", runs, countof(runs), false, true, false,
 			      "WHERE service IS NULL AND ended = 0", open_run },
-	[T_JOBS]          = { "jobs", jobs, countof(jobs), false, false, false },
-	[T_OPERATIONS]    = { "operations", operations, countof(operations), false, false, true },
-	[T_EVENTS]        = { "events", events, countof(events), false, false, true },
-	[T_COUNTERS]      = { "counters", counters, countof(counters), false, true, false },
-	[T_FLAGS]         = { "flags", flags, countof(flags), false, true, false },
-	[T_SCHEDULES]     = { "schedules", schedules, countof(schedules), false, true, false },
+	[T_JOBS]          = { "jobs", jobs, countof(jobs), false, false, false, NULL, NULL },
+	[T_OPERATIONS]    = { "operations", operations, countof(operations), false, false, true, NULL, NULL },
+	[T_EVENTS]        = { "events", events, countof(events), false, false, true, NULL, NULL },
+	[T_COUNTERS]      = { "counters", counters, countof(counters), false, true, false, NULL, NULL },
+	[T_FLAGS]         = { "flags", flags, countof(flags), false, true, false, NULL, NULL },
+	[T_SCHEDULES]     = { "schedules", schedules, countof(schedules), false, true, false, NULL, NULL },
 };
 /* clang-format on */
 

@@ -371,16 +371,6 @@ unsigned store_files_removed(const struct store *s)
 	return mirror_removed();
 }
 
-void store_look(struct store *s, bool files)
-{
-	pthread_mutex_lock(&s->lock);
-	s->look_due = true;
-	s->files_due.is = s->files_due.is || files;
-	s->files_due.report = s->files_due.report || files;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
-}
-
 void store_write_files(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
