@@ -207,14 +207,14 @@ enum err schedules_next(struct schedules *s, const struct scheduled *x, int64_t 
 	return ERR_OK;
 }
 
-enum err schedules_next_of(struct schedules *s, const char *cron, const char *timezone,
+enum err schedules_next_of(struct schedules *s, const char *cron, const char *zone_name,
     int64_t after, size_t count, json_t *into, size_t *column, struct error *e)
 {
 	struct schedule spec = {0};
 
 	*column = 0;
 	if (cron_parse(cron, &spec.cron, column, e) || zones_get(s->zones,
-							   timezone	     ? timezone
+							   zone_name	     ? zone_name
 							   : *spec.cron.zone ? spec.cron.zone
 									     : NULL,
 							   &spec.zone, e))

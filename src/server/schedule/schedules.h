@@ -83,7 +83,7 @@ enum err schedule_trigger(struct schedules *s, struct scheduled *x, char **run, 
 /* ISO 8601 with offset, the next `count` later than `after` (ms). */
 enum err schedules_next(struct schedules *s, const struct scheduled *x, int64_t after, size_t count,
     json_t *into, struct error *e);
-enum err schedules_next_of(struct schedules *s, const char *cron, const char *timezone,
+enum err schedules_next_of(struct schedules *s, const char *cron, const char *zone_name,
     int64_t after, size_t count, json_t *into, size_t *column, struct error *e);
 
 /* For metrics. */

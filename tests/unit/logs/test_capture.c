@@ -364,7 +364,7 @@ static void a_line_of_a_busy_pipe_is_seen_within_ten_milliseconds(void **state)
 		logs_watch_again(f->logs, 101, note_time);
 		began = seconds();
 		write_text(t.fd, "MARK\n");
-		while (!seen) {
+		while (seen == 0) {
 			assert_int_equal(poll(&p, 1, 10000), 1);
 			logs_dispatch(f->logs);
 		}
