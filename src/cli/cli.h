@@ -20,7 +20,7 @@ struct cli {
 	/* options: options.c has the rows */
 	bool json, quiet, no_color, help, version, follow, force, no_wait, replace, no_deps,
 	    with_deps, with_dependents, with_unneeded, start, full, dry_run, all, yes, prune,
-	    repair, reverse, rate, boot, around_failure;
+	    repair, reverse, rate, boot, around_failure, supervisor;
 	msec timeout;	     /* of the caller's wait; 0: none */
 	msec rollback_after; /* 0: no rollback */
 	int64_t lines;	     /* -1: not said */

@@ -49,7 +49,8 @@ static char *find_server(void)
 
 static void become_daemon(struct cli *c, const char *server)
 {
-	auto_free char *log = text_fmt("%s.log", hp_client_socket(c->client));
+	auto_free char *state = state_folder_default();
+	auto_free char *log = text_fmt("%s/supervisor.log", state);
 	const char *ours = getenv("HERO_PROC_SOCKET"); /* a word of clients: the daemon is told */
 	const char *told = c->socket ? c->socket : ours && *ours ? ours : NULL;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -58,7 +59,7 @@ static void become_daemon(struct cli *c, const char *server)
 	signal(SIGPIPE, SIG_DFL);
 	for (char *p = log + 1; (p = strchr(p, '/')); *p++ = '/') {
 		*p = '\0';
-		mkdir(log, 0750);
+		mkdir(log, strchr(p + 1, '/') ? 0755 : 0700);
 	}
 	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	dup2(null, 0);
@@ -122,6 +123,6 @@ int daemon_ensure(struct cli *c)
 		nanosleep(&pause, NULL);
 	}
 	if (!is_held(c))
-		complain("%s did not come up; see %s.log", server, hp_client_socket(c->client));
+		complain("%s did not come up; hero_proc logs --supervisor", server);
 	return err_exit_status(ERR_NO_DAEMON);
 }

@@ -46,12 +46,13 @@ static const struct verb verbs[] = {
 	"hero_proc logs web -f\nhero_proc logs web#3            # one run of it\n"
 	"hero_proc logs web db --where 'level >= warn' -C 2\n"
 	"hero_proc logs web --count-by status --since 1h\n"
-	"hero_proc logs web --around-failure --with-deps",
+	"hero_proc logs web --around-failure --with-deps\n"
+	"hero_proc logs --supervisor",
 	OPTION(LINES) | OPTION(FOLLOW) | OPTION(GREP) | OPTION(WHERE) | OPTION(LEVEL) | OPTION(CONTEXT) |
 	    OPTION(STREAM) | OPTION(SINCE) | OPTION(UNTIL) | OPTION(ACTION) | OPTION(WITH_DEPS) |
 	    OPTION(FIELDS) | OPTION(COUNT_BY) | OPTION(RATE) | OPTION(BOOT) | OPTION(AROUND_FAILURE) |
-	    OPTION(EXPORT),
-	1, -1, verb_logs},
+	    OPTION(EXPORT) | OPTION(SUPERVISOR),
+	0, -1, verb_logs},
     {NULL, "tree", NULL, "[NAME]", "what needs what", "hero_proc tree web\nhero_proc tree db --reverse",
 	OPTION(REVERSE), 0, 1, verb_tree},
     {NULL, "graph", NULL, "[NAME...]", "the dependencies as lines, or as a picture",

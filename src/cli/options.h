@@ -61,6 +61,7 @@
 	X(OPTION_PRUNE,           "prune",           0,   NULL,        FLAG,     prune,           "remove definitions that no manifest has")\
 	X(OPTION_YES,             "yes",             'y', NULL,        FLAG,     yes,             "do not ask")         \
 	X(OPTION_ROLLBACK_AFTER,  "rollback-after",  0,   "SPAN",      SPAN_SET, rollback_after,  "go back if it is not ready within that")\
+	X(OPTION_SUPERVISOR,      "supervisor",      0,   NULL,        FLAG,     supervisor,      "what the supervisor itself said")\
 	X(OPTION_REPAIR,          "repair",          0,   NULL,        FLAG,     repair,          "mend what is found")
 /* clang-format on */
 

@@ -53,9 +53,9 @@ static void look_at_socket(json_t *rows, const char *path)
 }
 
 /* Where `hero_proc up` lets a daemon that it starts write. */
-static void look_at_words(json_t *rows, const char *socket_path)
+static void look_at_words(json_t *rows, const char *state)
 {
-	auto_free char *path = text_fmt("%s.log", socket_path);
+	auto_free char *path = text_fmt("%s/supervisor.log", state);
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char tail[1024];
 
@@ -229,7 +229,7 @@ json_t *outside_look(const char *socket_path)
 	json_t *rows = json_array();
 
 	look_at_socket(rows, socket_path);
-	look_at_words(rows, socket_path);
+	look_at_words(rows, state);
 	look_at_folder(rows, state);
 	look_at_lock(rows, state);
 	look_for_survivors(rows, state);

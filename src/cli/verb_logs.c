@@ -254,6 +254,12 @@ int verb_logs(struct cli *c)
 	struct view v = {0};
 	int status;
 
+	if (c->supervisor)
+		return verb_logs_own(c);
+	if (!c->n) {
+		complain("logs of what?  a service, an action, a run or a job, or --supervisor");
+		return err_exit_status(ERR_METHOD);
+	}
 	if (!read_form(c, &v))
 		return err_exit_status(ERR_METHOD);
 	status = find(c, &v.labels);

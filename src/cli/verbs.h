@@ -32,6 +32,7 @@ int verb_op_get(struct cli *c);
 int verb_op_watch(struct cli *c);
 int verb_op_cancel(struct cli *c);
 int verb_tree(struct cli *c);
+int verb_logs_own(struct cli *c);
 int verb_logs(struct cli *c);
 int verb_graph(struct cli *c);
 int verb_events(struct cli *c);

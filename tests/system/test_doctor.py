@@ -486,6 +486,6 @@ def test_without_a_daemon_a_state_folder_that_others_may_look_into_is_named(hp):
 
 def test_without_a_daemon_its_last_words_are_shown(hp):
     hp.shutdown()
-    hp.socket.with_name("rpc.sock.log").write_text("one\n2026-01-01T00:00:00Z error state.db: disk I/O error\n")
+    (hp.state_dir / "supervisor.log").write_text("one\n2026-01-01T00:00:00Z error state.db: disk I/O error\n")
     seen = rows(hp.cli("doctor", "--json"))["said"]
     assert not seen["ok"] and seen["says"].endswith("state.db: disk I/O error")

@@ -51,3 +51,26 @@ def test_F93_relative_paths_are_those_of_the_folder_it_was_started_in(fresh):
     finally:
         server.terminate()
         server.wait(20)
+
+
+def test_F93_its_own_log_is_in_the_state_folder_bounded_and_shown_when_it_is_gone(fresh):
+    """Not beside the socket, not without a bound, and there when the daemon is not."""
+    hp = fresh()
+    (hp.root / "service.toml").write_text('[service]\nname = "s"\n[[binaries]]\nname = "s"\nexec = "sleep 1000"\n')
+    assert hp.cli("up").returncode == 0
+    try:
+        log = hp.state_dir / "supervisor.log"
+        assert "ready on" in log.read_text()
+        assert not hp.socket.with_name("rpc.sock.log").exists()
+        with open(log, "a") as f:
+            f.write(("x" * 99 + "\n") * 11000)
+        hp.kill_server()
+        wait_until(lambda: log.stat().st_size < 100000, what="it began again")
+        assert (log.parent / "supervisor.log.old").stat().st_size > 1 << 20
+        assert "ready on" in hp.cli("logs", "--supervisor", "-n", "5").stdout
+        assert len(hp.cli("logs", "--supervisor", "-n", "3").stdout.splitlines()) == 3
+    finally:
+        hp.rpc("system.shutdown")
+    wait_until(lambda: not hp.left(), what="everything has ended")
+    assert "everything has ended" in hp.cli("logs", "--supervisor").stdout
+    assert hp.cli("logs").returncode == 2

@@ -1,6 +1,7 @@
 #include "server/host/report.h"
 
 #include "server/host/clock.h"
+#include "server/host/own_log.h"
 
 #include <stdio.h>
 
@@ -30,4 +31,5 @@ void report(enum report_level level, const char *fmt, ...)
 			line.s[i] = ' ';
 	str_add_char(&line, '\n');
 	fwrite(line.s, 1, line.n, stderr);
+	own_log_bound();
 }

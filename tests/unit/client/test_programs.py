@@ -323,9 +323,10 @@ class Daemon(Programs):
         (bin_ / "hero_proc_server").chmod(0o700)
         (self.root / "service.toml").write_text("")
         self.run_program(bin_ / "hero_proc", "--socket", "r.sock", "up", "service.toml", status=NO_DAEMON, cwd=self.root)
-        self.assertEqual((self.root / "r.sock.log").read_text(), "--socket r.sock\n")
+        log = self.root / "hero/var/hero_proc/supervisor.log"
+        self.assertEqual(log.read_text(), "--socket r.sock\n")
         self.run_program(bin_ / "hero_proc", "up", "service.toml", status=NO_DAEMON, cwd=self.root)
-        self.assertEqual((self.root / "rpc.sock.log").read_text(), f"--socket {self.socket}\n")
+        self.assertEqual(log.read_text(), f"--socket r.sock\n--socket {self.socket}\n")
 
 
 if __name__ == "__main__":
