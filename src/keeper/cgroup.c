@@ -189,6 +189,11 @@ void cgroup_watch(struct keeper *k, struct job *j)
 		if (j->set.fd < 0 && k->watches_due)
 			return; /* not to be seen is not to be empty */
 	}
+	if (j->set.fd < 0 && cgroup_is_gone(k, j)) {
+		j->escaped = true; /* it could be removed because its processes were moved out */
+		k->sets_due = true;
+		return;
+	}
 	if (j->set.fd >= 0 && is_populated(j->set.fd))
 		watch_add(k, &j->set, EPOLLPRI);
 	else
@@ -287,7 +292,7 @@ void cgroup_kill(struct keeper *k, const struct job *j)
 }
 
 /* /proc/PID/cgroup, the line of version 2: "0::/.../<token>", or something below that. */
-bool cgroup_has(const struct job *j, pid_t pid)
+static enum set_answer where_is(const struct job *j, pid_t pid)
 {
 	char path[64], text[4096], part[20];
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
@@ -295,9 +300,28 @@ bool cgroup_has(const struct job *j, pid_t pid)
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 	if (fd >= 0)
 		close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	if (n <= 0)
+		return SET_GONE; /* or hidden */
+	text[n] = '\0';
 	part[0] = '/';
 	token_hex(part + 1, j->token);
 	const char *at = strstr(text, part);
-	return at && strchr("/\n", at[17]);
+	return at && strchr("/\n", at[17]) ? SET_YES : SET_NO;
+}
+
+bool cgroup_has(const struct job *j, pid_t pid)
+{
+	return where_is(j, pid) == SET_YES;
+}
+
+bool cgroup_was_left(const struct job *j, pid_t pid)
+{
+	return where_is(j, pid) == SET_NO;
+}
+
+bool cgroup_is_gone(const struct keeper *k, const struct job *j)
+{
+	char name[17];
+	token_hex(name, j->token);
+	return faccessat(k->cgroup_fd, name, F_OK, 0) < 0 && errno == ENOENT;
 }

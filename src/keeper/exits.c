@@ -59,7 +59,7 @@ static void on_exit_of_leader(struct keeper *k, struct watch *w, uint32_t events
 	if (j->adopted)
 		job_forget_pid(k, j); /* no zombie of ours keeps the number from being used again */
 	j->exited = true;
-	j->empty = cgroup_is_empty(k, j);
+	j->empty = !j->escaped && cgroup_is_empty(k, j);
 	event_send(k, j, KEEPER_EXITED, -1); /* who waits for it comes before the books */
 	journal_exit(k, j);
 	if (j->empty) {

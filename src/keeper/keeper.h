@@ -42,12 +42,14 @@ struct job {
 	bool told;    /* the present server knows the token */
 	bool asked;   /* to end, by a signal: KEEPER_SIGNAL_STOP */
 	bool has_cgroup;
-	bool adopted;	 /* of a keeper that was killed: not our child */
-	bool notifies;	 /* adopted: its notification socket is to be bound again */
-	bool scattered;	 /* adopted, and without a cgroup: its orphans are not our children */
-	bool seen;	 /* by the scan of sets_check */
-	bool killing;	 /* whatever of the set turns up is killed */
-	bool notify_due; /* state changed while the channel was full */
+	bool adopted;	/* of a keeper that was killed: not our child */
+	bool notifies;	/* adopted: its notification socket is to be bound again */
+	bool scattered; /* adopted, and without a cgroup: its orphans are not our children */
+	bool seen;	/* by the scan of sets_check */
+	bool escaped; /* a process of it left its cgroup, or that was removed: it is held by session
+		       * and token as well */
+	bool killing; /* whatever of the set turns up is killed */
+	bool notify_due;		  /* state changed while the channel was full */
 	const enum keeper_step *starting; /* where it hangs, nothing is executed yet; or NULL */
 	char *state; /* `MS KEY=VALUE`, last of each KEY of its notifications, or NULL */
 	char *label;
@@ -220,6 +222,8 @@ void cgroup_watch(struct keeper *k, struct job *j);
 void cgroup_signal(struct keeper *k, const struct job *j, int signo);
 void cgroup_kill(struct keeper *k, const struct job *j);
 bool cgroup_has(const struct job *j, pid_t pid);
+bool cgroup_was_left(const struct job *j, pid_t pid); /* it is seen to be in another one */
+bool cgroup_is_gone(const struct keeper *k, const struct job *j);
 
 /* jobs.c: the table of them */
 struct job *job_new(struct keeper *k, uint64_t token);

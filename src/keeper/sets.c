@@ -13,7 +13,15 @@
  * some child of the keeper belongs to it: by the leader's session or, if it left
  * that, by the token in its environment.  A process that does away with both
  * and daemonises is out of reach; only cgroups hold it.
+ *
+ * A process may be moved out of its cgroup by somebody else, and an empty cgroup may be removed.
+ * Such a set (`escaped`) is held in both ways.
  */
+
+static bool is_scanned(const struct job *j)
+{
+	return !j->has_cgroup || j->escaped;
+}
 
 static void adopt(struct keeper *k, const char *name)
 {
@@ -71,10 +79,10 @@ void sets_release(struct keeper *k)
 
 void set_leader_ended(struct keeper *k, struct job *j)
 {
-	if (j->has_cgroup)
-		cgroup_watch(k, j);
-	else
+	if (is_scanned(j))
 		k->sets_due = true;
+	else
+		cgroup_watch(k, j);
 }
 
 void sets_watch_again(struct keeper *k)
@@ -83,7 +91,7 @@ void sets_watch_again(struct keeper *k)
 	struct job *j;
 	k->watches_due = false;
 	while (!k->watches_due && (j = job_each(k, &it))) {
-		if (j->has_cgroup && j->exited && !j->empty && j->set.fd < 0)
+		if (!is_scanned(j) && j->exited && !j->empty && j->set.fd < 0)
 			cgroup_watch(k, j);
 	}
 }
@@ -140,6 +148,11 @@ static bool child_signal_pending(const struct keeper *k)
 	return poll(&p, 1, 0) == 1;
 }
 
+static bool has_no_member(struct keeper *k, const struct job *j)
+{
+	return !j->has_cgroup || cgroup_is_empty(k, j) || cgroup_is_gone(k, j);
+}
+
 /* A child that died meanwhile may have hidden another from the list: then its
  * SIGCHLD is pending, and the next pass looks again. */
 void sets_check(struct keeper *k)
@@ -149,7 +162,7 @@ void sets_check(struct keeper *k)
 	struct job *j;
 	bool wanted = false, unsure = false, elsewhere = false;
 	while (k->exited_left && (j = job_each(k, &it))) {
-		wanted = wanted || (j->exited && !j->empty && !j->has_cgroup);
+		wanted = wanted || (j->exited && !j->empty && is_scanned(j));
 		elsewhere = elsewhere || (j->exited && !j->empty && j->scattered);
 	}
 	if (!wanted)
@@ -170,7 +183,7 @@ void sets_check(struct keeper *k)
 	k->sets_due = unsure || elsewhere; /* nobody tells when to ask again */
 	it = (struct job_iter){0};
 	while ((j = job_each(k, &it))) {
-		if (complete && j->exited && !j->has_cgroup && !j->seen)
+		if (complete && j->exited && !j->seen && is_scanned(j) && has_no_member(k, j))
 			k->set_is_empty(k, j);
 		j->seen = false;
 	}
@@ -247,21 +260,38 @@ enum set_answer set_has(const struct job *j, pid_t pid)
 		return SET_NO; /* of another pid namespace: never one of ours */
 	if (!process_stat(pid, &st) || st.state == 'Z' || st.state == 'X')
 		return SET_GONE;
-	if (j->has_cgroup)
-		return cgroup_has(j, pid) ? SET_YES : SET_NO;
+	if (j->has_cgroup && cgroup_has(j, pid))
+		return SET_YES;
 	bool is = getsid(pid) == j->session || process_token(pid) == j->token ||
 		  (j->pid && is_below(pid, j->pid));
 	return is ? SET_YES : SET_NO;
 }
 
-/* By descent the reserve is needed at every step. */
+/* The leader or something below it; once it has ended they are orphans (exits.c). */
+static void look_for_escaped(struct job *j)
+{
+	struct pids below = {0};
+	if (!j->has_cgroup || j->exited || !j->pid)
+		return;
+	children_of(j->pid, &below);
+	for (size_t i = 0; i < below.n; i++)
+		children_of(below.v[i], &below);
+	j->escaped = j->escaped || cgroup_was_left(j, j->pid);
+	for (size_t i = 0; i < below.n && !j->escaped; i++)
+		j->escaped = cgroup_was_left(j, below.v[i]);
+	pids_release(&below);
+}
+
+/* By descent the reserve is needed at every step.  One by one reaches those outside, too, and
+ * nobody is signalled twice. */
 static void signal_all(struct keeper *k, struct job *j, int signo)
 {
-	if (j->has_cgroup && signo == SIGKILL) {
+	look_for_escaped(j);
+	if (j->has_cgroup && signo == SIGKILL)
 		cgroup_kill(k, j);
-	} else if (j->has_cgroup) {
+	else if (!is_scanned(j))
 		cgroup_signal(k, j, signo);
-	} else {
+	if (is_scanned(j)) {
 		reserve_lend(k);
 		signal_by_descent(k, j, signo);
 		reserve_fill(k);

@@ -347,3 +347,60 @@ def test_F81_the_folder_vanishes_and_the_keeper_is_killed(hp, how):
     hp.kill_keeper()
     hold_to(hp, was)
     assert is_refused(hp)
+
+
+# ---- the cgroup of a set -------------------------------------------------------------------------
+
+
+def cgroup_of(pid):
+    """Its folder, or None where there are no cgroups of ours."""
+    ours = [line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if "hero_proc-" in line]
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup2 " in line]
+    return Path(mounts[0] + ours[0].split("::")[1]) if ours else None
+
+
+def tree_of_three(hp):
+    hp.define("tree", script="sleep 1000 & sleep 1000 & wait")
+    hp.rpc("service.start", name="tree")
+    folder = cgroup_of(hp.pid("tree"))
+    if not folder:
+        pytest.skip("no cgroups may be made here")
+    members = lambda: [int(p) for p in (folder / "cgroup.procs").read_text().split()]
+    wait_until(lambda: len(members()) == 3, what="three processes")
+    return folder, members()
+
+
+def move_out(folder, pids):
+    for pid in pids:
+        (folder.parent.parent / "cgroup.procs").write_text(str(pid))
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["", "server killed"])
+@pytest.mark.parametrize("who", ["all", "leader", "children"])
+def test_F33_what_left_its_cgroup_is_stopped_all_the_same(hp, who, kill):
+    """Stopped means the set is empty, wherever its processes were moved to."""
+    folder, pids = tree_of_three(hp)
+    leader = hp.pid("tree")
+    move_out(folder, {"all": pids, "leader": [leader], "children": [p for p in pids if p != leader]}[who])
+    if who == "all":
+        folder.rmdir()
+    if kill:
+        hp.kill_server()
+    assert hp.state("tree") == "running" and hp.pid("tree") == leader and all(map(is_alive, pids))
+    assert hp.divergences() == 0
+    hp.rpc("service.stop", name="tree")
+    assert hp.state("tree") == "inactive" and not [p for p in pids if is_alive(p)]
+    assert not folder.exists()
+    no_findings(hp)
+
+
+def test_F33_a_leader_that_ends_outside_of_its_removed_cgroup_leaves_nobody_behind(hp):
+    folder, pids = tree_of_three(hp)
+    leader = hp.pid("tree")
+    move_out(folder, pids)
+    folder.rmdir()
+    os.kill(leader, signal.SIGKILL)
+    wait_until(lambda: hp.pid("tree") not in (None, leader), what="the next attempt runs")
+    assert not [p for p in pids if is_alive(p)], "never a second copy beside what is left of the first"
+    hp.rpc("service.stop", name="tree")
+    no_findings(hp)

@@ -79,7 +79,8 @@ static bool has_folder(const struct look *l, uint64_t token)
 	return false;
 }
 
-/* It has the token of a living attempt and is not in its set: a stop does not reach it. */
+/* It has the token of a living attempt and is not where that one's processes are.  Out of a cgroup
+ * the keeper finds it by its token. */
 static void add_outsider(struct look *l, const struct process *p, const struct claim *c)
 {
 	struct finding *f = look_add(
@@ -90,8 +91,9 @@ static void add_outsider(struct look *l, const struct process *p, const struct c
 	finding_of(f, c->service, c->action, p->pid);
 	f->ours = text_fmt(
 	    "its processes are those of its %s", l->world.cgroup ? "cgroup" : "keeper's children");
-	f->kernel = text_fmt(
-	    "pid %s has its token and is outside: a stop does not reach it", str_text(&who));
+	f->kernel = text_fmt("pid %s has its token and is outside: %s", str_text(&who),
+	    l->world.cgroup ? "a stop reaches it, limits do not hold for it"
+			    : "a stop does not reach it");
 }
 
 /* What was executed while the keeper had no descriptor for a cgroup is held by descent; what was
