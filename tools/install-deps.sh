@@ -9,7 +9,7 @@ set -euo pipefail
 
 build=(gcc g++ libc6-dev make meson ninja-build pkg-config libevent-dev libjansson-dev
 	libtomlplusplus-dev libsqlite3-dev libpcre2-dev libsodium-dev libzstd-dev libcmocka-dev)
-tests=(clang clang-format clang-tidy python3 python3-pytest procps git tzdata)
+tests=(clang clang-format clang-tidy python3 python3-pytest procps git tzdata e2fsprogs)
 
 wanted=()
 for option in "${@:---build --test}"; do

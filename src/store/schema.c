@@ -20,6 +20,7 @@ static enum db_state refuse(sqlite3 *db, int rc, struct error *e)
 	bool known = db && sqlite3_errcode(db) != SQLITE_OK; /* else it was another file's */
 
 	error_set(e, ERR_STORAGE, "state.db: %s", known ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	e->sys = rc;
 	return db_is_corrupt(rc) ? DB_CORRUPT : DB_REFUSED;
 }
 
@@ -284,4 +285,17 @@ enum err db_set_aside(const char *path, const char *word, char **aside, struct e
 	}
 	*aside = take(to);
 	return ERR_OK;
+}
+
+bool db_is_readable(const char *path)
+{
+	struct error e = {0};
+	sqlite3 *db = NULL;
+	int version = 0;
+
+	if (db_open_reader(path, &db, &e))
+		return false;
+	int rc = pragma_int(db, "PRAGMA user_version", &version);
+	sqlite3_close(db);
+	return rc == SQLITE_OK && version == migration_count;
 }

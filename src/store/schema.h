@@ -21,6 +21,8 @@ enum db_state db_open_writer(const char *path, bool *put_back, sqlite3 **out, st
 /* Read everything once: is every page what it should be? */
 enum db_state db_check(sqlite3 *db, struct error *e);
 enum err db_open_reader(const char *path, sqlite3 **out, struct error *e);
+/* A database of our version, on a disk that can not be written now: it can be read. */
+bool db_is_readable(const char *path);
 
 /* Is a result code one that only setting the file aside can mend? */
 bool db_is_corrupt(int rc);

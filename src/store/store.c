@@ -58,6 +58,12 @@ static enum err open_writer(struct store *s, struct error *e)
 	}
 	struct error again = {0};
 
+	if ((e->sys & 0xff) == SQLITE_READONLY && db_is_readable(s->path)) {
+		/* Read as it is; what is put waits, and is tried again (writer.c). */
+		str_add(&s->trouble, e->msg);
+		*e = (struct error){0};
+		return ERR_OK;
+	}
 	if (unlink(s->reserve) < 0 || store_open_first(s, &again))
 		return e->code;
 	*e = (struct error){0};
@@ -355,6 +361,8 @@ void store_dispatch(struct store *s)
 		b->fn(b->durable, b->ctx);
 		free(b);
 	}
+	if (s->reader && s->reader_generation != atomic_load(&s->generation))
+		store_relax(s);
 	notify_listener(s);
 }
 

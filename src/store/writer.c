@@ -60,6 +60,10 @@ static void answer(struct store *s, bool failed)
 /* With the lock: the disk refuses, the next try comes after a pause. */
 static void give_way(struct store *s, const struct error *e)
 {
+	/* A reader that was opened on a read-only disk maps the index of the log for reading, and
+	 * SQLite shares that within a process: the loop closes it (store_dispatch). */
+	if (e->code == ERR_STORAGE && (e->sys & 0xff) == SQLITE_READONLY)
+		atomic_fetch_add(&s->generation, 1);
 	str_add(&s->trouble, e->msg);
 	s->retry_pause = s->retry_pause ? s->retry_pause * 2 : RETRY_MSEC;
 	if (s->retry_pause > RETRY_MAX_MSEC)

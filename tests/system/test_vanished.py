@@ -404,3 +404,46 @@ def test_F33_a_leader_that_ends_outside_of_its_removed_cgroup_leaves_nobody_behi
     assert not [p for p in pids if is_alive(p)], "never a second copy beside what is left of the first"
     hp.rpc("service.stop", name="tree")
     no_findings(hp)
+
+
+# ---- the disk ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fragile():
+    """A supervisor whose state lies on a file system of its own, and what makes that read-only as an I/O error does."""
+    s = Supervisor()
+    image = s.root / "image"
+    with open(image, "wb") as f:
+        f.truncate(64 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], capture_output=True).returncode == 0
+    made = made and subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, s.var], capture_output=True).returncode == 0
+    fault = None
+    if made:
+        device = next(line.split()[0] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[1] == str(s.var))
+        fault = Path("/sys/fs/ext4") / Path(device).name / "trigger_fs_error"
+    try:
+        if not made or not fault.exists():
+            pytest.skip("no file system of our own can be made and broken here")
+        yield s.start(), lambda: fault.write_text("1")
+        s.close()
+    finally:
+        subprocess.run(["umount", "-l", s.var], capture_output=True)
+        shutil.rmtree(s.root, ignore_errors=True)
+
+
+def test_F41_a_disk_that_becomes_read_only_and_a_kill(fragile):
+    """Supervision goes on from memory, says so, and a killed server comes back."""
+    hp, break_it = fragile
+    was = busy(hp)
+    time.sleep(2.5)  # no connection is open
+    break_it()
+    answer = hp.rpc("service.start", name="off")
+    assert "readonly" in answer["unstored"] or "Read-only" in answer["unstored"]
+    off = hp.pid("off")
+    hp.kill_server()
+    for name, pid in {**was["pids"], "off": off}.items():
+        assert hp.pid(name) == pid and hp.state(name) == "running", hp.status(name)
+    assert is_alive(was["job"]["pid"]) and hp.info()["degraded"]
+    hp.rpc("service.stop", name="web")
+    assert hp.state("web") == "inactive" and not is_alive(was["pids"]["web"])

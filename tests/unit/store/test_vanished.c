@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -306,6 +307,49 @@ static void F81_what_a_killed_server_had_open_is_found_by_who_holds_it(void **st
 	str_release(&h.text);
 }
 
+static bool wait_fine(struct store *s)
+{
+	struct pollfd p = {.fd = store_event_fd(s), .events = POLLIN};
+
+	for (int i = 0; i < 10000 && store_degraded(s, NULL); i++)
+		if (poll(&p, 1, 1) == 1)
+			store_dispatch(s);
+	return !store_degraded(s, NULL);
+}
+
+static void F41_a_read_only_disk_keeps_no_next_server_from_opening_it(void **state)
+{
+	struct fixture *f = *state;
+	struct error e = {0};
+	int n = 0;
+
+	if (mount("none", f->root, "tmpfs", 0, "size=8m") < 0) {
+		print_message("skipped: no right to mount a tmpfs\n");
+		skip();
+	}
+	f->mounted = true;
+	bed_open(f, NULL);
+	bed_put_definitions(f->store);
+	put_history(f->store);
+	store_close(take(f->store));
+	assert_int_equal(mount(NULL, f->root, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	bed_open(f, NULL);
+	assert_true(store_refuses(f->store, NULL));
+	bed_expect_definitions(f->store);
+	expect_history(f->store);
+	store_put_job(f->store, &(struct store_job){.id = 70, .run = 3, .name = "later"});
+	assert_int_equal(bed_barrier(f->store), 2);
+	store_find_job(f->store, 70, bed_count_job, &n, &e);
+	assert_int_equal(n, 1); /* what waits is read as if it was written */
+	assert_int_equal(mount(NULL, f->root, NULL, MS_REMOUNT, NULL), 0);
+	assert_true(wait_fine(f->store));
+	assert_int_equal(bed_barrier(f->store), 1);
+	bed_reopen(f);
+	n = 0;
+	store_find_job(f->store, 70, bed_count_job, &n, &e);
+	assert_int_equal(n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +361,7 @@ int main(void)
 	    rule(F81_a_missing_database_is_rebuilt_from_the_definitions),
 	    rule(F81_an_emptied_database_is_rebuilt_and_said_to_be),
 	    rule(F81_what_a_killed_server_had_open_is_found_by_who_holds_it),
+	    rule(F41_a_read_only_disk_keeps_no_next_server_from_opening_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
