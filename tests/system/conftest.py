@@ -1,6 +1,12 @@
 """One private supervisor per test; whatever happens it is ended, and nothing may be left of it."""
+import signal
+
 import pytest
 from hp import Supervisor
+
+# A shell ignores SIGINT for what it starts in the background, and programs inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
