@@ -133,7 +133,8 @@ struct keeper {
 	size_t n_done;
 	struct held *held[HELD_BUCKETS];
 	bool sets_due;
-	bool watches_due;	     /* a set could not be watched for want of a descriptor */
+	bool unlisted;	  /* children could not be listed (/proc): zombies may be left among them */
+	bool watches_due; /* a set could not be watched for want of a descriptor */
 	int reserve[KEEPER_RESERVE]; /* open for nothing; 0 or -1: not at present */
 	size_t reaps_put_off;	     /* SIGCHLDs that a kept zombie hid orphans from */
 	size_t exited_left;	     /* jobs whose leader ended and whose set is not empty */

@@ -59,6 +59,8 @@ void keeper_run(struct keeper *k)
 		}
 		if (k->hanging)
 			spawns_check(k);
+		if (k->sets_due && k->unlisted)
+			jobs_reap(k);
 		if (k->sets_due)
 			sets_check(k);
 		if (k->watches_due)

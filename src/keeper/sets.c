@@ -168,8 +168,10 @@ void sets_check(struct keeper *k)
 	if (!wanted)
 		return;
 	struct pids all = {0};
-	reserve_lend(k); /* what can not be read looks like an empty set */
-	bool complete = candidates(k, &all);
+	reserve_lend(k);			 /* what can not be read looks like an empty set */
+	const bool listed = candidates(k, &all); /* else /proc is hidden */
+	k->unlisted = !listed;
+	bool complete = listed;
 	for (size_t i = 0; i < all.n; i++) {
 		if (!(j = job_of_orphan(k, all.v[i], &unsure)))
 			continue;
@@ -180,7 +182,7 @@ void sets_check(struct keeper *k)
 	reserve_fill(k);
 	pids_release(&all);
 	complete = complete && !unsure && !child_signal_pending(k);
-	k->sets_due = unsure || elsewhere; /* nobody tells when to ask again */
+	k->sets_due = unsure || elsewhere || !listed; /* nobody tells when to ask again */
 	it = (struct job_iter){0};
 	while ((j = job_each(k, &it))) {
 		if (complete && j->exited && !j->seen && is_scanned(j) && has_no_member(k, j))
@@ -234,7 +236,13 @@ static void signal_by_descent(struct keeper *k, struct job *j, int signo)
 {
 	struct pids all = {0};
 	bool unsure = false; /* one that executes for that long is not waited for */
-	candidates(k, &all);
+	if (!candidates(k, &all) && j->pid > 0 && !j->adopted) {
+		/* Without /proc nobody can be named.  While its leader is not reaped, the number is
+		 * that of its process group. */
+		kill(-j->pid, signo);
+		pids_release(&all);
+		return;
+	}
 	for (size_t i = 0; i < all.n; i++) {
 		if (job_of_orphan(k, all.v[i], &unsure) != j)
 			continue;

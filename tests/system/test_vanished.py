@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hp import Supervisor, healthy, is_alive, wait_until
+from hp import Supervisor, command_of, healthy, is_alive, wait_until
 
 
 @pytest.fixture
@@ -447,3 +447,45 @@ def test_F41_a_disk_that_becomes_read_only_and_a_kill(fragile):
     assert is_alive(was["job"]["pid"]) and hp.info()["degraded"]
     hp.rpc("service.stop", name="web")
     assert hp.state("web") == "inactive" and not is_alive(was["pids"]["web"])
+
+
+# ---- /proc ---------------------------------------------------------------------------------------
+
+
+class WithOwnMounts(Supervisor):
+    """In a mount namespace of its own, where /proc can be taken away."""
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            argv = ["unshare", "-m", "--propagation", "private", self.bin / "hero_proc_server", "--socket", self.socket]
+            self.process = subprocess.Popen(argv, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(lambda: healthy(self.socket) or self.process.poll() is not None, what="the daemon answers")
+        if self.process.poll() is not None:
+            pytest.skip("no mount namespace may be made here")
+        return self
+
+    def there(self, *argv):
+        return subprocess.run(["nsenter", "-t", str(self.process.pid), "-m", *argv], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("cgroups", [True, False], ids=["cgroups", "no cgroups"])
+def test_what_can_not_be_seen_in_proc_is_not_taken_for_ended(cgroups):
+    """The doctor judges nothing that is hidden, and a stop reaches the processes all the same."""
+    hp = WithOwnMounts(**({} if cgroups else {"HERO_PROC_NO_CGROUP": "1"})).start()
+    try:
+        hp.define("tree", script=f"sleep 1000 & sleep 1000 & touch {hp.root}/begun; wait")
+        hp.rpc("service.start", name="tree")
+        wait_until((hp.root / "begun").exists, what="it has children")
+        pids = [p for p in hp.left() if "sleep" in command_of(p) or p == hp.pid("tree")]
+        assert len(pids) == 3
+        hp.there("umount", "-l", "/proc")
+        report = hp.rpc("system.doctor", repair=True, timeout=60)
+        assert not report["repaired"] and [f for f in report["findings"] if f["subject"]["path"] == "/proc"], report
+        assert hp.divergences() == 0 and hp.state("tree") == "running" and all(map(is_alive, pids))
+        hp.rpc("service.stop", name="tree", wait=False)
+        wait_until(lambda: not [p for p in pids if is_alive(p)], what="all of it has ended")
+        hp.there("mount", "-t", "proc", "proc", "/proc")
+        hp.wait_state("tree", "inactive")
+        no_findings(hp)
+    finally:
+        hp.close()

@@ -103,10 +103,13 @@ struct world {
 	} listeners;
 	char *cgroup; /* folder of the tokens' cgroups, or NULL */
 	bool lists_sockets;
+	bool is_partial; /* /proc does not show all that there is (hidepid), or is not there */
 };
 void world_read(struct world *w, const struct belief *b);
 void world_release(struct world *w);
 struct process *world_find(const struct world *w, pid_t pid);
+/* It is not in /proc, and there is such a process: nothing is known of it. */
+bool world_hides(const struct world *w, pid_t pid);
 bool world_is_below(const struct world *w, pid_t pid, pid_t root);
 /* Does it hold the descriptor "socket:[1234]"?  -1: it can not be looked at. */
 int process_holds(pid_t pid, const char *link);

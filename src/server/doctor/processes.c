@@ -35,13 +35,28 @@ static void add_lie(struct look *l, const struct claim *c, const char *kernel, b
 		c->service, c->action);
 }
 
+/* What can not be seen is not judged, and nothing of it is mended. */
+static void note_hidden(struct look *l)
+{
+	struct finding *f = look_add(l, CHECK_PROCESSES, SEVERITY_NOTE, "hidden");
+
+	f->path = text_dup("/proc");
+	f->ours = text_dup("it shows the processes of services");
+	f->kernel = text_dup(
+	    "it is not mounted here, or hides them (hidepid): what is not seen is not judged");
+}
+
 void look_processes(struct look *l)
 {
+	if (l->world.is_partial)
+		note_hidden(l);
 	for (size_t i = 0; i < l->belief.claims.n; i++) {
 		const struct claim *c = &l->belief.claims.v[i];
 		const struct process *p = world_find(&l->world, c->pid);
 
 		if (!c->executed || c->exited || !c->pid)
+			continue;
+		if (!p && world_hides(&l->world, c->pid))
 			continue;
 		if (!p)
 			add_lie(l, c, "there is no such process", true);
@@ -79,8 +94,8 @@ static bool has_folder(const struct look *l, uint64_t token)
 	return false;
 }
 
-/* It has the token of a living attempt and is not where that one's processes are.  Out of a cgroup
- * the keeper finds it by its token. */
+/* It has the token of a living attempt and is not where that one's processes are.  Below the
+ * keeper it is found by its token. */
 static void add_outsider(struct look *l, const struct process *p, const struct claim *c)
 {
 	struct finding *f = look_add(
@@ -92,8 +107,9 @@ static void add_outsider(struct look *l, const struct process *p, const struct c
 	f->ours = text_fmt(
 	    "its processes are those of its %s", l->world.cgroup ? "cgroup" : "keeper's children");
 	f->kernel = text_fmt("pid %s has its token and is outside: %s", str_text(&who),
-	    l->world.cgroup ? "a stop reaches it, limits do not hold for it"
-			    : "a stop does not reach it");
+	    world_is_below(&l->world, p->pid, l->belief.keeper)
+		? "a stop reaches it, limits do not hold for it"
+		: "a stop does not reach it");
 }
 
 /* What was executed while the keeper had no descriptor for a cgroup is held by descent; what was
@@ -194,7 +210,8 @@ void look_sets(struct look *l)
 	uint64_t ahead = made_ahead(l);
 
 	for (size_t i = 0; i < l->belief.claims.n; i++)
-		if (l->belief.claims.v[i].exited && !has_members(l, &l->belief.claims.v[i]))
+		if (l->belief.claims.v[i].exited && !l->world.is_partial &&
+		    !has_members(l, &l->belief.claims.v[i]))
 			add_empty(l, &l->belief.claims.v[i]);
 	for (size_t i = 0; i < l->world.folders.n; i++) {
 		uint64_t token = l->world.folders.v[i];

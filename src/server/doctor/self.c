@@ -44,6 +44,8 @@ void look_keeper(struct look *l)
 	const struct process *us = world_find(&l->world, l->belief.server);
 	size_t zombies = 0;
 
+	if (world_hides(&l->world, l->belief.keeper))
+		return;
 	if (!p || p->start_ticks != l->belief.keeper_ticks)
 		of_keeper(l, "identity", "the keeper lives")->kernel =
 		    text_dup("there is no process with its number and start");

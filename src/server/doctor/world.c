@@ -6,10 +6,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -68,6 +70,11 @@ struct process *world_find(const struct world *w, pid_t pid)
 
 	return w->processes.n ? bsearch(&key, w->processes.v, w->processes.n, sizeof(key), by_pid)
 			      : NULL;
+}
+
+bool world_hides(const struct world *w, pid_t pid)
+{
+	return pid > 0 && !world_find(w, pid) && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
 bool world_is_below(const struct world *w, pid_t pid, pid_t root)
@@ -254,6 +261,7 @@ void world_read(struct world *w, const struct belief *b)
 {
 	*w = (struct world){0};
 	read_processes(w, b);
+	w->is_partial = world_hides(w, b->server) || world_hides(w, b->keeper);
 	read_cgroups(w, b);
 	w->lists_sockets = ask_kernel(w);
 	if (!w->lists_sockets)
