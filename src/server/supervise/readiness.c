@@ -244,6 +244,7 @@ static void watch_time(struct attempt *at, msec since, msec after)
 
 	after = passed <= 0 ? after : passed <= after ? after - passed + 1 : 0;
 	r->time = evtimer_new(at->d->base, on_time, r);
+	event_base_update_cache_time(at->d->base); /* a turn of the loop may have begun long ago */
 	event_add(
 	    r->time, &(struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000});
 }

@@ -15,6 +15,8 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#define TRIM_AGAIN_S 2
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct supervision *d = ctx;
@@ -31,6 +33,10 @@ static void on_trim(evutil_socket_t fd, short what, void *ctx)
 
 	d->is.burst_over(d->is.ctx);
 	malloc_trim(0);
+	/* Once more, when what followed the burst is over: rows are written, connections closed. */
+	if (!d->trimmed_again)
+		event_add(d->trim, &(struct timeval){.tv_sec = TRIM_AGAIN_S});
+	d->trimmed_again = !d->trimmed_again;
 }
 
 static void on_ack_retry(evutil_socket_t fd, short what, void *ctx)

@@ -66,6 +66,7 @@ struct supervision {
 	size_t commit_asked; /* for so many of `uncommitted`, and not answered yet */
 	size_t effects;	     /* since the heap was trimmed last */
 	struct event *timer, *trim;
+	bool trimmed_again; /* a second time after the same burst */
 };
 
 #endif
