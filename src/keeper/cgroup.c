@@ -200,14 +200,52 @@ void cgroup_watch(struct keeper *k, struct job *j)
 		k->set_is_empty(k, j);
 }
 
+/* /proc/PID/cgroup, the line of version 2: "0::/.../<token>", or something below that. */
+static enum set_answer where_is(const struct job *j, pid_t pid)
+{
+	char path[64], text[4096], part[20];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return SET_GONE; /* or hidden */
+	text[n] = '\0';
+	part[0] = '/';
+	token_hex(part + 1, j->token);
+	const char *at = strstr(text, part);
+	return at && strchr("/\n", at[17]) ? SET_YES : SET_NO;
+}
+
+/* In the list of the cgroup itself: where /proc does not show it. */
+static bool is_listed(const struct keeper *k, const struct job *j, pid_t pid)
+{
+	char text[16384], line[16];
+	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
+	ssize_t n = fd >= 0 ? read(fd, text + 1, sizeof(text) - 2) : -1;
+	if (fd >= 0)
+		close(fd);
+	text[0] = '\n';
+	text[n > 0 ? n + 1 : 1] = '\0';
+	snprintf(line, sizeof(line), "\n%d\n", (int)pid);
+	return strstr(text, line) != NULL;
+}
+
+static bool is_member(const struct keeper *k, const struct job *j, pid_t pid)
+{
+	const enum set_answer where = where_is(j, pid);
+	return where == SET_YES || (where == SET_GONE && is_listed(k, j, pid));
+}
+
 /* The number may be used again before the signal: pidfd first, then compare.  false: errno is that
  * of a descriptor that was not to be had, or 0. */
-static bool signal_member(const struct job *j, pid_t pid, int signo)
+static bool signal_member(const struct keeper *k, const struct job *j, pid_t pid, int signo)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return false;
-	bool sent = cgroup_has(j, pid) && syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0) == 0;
+	bool sent = is_member(k, j, pid) && syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0) == 0;
 	int sys = is_short() ? errno : 0;
 	close(fd);
 	errno = sys;
@@ -222,6 +260,7 @@ static bool signal_first(const struct job *j, int signo)
 }
 
 struct signalling {
+	const struct keeper *k;
 	const struct job *j;
 	int signo;
 	pid_t first;   /* signalled already; 0: nobody is */
@@ -236,7 +275,7 @@ static void signal_listed(struct signalling *s, const char *text, ssize_t n, pid
 			*pid = *pid * 10 + (text[i] - '0');
 			continue;
 		}
-		if (*pid != s->first && signal_member(s->j, *pid, s->signo))
+		if (*pid != s->first && signal_member(s->k, s->j, *pid, s->signo))
 			s->any = true;
 		else if (*pid != s->first)
 			s->few = s->few || is_short();
@@ -249,7 +288,8 @@ static bool signal_members(struct keeper *k, const struct job *j, int signo, pid
 {
 	char text[4096];
 	int fd = open_file(k, j, "cgroup.procs", O_RDONLY);
-	struct signalling s = {.j = j, .signo = signo, .first = first, .few = fd < 0 && is_short()};
+	struct signalling s = {
+	    .k = k, .j = j, .signo = signo, .first = first, .few = fd < 0 && is_short()};
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
 	pid_t pid = 0;
 	for (; n > 0 && (s.any || !s.few); n = read(fd, text, sizeof(text)))
@@ -289,24 +329,6 @@ void cgroup_kill(struct keeper *k, const struct job *j)
 	}
 	if (!ok)
 		cgroup_signal(k, j, SIGKILL);
-}
-
-/* /proc/PID/cgroup, the line of version 2: "0::/.../<token>", or something below that. */
-static enum set_answer where_is(const struct job *j, pid_t pid)
-{
-	char path[64], text[4096], part[20];
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return SET_GONE; /* or hidden */
-	text[n] = '\0';
-	part[0] = '/';
-	token_hex(part + 1, j->token);
-	const char *at = strstr(text, part);
-	return at && strchr("/\n", at[17]) ? SET_YES : SET_NO;
 }
 
 bool cgroup_has(const struct job *j, pid_t pid)

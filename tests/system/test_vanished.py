@@ -483,7 +483,7 @@ def test_what_can_not_be_seen_in_proc_is_not_taken_for_ended(cgroups):
         assert not report["repaired"] and [f for f in report["findings"] if f["subject"]["path"] == "/proc"], report
         assert hp.divergences() == 0 and hp.state("tree") == "running" and all(map(is_alive, pids))
         hp.rpc("service.stop", name="tree", wait=False)
-        wait_until(lambda: not [p for p in pids if is_alive(p)], what="all of it has ended")
+        wait_until(lambda: not [p for p in pids if is_alive(p)], 5, "all of it has heard TERM, well before KILL")
         hp.there("mount", "-t", "proc", "proc", "/proc")
         hp.wait_state("tree", "inactive")
         no_findings(hp)
