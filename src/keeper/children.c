@@ -199,7 +199,11 @@ bool process_keeps(pid_t pid, uint64_t id)
 	return false;
 }
 
-uint64_t process_token(pid_t pid)
+uint64_t process_token(const struct keeper *k, pid_t pid)
 {
-	return process_number(pid, KEEPER_TOKEN_ENV);
+	const uint64_t token = process_number(pid, KEEPER_TOKEN_ENV);
+	if (token == 0 || token == PROCESS_UNSURE)
+		return token;
+	const uint64_t id = process_number(pid, KEEPER_ID_ENV);
+	return id == PROCESS_UNSURE ? id : id == k->id ? token : 0;
 }

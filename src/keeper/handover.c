@@ -149,11 +149,11 @@ static bool is_asked_for(const struct job *j)
 /* The leader of a session is the process that the keeper made. */
 static void look_at(struct keeper *k, pid_t pid)
 {
-	struct job *j = getsid(pid) == pid ? job_find(k, process_token(pid)) : NULL;
+	struct job *j = getsid(pid) == pid ? job_find(k, process_token(k, pid)) : NULL;
 	if (!is_asked_for(j))
 		return;
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd >= 0 && process_token(pid) == j->token) {
+	if (fd >= 0 && process_token(k, pid) == j->token) {
 		job_set_pid(k, j, pid, fd);
 		j->uid = process_uid(pid);
 	} else if (fd >= 0) {

@@ -193,7 +193,8 @@ bool processes(struct pids *out); /* appends all that have a program */
 uid_t process_uid(pid_t pid);
 #define PROCESS_UNSURE UINT64_MAX /* it is inside execve(2) and can not be asked now */
 uint64_t process_number(pid_t pid, const char *key); /* hex, from its environment; 0: none */
-uint64_t process_token(pid_t pid);
+/* Of a process of this keeper; 0: it is another one's, whose tokens are the same numbers. */
+uint64_t process_token(const struct keeper *k, pid_t pid);
 uint64_t folder_id(const char *dir);	    /* of a state folder; 0: it is not there */
 bool process_keeps(pid_t pid, uint64_t id); /* it was executed as the keeper of that folder */
 bool process_stat(pid_t pid, struct process_stat *out);
@@ -273,7 +274,8 @@ void sets_check(struct keeper *k);	 /* those without a cgroup; once a pass, when
 void sets_watch_again(struct keeper *k); /* those for which there was no descriptor */
 void set_signal(struct keeper *k, struct job *j, int signo, enum keeper_scope scope);
 enum set_answer { SET_NO, SET_YES, SET_GONE };
-enum set_answer set_has(const struct job *j, pid_t pid); /* SET_GONE: that process has ended */
+/* SET_GONE: that process has ended */
+enum set_answer set_has(const struct keeper *k, const struct job *j, pid_t pid);
 
 /* events.c */
 void event_send(struct keeper *k, const struct job *j, enum keeper_kind kind, int fd);

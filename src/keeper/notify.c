@@ -58,10 +58,10 @@ static struct ucred sender_of(struct msghdr *mh)
 }
 
 /* A sender that is gone can not be asked any more where it belonged: its user decides. */
-static bool is_trusted(const struct job *j, struct msghdr *mh)
+static bool is_trusted(const struct keeper *k, const struct job *j, struct msghdr *mh)
 {
 	struct ucred who = sender_of(mh);
-	switch (set_has(j, who.pid)) {
+	switch (set_has(k, j, who.pid)) {
 	case SET_YES: return true;
 	case SET_NO: return false;
 	case SET_GONE: break;
@@ -139,7 +139,7 @@ void notify_drain(struct keeper *k, struct job *j)
 		if (n < 0)
 			return;
 		text[n] = '\0';
-		if (n == 0 || !is_trusted(j, &mh) || stamp(stamped, text) == 0)
+		if (n == 0 || !is_trusted(k, j, &mh) || stamp(stamped, text) == 0)
 			continue;
 		remember(j, stamped);
 		event_notify(k, j, stamped);

@@ -116,7 +116,7 @@ static struct job *job_of_orphan(const struct keeper *k, pid_t pid, bool *unsure
 		return NULL;
 	pid_t session = getsid(pid);
 	struct job *j = session > 0 && session != getsid(0) ? job_of_session(k, session) : NULL;
-	uint64_t token = j ? 0 : process_token(pid);
+	uint64_t token = j ? 0 : process_token(k, pid);
 	*unsure = *unsure || token == PROCESS_UNSURE;
 	return j ? j : job_find(k, token);
 }
@@ -259,7 +259,7 @@ static void signal_by_descent(struct keeper *k, struct job *j, int signo)
 	}
 }
 
-enum set_answer set_has(const struct job *j, pid_t pid)
+enum set_answer set_has(const struct keeper *k, const struct job *j, pid_t pid)
 {
 	struct process_stat st = {0};
 	if (pid > 0 && pid == j->session && (j->pid || !j->adopted))
@@ -270,7 +270,7 @@ enum set_answer set_has(const struct job *j, pid_t pid)
 		return SET_GONE;
 	if (j->has_cgroup && cgroup_has(j, pid))
 		return SET_YES;
-	bool is = getsid(pid) == j->session || process_token(pid) == j->token ||
+	bool is = getsid(pid) == j->session || process_token(k, pid) == j->token ||
 		  (j->pid && is_below(pid, j->pid));
 	return is ? SET_YES : SET_NO;
 }

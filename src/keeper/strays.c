@@ -35,7 +35,7 @@ static bool is_stray(const struct keeper *k, pid_t pid)
 		return true;
 	if (process_number(pid, KEEPER_ID_ENV) != k->id)
 		return false;
-	j = k->is_heir ? job_find(k, process_token(pid)) : NULL;
+	j = k->is_heir ? job_find(k, process_token(k, pid)) : NULL;
 	return (!j || j->exited) && process_stat(pid, &st) && st.state != 'Z' && st.state != 'X';
 }
 

@@ -86,3 +86,21 @@ def test_F91_a_killed_keeper_is_succeeded_on_a_busy_machine(hp):
         for p in busy:
             p.kill()
             p.wait()
+
+
+def test_F64_tokens_of_another_supervisor_are_not_ours(fresh):
+    """Tokens are small numbers, the same in every supervisor: a stop once ended the neighbour's services."""
+    mine, other = (fresh(HERO_PROC_NO_CGROUP="1").start() for _ in range(2))
+    names = [f"s{i}" for i in range(6)]
+    for hp in (mine, other):
+        for name in names:
+            hp.define(name)
+        hp.rpc("service.start", name=names)
+    pids = {name: other.pid(name) for name in names}
+    mine.kill_keeper()  # what it adopts is looked for in all of /proc
+    mine.rpc("service.stop", name=names)
+    mine.rpc("service.start", name=names)
+    mine.kill_keeper()
+    mine.shutdown()
+    assert all(is_alive(pid) for pid in pids.values())
+    assert {name: other.pid(name) for name in names} == pids
